@@ -1,0 +1,230 @@
+"""A run directory on disk: where its files lie, and how they are read whole or cut short."""
+
+import json
+import os
+import re
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.ipc
+import pyarrow.parquet as pq
+
+from reports.schema import RESOURCES, SCHEMA_VERSION, STEPS, RunJson
+
+_ROW_GROUP = 1 << 20
+
+
+class RunDirectoryError(Exception):
+    """A run directory that cannot be made or read; the message says which, why, and what to do."""
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """The files of one run below `path`. Nothing is read or written until a method is called."""
+
+    path: Path
+
+    @property
+    def run_json(self) -> Path:
+        return self.path / "run.json"
+
+    @property
+    def steps_stream(self) -> Path:
+        return self.path / "steps.arrows"
+
+    @property
+    def steps_parquet(self) -> Path:
+        return self.path / "steps.parquet"
+
+    @property
+    def resources_stream(self) -> Path:
+        return self.path / "resources.arrows"
+
+    @property
+    def resources_parquet(self) -> Path:
+        return self.path / "resources.parquet"
+
+    @property
+    def report_json(self) -> Path:
+        return self.path / "report.json"
+
+    @property
+    def report_html(self) -> Path:
+        return self.path / "report.html"
+
+    @classmethod
+    def create(cls, results: Path, slug: str, at: float | None = None) -> "RunDirectory":
+        """Makes `results/YYYYMMDD-HHMMSS-<slug>`, with a number behind it where that is taken.
+
+        Raises RunDirectoryError where the folder cannot be made or written.
+        """
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(at))
+        name = f"{stamp}-{re.sub(r'[^a-z0-9]+', '-', slug.lower()).strip('-') or 'run'}"
+        try:
+            results.mkdir(parents=True, exist_ok=True)
+            for suffix in ("", *(f"-{n}" for n in range(2, 1000))):
+                try:
+                    (results / (name + suffix)).mkdir()
+                except FileExistsError:
+                    continue
+                return cls(results / (name + suffix))
+        except OSError as error:
+            raise RunDirectoryError(
+                f"the results folder {results} cannot be written ({error.strerror}): "
+                "choose another with RESULTS=…"
+            ) from error
+        raise RunDirectoryError(f"{results} holds too many runs named {name}: remove some")
+
+    def write_run(self, run: RunJson) -> None:
+        """Replaces run.json in one step, so that a reader never sees half of it."""
+        write_atomically(self.run_json, json.dumps(run, indent=2, ensure_ascii=False) + "\n")
+
+    def read_run(self) -> RunJson:
+        """Reads run.json. Raises RunDirectoryError where it is missing, broken or from a newer schema."""
+        if not self.path.is_dir():
+            raise RunDirectoryError(f"{self.path} is not a folder: give a run directory, results/<run_id>")
+        try:
+            run = json.loads(self.run_json.read_text())
+        except FileNotFoundError:
+            raise RunDirectoryError(
+                f"{self.path} holds no run.json, so it is not a run directory: give results/<run_id>"
+            ) from None
+        except (OSError, ValueError) as error:
+            raise RunDirectoryError(f"{self.run_json} cannot be read: {error}") from error
+        version = run.get("schema_version") if isinstance(run, dict) else None
+        if not isinstance(version, int) or run.get("kind") != "run":
+            raise RunDirectoryError(f"{self.run_json} is not of a run (kind and schema_version are missing)")
+        if version > SCHEMA_VERSION:
+            raise RunDirectoryError(
+                f"{self.path} was written with schema {version}, this program reads up to {SCHEMA_VERSION}: "
+                "update it"
+            )
+        return cast(RunJson, run)
+
+    def read_steps(self, columns: list[str] | None = None) -> pa.Table:
+        """The steps table sorted by `started_at`, strings dictionary-encoded, from Parquet or from the stream.
+
+        Raises RunDirectoryError where nothing was recorded.
+        """
+        if not self.steps_parquet.exists() and not self.steps_stream.exists():
+            raise RunDirectoryError(f"{self.path} holds no steps: the run ended before it recorded any")
+        return _read(self.steps_parquet, self.steps_stream, STEPS, "started_at", columns)
+
+    def read_resources(self) -> pa.Table:
+        """The resources table sorted by `at`; without rows where none was recorded."""
+        return _read(self.resources_parquet, self.resources_stream, RESOURCES, "at", None)
+
+    def compact(self) -> None:
+        """Turns the streams of a finished run into sorted Parquet files and removes the streams."""
+        _compact(self.steps_stream, self.steps_parquet, STEPS, "started_at")
+        _compact(self.resources_stream, self.resources_parquet, RESOURCES, "at")
+
+
+class StreamWriter:
+    """Appends record batches to an Arrow IPC stream, each whole on disk before `append` returns."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._file = path.open("wb", buffering=0)
+        self._schema = schema
+        self._file.write(schema.serialize())
+
+    def append(self, batch: pa.RecordBatch) -> None:
+        if batch.num_rows:
+            self._file.write(batch.serialize())
+
+    def close(self) -> None:
+        """Ends the stream with the format's end mark."""
+        if not self._file.closed:
+            self._file.write(b"\xff\xff\xff\xff\x00\x00\x00\x00")
+            self._file.close()
+
+
+class StreamReader:
+    """Reads an Arrow IPC stream that may still grow or be torn at its end, batch by batch."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+        self._schema: pa.Schema | None = None
+
+    def read(self) -> Iterator[pa.RecordBatch]:
+        """The whole batches that have come since the last call."""
+        try:
+            source = pa.memory_map(str(self._path)) if self._path.stat().st_size else None
+        except OSError:
+            return
+        if source is None:
+            return
+        with source:
+            source.seek(self._offset)
+            while True:
+                try:
+                    message = pa.ipc.read_message(source)
+                except (EOFError, pa.ArrowInvalid, OSError):
+                    return
+                if message.type == "schema":
+                    self._schema = pa.ipc.read_schema(message)
+                elif self._schema is not None:
+                    yield pa.ipc.read_record_batch(message, self._schema)
+                self._offset = source.tell()
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Writes `text` to `path` so that a reader sees the old file or the new one, never a part."""
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    scratch.write_text(text, encoding="utf-8")
+    scratch.replace(path)
+
+
+def _dictionary_encoded(schema: pa.Schema) -> pa.Schema:
+    encoded = pa.dictionary(pa.int32(), pa.string())
+    return pa.schema(
+        [field.with_type(encoded) if pa.types.is_string(field.type) else field for field in schema]
+    )
+
+
+def _encode(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    target = _dictionary_encoded(schema)
+    for batch in batches:
+        columns: list[Any] = [
+            column.dictionary_encode() if pa.types.is_string(column.type) else column
+            for column in batch.columns
+        ]
+        yield pa.RecordBatch.from_arrays(columns, schema=target)
+
+
+def _read(
+    parquet: Path, stream: Path, schema: pa.Schema, sort_key: str, columns: list[str] | None
+) -> pa.Table:
+    strings = [field.name for field in schema if pa.types.is_string(field.type)]
+    if parquet.exists():
+        try:
+            return pq.read_table(parquet, columns=columns, read_dictionary=strings)
+        except (OSError, pa.ArrowException) as error:
+            raise RunDirectoryError(f"{parquet} cannot be read: {error}") from error
+    table = _read_stream(stream, schema)
+    order = pc.sort_indices(table, sort_keys=[(sort_key, "ascending")])
+    return (table.select(columns) if columns else table).take(order)
+
+
+def _read_stream(stream: Path, schema: pa.Schema) -> pa.Table:
+    batches = _encode(StreamReader(stream).read(), schema)
+    return pa.Table.from_batches(batches, schema=_dictionary_encoded(schema)).unify_dictionaries()
+
+
+def _compact(stream: Path, parquet: Path, schema: pa.Schema, sort_key: str) -> None:
+    if not stream.exists():
+        return
+    table = _read_stream(stream, schema)
+    order = pc.sort_indices(table, sort_keys=[(sort_key, "ascending")])
+    scratch = parquet.with_name(f".{parquet.name}.{os.getpid()}")
+    with pq.ParquetWriter(scratch, table.schema, compression="zstd", compression_level=1) as writer:
+        for start in range(0, max(table.num_rows, 1), _ROW_GROUP):
+            writer.write_table(table.take(order.slice(start, _ROW_GROUP)))
+    scratch.replace(parquet)
+    stream.unlink()

@@ -1,0 +1,123 @@
+"""The file formats of a run directory: the columns of its tables and the keys of run.json.
+
+Light on purpose: the load generator imports this module, so it needs pyarrow and nothing heavier.
+"""
+
+from typing import Any, Literal, NotRequired, TypedDict
+
+import pyarrow as pa
+
+SCHEMA_VERSION = 1
+
+Op = Literal["connect", "reset", "step"]
+Transport = Literal["ws", "http"]
+ErrorCategory = Literal[
+    "refused",
+    "connect_timeout",
+    "handshake",
+    "capacity",
+    "timeout",
+    "connection_lost",
+    "protocol",
+    "validation",
+    "http_4xx",
+    "http_5xx",
+    "server_error",
+]
+Role = Literal["replica", "nginx", "generator"]
+RunStatus = Literal["running", "completed", "interrupted", "failed"]
+
+STEPS = pa.schema(
+    [
+        pa.field("started_at", pa.float64(), nullable=False),
+        pa.field("intended_at", pa.float64()),
+        pa.field("op", pa.string(), nullable=False),
+        pa.field("transport", pa.string(), nullable=False),
+        pa.field("latency_s", pa.float64(), nullable=False),
+        pa.field("wait_s", pa.float64()),
+        pa.field("waited_s", pa.float64()),
+        pa.field("host", pa.string()),
+        pa.field("pid", pa.int64()),
+        pa.field("session_hash", pa.string()),
+        pa.field("step_count", pa.int64()),
+        pa.field("server_timestamp", pa.float64()),
+        pa.field("user", pa.int64(), nullable=False),
+        pa.field("generator", pa.string(), nullable=False),
+        pa.field("error", pa.string()),
+        pa.field("error_detail", pa.string()),
+    ]
+)
+"""The steps table: one row for every operation, failed ones too. Times in seconds, clocks in Unix time."""
+
+RESOURCES = pa.schema(
+    [
+        pa.field("at", pa.float64(), nullable=False),
+        pa.field("role", pa.string(), nullable=False),
+        pa.field("name", pa.string(), nullable=False),
+        pa.field("cpu_cores", pa.float64()),
+        pa.field("memory_bytes", pa.int64()),
+        pa.field("open_files", pa.int64()),
+    ]
+)
+"""CPU (cores kept busy since the sample before), memory and open files of every part, each second."""
+
+
+class Slo(TypedDict):
+    """The service level objective of a run."""
+
+    success_rate: float
+    """The least share of operations that must succeed, 0…1."""
+    total_p99_s: float | None
+    """The bound on the 99th percentile of total time in seconds; None: 2 × (wait + 0.5 s)."""
+
+
+class Topology(TypedDict):
+    """What was under load. None stands for what the harness cannot know, as behind a bare URL."""
+
+    replicas: int | None
+    workers: int | None
+    """Workers of each replica."""
+    hosts: list[str]
+    """One `host` value for each replica, as the steps table names them; empty where unknown."""
+    names: dict[str, str]
+    """A friendlier name for a host, for instance the container's."""
+
+
+class RunConfig(TypedDict):
+    """The configuration of a run. Further keys may stand beside these."""
+
+    deployment: Literal["compose", "local", "url"]
+    url: str
+    transport: Transport
+    users: int
+    spawn_rate: float
+    duration_s: float | None
+    wait: str
+    """The wait asked of each step, as written: `0.5`, `uniform:0:1`, `exponential:0.5`, `lognormal:0.5:1`."""
+    think_time: str
+    steps_per_episode: int
+    """Steps between two resets; 0: one reset only."""
+    connect_timeout_s: float
+    step_timeout_s: float
+    action: dict[str, Any] | None
+    balancing: str | None
+    processes: int
+    slo: Slo
+
+
+class RunJson(TypedDict):
+    """run.json: written when a run starts, completed when it ends."""
+
+    kind: Literal["run"]
+    schema_version: int
+    run_id: str
+    status: RunStatus
+    status_detail: NotRequired[str | None]
+    """Why a run was interrupted or failed, in words."""
+    started_at: float
+    ended_at: float | None
+    config: RunConfig
+    topology: Topology
+    versions: dict[str, str]
+    machine: dict[str, Any]
+    """hostname, platform, cpu_model, cores, memory_bytes."""
