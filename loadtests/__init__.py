@@ -1,0 +1,1 @@
+"""Makes load on OpenEnv environment servers and records every step."""

@@ -1,0 +1,40 @@
+"""What the tests need of the machine. A missing part skips its tests with a reason, or fails them
+where REQUIRE_ALL=1 says that nothing may be missing."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def missing(what: str) -> NoReturn:
+    if os.environ.get("REQUIRE_ALL") == "1":
+        pytest.fail(f"REQUIRE_ALL=1, but {what}")
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="session")
+def docker_engine() -> None:
+    """A Docker engine with the compose plugin."""
+    for command, what in (
+        (["docker", "info"], "no Docker engine answers: containers are left out"),
+        (["docker", "compose", "version"], "the Docker compose plugin is missing: containers are left out"),
+    ):
+        try:
+            subprocess.run(command, check=True, capture_output=True, timeout=30)
+        except (OSError, subprocess.SubprocessError):
+            missing(what)
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """Where Chromium or Chrome is."""
+    for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"):
+        if path := shutil.which(name):
+            return path
+    missing("no Chromium is installed (apt install chromium): pages are not looked at in a browser")
