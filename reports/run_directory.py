@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.ipc
 import pyarrow.parquet as pq
 
-from reports.schema import RESOURCES, SCHEMA_VERSION, STEPS, RunJson
+from reports.schema import RESOURCES, SCHEMA_VERSION, STEPS, RunJson, fault_in_run_json
 
 _ROW_GROUP = 1 << 20
 
@@ -89,11 +90,9 @@ class RunDirectory:
         if not self.path.is_dir():
             raise RunDirectoryError(f"{self.path} is not a folder: give a run directory, results/<run_id>")
         try:
-            run = json.loads(self.run_json.read_text())
+            run = json.loads(self.run_json.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise RunDirectoryError(
-                f"{self.path} holds no run.json, so it is not a run directory: give results/<run_id>"
-            ) from None
+            raise RunDirectoryError(self._no_run()) from None
         except (OSError, ValueError) as error:
             raise RunDirectoryError(f"{self.run_json} cannot be read: {error}") from error
         version = run.get("schema_version") if isinstance(run, dict) else None
@@ -104,10 +103,20 @@ class RunDirectory:
                 f"{self.path} was written with schema {version}, this program reads up to {SCHEMA_VERSION}: "
                 "update it"
             )
+        if fault := fault_in_run_json(run):
+            raise RunDirectoryError(
+                f"{self.run_json} is damaged ({fault}): restore it, or make the run again"
+            )
         return cast(RunJson, run)
 
+    def _no_run(self) -> str:
+        runs = sorted(run_json.parent for run_json in self.path.glob("*/run.json"))
+        if runs:
+            return f"{self.path} is a folder of runs, not a run: give one of them, the newest is {runs[-1]}"
+        return f"{self.path} holds no run.json, so it is not a run directory: give results/<run_id>"
+
     def read_steps(self, columns: list[str] | None = None) -> pa.Table:
-        """The steps table sorted by `started_at`, strings dictionary-encoded, from Parquet or from the stream.
+        """The steps table sorted by `started_at`, strings dictionary-encoded, from Parquet or the stream.
 
         Raises RunDirectoryError where nothing was recorded.
         """
@@ -130,18 +139,32 @@ class StreamWriter:
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self._file = path.open("wb", buffering=0)
-        self._schema = schema
-        self._file.write(schema.serialize())
+        self._write(schema.serialize())
 
     def append(self, batch: pa.RecordBatch) -> None:
         if batch.num_rows:
-            self._file.write(batch.serialize())
+            self._write(batch.serialize())
+
+    def append_serialized(self, batch: bytes) -> None:
+        """Appends a batch that was serialized elsewhere, with the same schema."""
+        self._write(batch)
 
     def close(self) -> None:
         """Ends the stream with the format's end mark."""
         if not self._file.closed:
-            self._file.write(b"\xff\xff\xff\xff\x00\x00\x00\x00")
+            self._write(b"\xff\xff\xff\xff\x00\x00\x00\x00")
             self._file.close()
+
+    def _write(self, message: pa.Buffer | bytes) -> None:
+        start = self._file.tell()
+        rest = memoryview(message)
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) or 0 :]
+        except OSError:
+            self._file.truncate(start)
+            self._file.seek(start)
+            raise
 
 
 class StreamReader:
@@ -155,10 +178,8 @@ class StreamReader:
     def read(self) -> Iterator[pa.RecordBatch]:
         """The whole batches that have come since the last call."""
         try:
-            source = pa.memory_map(str(self._path)) if self._path.stat().st_size else None
+            source = pa.OSFile(str(self._path))
         except OSError:
-            return
-        if source is None:
             return
         with source:
             source.seek(self._offset)
@@ -188,14 +209,15 @@ def _dictionary_encoded(schema: pa.Schema) -> pa.Schema:
     )
 
 
-def _encode(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    target = _dictionary_encoded(schema)
+def _encode(batches: Iterable[pa.RecordBatch], encoded: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Some columns of every batch, text as codes, copied so that the rest of the batch can go."""
     for batch in batches:
-        columns: list[Any] = [
-            column.dictionary_encode() if pa.types.is_string(column.type) else column
-            for column in batch.columns
-        ]
-        yield pa.RecordBatch.from_arrays(columns, schema=target)
+        every_row = pa.array(np.arange(batch.num_rows))
+        columns: list[Any] = []
+        for column in batch.select(encoded.names).columns:
+            text = pa.types.is_string(column.type)
+            columns.append(column.dictionary_encode() if text else column.take(every_row))
+        yield pa.RecordBatch.from_arrays(columns, schema=encoded)
 
 
 def _read(
@@ -204,23 +226,46 @@ def _read(
     strings = [field.name for field in schema if pa.types.is_string(field.type)]
     if parquet.exists():
         try:
+            _check_columns(parquet, schema)
             return pq.read_table(parquet, columns=columns, read_dictionary=strings)
         except (OSError, pa.ArrowException) as error:
             raise RunDirectoryError(f"{parquet} cannot be read: {error}") from error
-    table = _read_stream(stream, schema)
+    names = [name for name in schema.names if columns is None or name in columns or name == sort_key]
+    table = _read_stream(stream, schema, names)
     order = pc.sort_indices(table, sort_keys=[(sort_key, "ascending")])
-    return (table.select(columns) if columns else table).take(order)
+    for place, field in enumerate(table.schema):  # one by one, so that there are never two whole tables
+        table = table.set_column(place, field, table.column(place).take(order))
+        pa.default_memory_pool().release_unused()
+    return table.select(columns) if columns else table
 
 
-def _read_stream(stream: Path, schema: pa.Schema) -> pa.Table:
-    batches = _encode(StreamReader(stream).read(), schema)
-    return pa.Table.from_batches(batches, schema=_dictionary_encoded(schema)).unify_dictionaries()
+def _check_columns(parquet: Path, schema: pa.Schema) -> None:
+    found = pq.read_schema(parquet)
+    for name, wanted in zip(schema.names, schema.types, strict=True):
+        if name not in found.names:
+            raise RunDirectoryError(f"{parquet} is damaged: the column {name} is missing")
+        kind = found.field(name).type
+        if (kind.value_type if pa.types.is_dictionary(kind) else kind) != wanted:
+            raise RunDirectoryError(f"{parquet} is damaged: the column {name} is {kind}, not {wanted}")
+
+
+def _read_stream(stream: Path, schema: pa.Schema, names: list[str]) -> pa.Table:
+    encoded = _dictionary_encoded(pa.schema([schema.field(name) for name in names]))
+    batches = _encode(_checked(StreamReader(stream).read(), schema, stream), encoded)
+    return pa.Table.from_batches(batches, schema=encoded).unify_dictionaries()
+
+
+def _checked(batches: Iterable[pa.RecordBatch], schema: pa.Schema, stream: Path) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        if not batch.schema.equals(schema):
+            raise RunDirectoryError(f"{stream} is damaged: its columns are not those of this table")
+        yield batch
 
 
 def _compact(stream: Path, parquet: Path, schema: pa.Schema, sort_key: str) -> None:
     if not stream.exists():
         return
-    table = _read_stream(stream, schema)
+    table = _read_stream(stream, schema, schema.names)
     order = pc.sort_indices(table, sort_keys=[(sort_key, "ascending")])
     scratch = parquet.with_name(f".{parquet.name}.{os.getpid()}")
     with pq.ParquetWriter(scratch, table.schema, compression="zstd", compression_level=1) as writer:

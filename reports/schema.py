@@ -3,7 +3,8 @@
 Light on purpose: the load generator imports this module, so it needs pyarrow and nothing heavier.
 """
 
-from typing import Any, Literal, NotRequired, TypedDict
+from types import NoneType, UnionType
+from typing import Any, Literal, NotRequired, TypedDict, get_args, get_origin, get_type_hints, is_typeddict
 
 import pyarrow as pa
 
@@ -121,3 +122,43 @@ class RunJson(TypedDict):
     versions: dict[str, str]
     machine: dict[str, Any]
     """hostname, platform, cpu_model, cores, memory_bytes."""
+
+
+def fault_in_run_json(value: Any) -> str | None:
+    """What keeps `value` from being a RunJson, in words; None where it is one. Further keys are no fault."""
+    return _fault(value, RunJson, "it")
+
+
+def _fault(value: Any, kind: Any, where: str) -> str | None:
+    if kind is Any or _is_one_of(value, kind):
+        return None
+    if not is_typeddict(kind) or not isinstance(value, dict):
+        return f"{where} is {value!r:.60}"
+    inside = "" if where == "it" else f"{where}."
+    for key, inner in get_type_hints(kind).items():
+        if key not in value:
+            if key in kind.__required_keys__:
+                return f"{inside}{key} is missing"
+        elif fault := _fault(value[key], inner, f"{inside}{key}"):
+            return fault
+    return None
+
+
+def _is_one_of(value: Any, kind: Any) -> bool:
+    """Whether a JSON value is of a type that the classes above use for anything but a TypedDict."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is UnionType:
+        return any(_is_one_of(value, argument) for argument in arguments)
+    if origin is Literal:
+        return value in arguments
+    if origin is list:
+        return isinstance(value, list) and all(_is_one_of(item, arguments[0]) for item in value)
+    if origin is dict:
+        return isinstance(value, dict) and all(_is_one_of(item, arguments[1]) for item in value.values())
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if kind is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if kind in (str, NoneType):
+        return isinstance(value, kind)
+    return kind is Any

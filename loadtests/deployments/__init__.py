@@ -1,5 +1,6 @@
 """Environment servers to put under load, behind one interface: compose, local processes, or a URL."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -7,6 +8,12 @@ from reports.schema import Role, Topology
 
 Kind = Literal["compose", "local", "url"]
 Balancing = Literal["round_robin", "least_conn", "ip_hash", "random"]
+Progress = Callable[[str], None]
+"""Is told, in a few words in the present tense, what a deployment is doing."""
+
+
+def silent(_what: str) -> None:
+    """Shows no progress."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,9 @@ class Deployment(Protocol):
 
     def resources(self) -> list[Usage]:
         """Usage of replicas and balancer now; parts that are gone are left out."""
+
+    def most_sessions(self) -> int | None:
+        """How many WebSocket sessions fit through what lies in front of the replicas; None where unknown."""
 
     def down(self) -> None:
         """Takes down whatever `up` started; may be called twice."""

@@ -1,6 +1,28 @@
 """Who answered: sessions and steps of every replica and worker against their fair share."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from reports.schema import RunConfig, Topology
+from reports.statistics import equal_shares_p, jain_index
+from reports.steps import STEP, Answers, Codes, Steps, first_of_each
+from reports.words import count, factor, listing, printable, share
+
+_UNEVEN_P = 0.001
+_DOUBTFUL_P = 0.05
+_NEARLY_EVEN_JAIN = 0.99
+_NOTABLE_RATIO = 1.1
+_IP_HASH = (
+    "Balancing is ip_hash, which sends everything from one address to one replica: "
+    "a single generator machine cannot load more than one."
+)
+
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -58,3 +80,205 @@ class Distribution:
     unattributed_steps: int
     """Successful steps whose observation named no host."""
     takeaways: list[str]
+
+
+def summarize(steps: Steps, answers: Answers, topology: Topology, config: RunConfig) -> Distribution:
+    """Counts what every replica and worker carried.
+
+    Over WebSocket a session belongs to the worker that answered it first; over HTTP the sessions of a worker
+    are the users that it answered. A replica or worker that was deployed and never answered counts with zero.
+    """
+    step = steps.successes(STEP)
+    unattributed = int(np.count_nonzero(step & (answers.host < 0)))
+    by_sessions = config["transport"] == "ws" and bool((answers.session >= 0).any())
+    unit = "sessions" if by_sessions else "steps"
+    expected = _product(topology["replicas"], topology["workers"])
+    if not (steps.succeeded & (answers.host >= 0)).any():
+        unknown = "No reply named the host and process that gave it, so how the load was spread is unknown."
+        return Distribution([], [], None, None, expected, unit, unattributed, [unknown])
+
+    host_steps = _count(answers.host[step], len(answers.hosts))
+    worker_steps = _count(answers.worker[step], len(answers.workers))
+    host_sessions = _sessions(steps, answers, answers.host, len(answers.hosts))
+    worker_sessions = _sessions(steps, answers, answers.worker, len(answers.workers))
+    attributed = max(int(host_steps.sum()), 1)
+
+    replicas = [
+        ReplicaShare(host, name, int(sessions), int(carried), float(carried / attributed))
+        for host, name, sessions, carried in _of_every_replica(answers, topology, host_sessions, host_steps)
+    ]
+    workers = []
+    if answers.workers:
+        for replica in replicas:
+            workers += _workers_of(
+                replica, answers, topology["workers"], worker_sessions, worker_steps, attributed
+            )
+    replica_fairness = _fairness([getattr(part, unit) for part in replicas])
+    worker_fairness = _fairness([getattr(part, unit) for part in workers])
+    return Distribution(
+        replicas=replicas,
+        workers=workers,
+        replica_fairness=replica_fairness,
+        worker_fairness=worker_fairness,
+        expected_workers=expected,
+        unit=unit,
+        unattributed_steps=unattributed,
+        takeaways=[
+            *_evenness("worker", workers, worker_fairness, unit),
+            *_evenness("replica", replicas, replica_fairness, unit),
+            *_heaviest(workers),
+            *_idle(replicas, workers),
+            *_unexpected(workers, expected, attributed, unattributed),
+            *_balancing(config["balancing"], len(replicas)),
+        ],
+    )
+
+
+def _count(codes: Codes, parts: int) -> Ints:
+    """How many rows each part has; rows of unknown parts (-1) are left out."""
+    return np.bincount(codes + 1, minlength=parts + 1)[1:]
+
+
+def _sessions(steps: Steps, answers: Answers, part: Codes, parts: int) -> Ints:
+    answered = steps.succeeded & (part >= 0)
+    over_ws = answered & steps.over_ws & (answers.session >= 0)
+    first = first_of_each(answers.session[over_ws], part[over_ws], len(answers.session_hashes), -1)
+    over_http = answered & ~steps.over_ws
+    pairs = pd.unique(part[over_http].astype(np.int64) * steps.users + steps.user[over_http])
+    return _count(first, parts) + np.bincount(pairs // max(steps.users, 1), minlength=parts)
+
+
+def _of_every_replica(
+    answers: Answers, topology: Topology, sessions: Ints, steps: Ints
+) -> list[tuple[str, str, int, int]]:
+    """(host, name, sessions, steps): the deployed replicas first, then others that answered."""
+    carried = {host: (int(sessions[code]), int(steps[code])) for code, host in enumerate(answers.hosts)}
+    seen = [host for host, amounts in carried.items() if any(amounts)]
+    hosts = list(dict.fromkeys([*topology["hosts"], *seen]))
+    replicas = [
+        (printable(host), printable(topology["names"].get(host, host)), *carried.get(host, (0, 0)))
+        for host in hosts
+    ]
+    silent = (topology["replicas"] or 0) - len(hosts)
+    replicas += [("", f"unknown replica {n + 1}", 0, 0) for n in range(silent)]
+    return replicas
+
+
+def _workers_of(
+    replica: ReplicaShare,
+    answers: Answers,
+    expected: int | None,
+    sessions: Ints,
+    steps: Ints,
+    attributed: int,
+) -> list[WorkerShare]:
+    """The workers that answered on one replica by pid, then one without pid for each that did not."""
+    found = sorted(
+        (pid, int(sessions[code]), int(steps[code]))
+        for code, (host, pid) in enumerate(answers.workers)
+        if printable(answers.hosts[host]) == replica.host and (sessions[code] or steps[code])
+    )
+    workers = [
+        WorkerShare(replica.host, replica.name, pid, session_count, carried, carried / attributed)
+        for pid, session_count, carried in found
+    ]
+    nameless = replica.steps - sum(worker.steps for worker in workers)
+    if nameless:
+        workers.append(WorkerShare(replica.host, replica.name, None, 0, nameless, nameless / attributed))
+    silent = max((expected or 1) - len(workers), 0)
+    return workers + [WorkerShare(replica.host, replica.name, None, 0, 0, 0.0)] * silent
+
+
+def _fairness(loads: list[int]) -> Fairness | None:
+    if not sum(loads):
+        return None
+    values = np.array(loads, dtype=np.float64)
+    least = float(values.min())
+    return Fairness(
+        jain=jain_index(values),
+        chi2_p=equal_shares_p(values),
+        max_over_min=float(values.max()) / least if least else None,
+    )
+
+
+def _product(replicas: int | None, workers: int | None) -> int | None:
+    return None if replicas is None or workers is None else replicas * workers
+
+
+def _evenness(noun: str, parts: Sequence[Any], fairness: Fairness | None, unit: str) -> list[str]:
+    if fairness is None:
+        return []
+    if fairness.chi2_p is None:
+        return ["One worker carried everything: there was nothing to spread."] if noun == "worker" else []
+    over = f"{unit} over {count(len(parts), noun)}"
+    index = f"Jain's index {fairness.jain:.3f}"
+    p = fairness.chi2_p
+    if p >= _DOUBTFUL_P:
+        return [f"The spread of {over} is as even as chance would have it (p = {p:.2f}, {index})."]
+    if p >= _UNEVEN_P:
+        return [
+            f"The spread of {over} is a little less even than chance would have it (p = {p:.3f}, {index})."
+        ]
+    if fairness.jain >= _NEARLY_EVEN_JAIN:
+        return [f"The spread of {over} is nearly even ({index}), though not by chance (p < 0.001)."]
+    return [f"The spread of {over} is more uneven than chance explains (p < 0.001, {index})."]
+
+
+def _heaviest(workers: list[WorkerShare]) -> list[str]:
+    if len(workers) < 2:
+        return []
+    heaviest = max(workers, key=lambda worker: worker.steps)
+    ratio = heaviest.share * len(workers)
+    if ratio < _NOTABLE_RATIO:
+        return []
+    carried = f"{_title(heaviest)} carried {share(heaviest.share)} of the steps"
+    return [f"{carried}, {factor(ratio)} times its fair share."]
+
+
+def _title(worker: WorkerShare) -> str:
+    who = "An unknown worker" if worker.pid is None else f"Worker {worker.pid}"
+    return f"{who} on {worker.name}"
+
+
+def _idle(replicas: list[ReplicaShare], workers: list[WorkerShare]) -> list[str]:
+    takeaways = []
+    silent = [replica.name for replica in replicas if not replica.sessions and not replica.steps]
+    if silent:
+        takeaways.append(
+            f"{len(silent)} of {count(len(replicas), 'replica')} got nothing: {listing(silent)}."
+        )
+    idle = [worker for worker in workers if not worker.sessions and not worker.steps]
+    if idle:
+        places = listing(list(dict.fromkeys(worker.name for worker in idle)))
+        takeaways.append(f"{len(idle)} of {count(len(workers), 'worker')} got nothing, on {places}.")
+    return takeaways
+
+
+def _unexpected(
+    workers: list[WorkerShare], expected: int | None, attributed: int, unattributed: int
+) -> list[str]:
+    takeaways = []
+    if not workers:
+        takeaways.append("Replies named hosts but no processes, so the spread over workers is unknown.")
+    elif expected is None:
+        takeaways.append(
+            f"How many workers were deployed is unknown; {len(workers)} answered, "
+            "and one that got nothing would not show."
+        )
+    elif len(workers) > expected:
+        takeaways.append(
+            f"{len(workers)} workers show where {expected} were deployed: "
+            "some were replaced during the run, or other servers answered too."
+        )
+    if unattributed:
+        takeaways.append(
+            f"{count(unattributed, 'successful step')} ({share(unattributed / (attributed + unattributed))}) "
+            "named no host and are left out here."
+        )
+    return takeaways
+
+
+def _balancing(policy: str | None, replicas: int) -> list[str]:
+    if policy != "ip_hash" or replicas < 2:
+        return []
+    return [_IP_HASH]

@@ -3,7 +3,32 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
+
+from reports.slices import slices_of
+from reports.steps import OPS, Failures, Steps
+from reports.words import count, listing, printable, seconds, share
+
+_WHAT_TO_DO = {
+    "refused": "nothing listened at the address: check that the server is up and that no worker crashed.",
+    "connect_timeout": "connections waited too long to be accepted: raise the accept backlog, "
+    "lower the spawn rate or add workers.",
+    "handshake": "the server or the balancer answered, but not with a WebSocket: check the path and that the "
+    "balancer upgrades connections.",
+    "capacity": "the workers held as many sessions as they may: raise MAX_CONCURRENT_ENVS or add workers.",
+    "timeout": "replies did not come in time: lower the load, add workers or raise the step timeout.",
+    "connection_lost": "connections broke while in use: look for restarted or killed workers and for idle "
+    "timeouts of the balancer.",
+    "protocol": "replies could not be understood: check that server and harness speak the same version of "
+    "OpenEnv.",
+    "validation": "the server refused the action: check the action against the environment's schema.",
+    "http_4xx": "the server refused requests: check the path, the action and limits of the balancer.",
+    "http_5xx": "the server or the balancer failed: read their logs; 502 and 504 come from a balancer that "
+    "found no worker in time.",
+    "server_error": "the environment raised an error: read the server's log.",
+}
 
 
 @dataclass(frozen=True)
@@ -27,3 +52,65 @@ class Errors:
     at_s: NDArray[np.float64]
     counts: NDArray[np.int64]
     takeaways: list[str]
+
+
+def summarize(steps: Steps, failures: Failures) -> Errors:
+    """Groups a run's failures and counts them over time; they count when they ended."""
+    slices = slices_of(steps.duration_s)
+    rows = failures.rows
+    table = pd.DataFrame(
+        {
+            "category": failures.category,
+            "op": steps.op[rows],
+            "detail": failures.detail,
+            "ended_s": steps.started_s[rows] + steps.latency_s[rows],
+        }
+    )
+    names = [printable(category) for category in failures.categories]
+    groups = [
+        ErrorGroup(
+            category=names[group["category"].iloc[0]],
+            op=OPS[group["op"].iloc[0]],
+            count=len(group),
+            first_at=float(group["ended_s"].min()),
+            example=_most_common(group["detail"], failures.details),
+        )
+        for _, group in table.groupby(["category", "op"])
+    ]
+    groups.sort(key=lambda group: group.count, reverse=True)
+    by_category = table["category"].value_counts()
+    counts = np.zeros((len(by_category), slices.count), dtype=np.int64)
+    for row, category in enumerate(by_category.index):
+        ended_s = table.loc[table["category"] == category, "ended_s"].to_numpy()
+        counts[row] = np.bincount(slices.index(ended_s), minlength=slices.count)
+    return Errors(
+        groups=groups,
+        categories=[names[category] for category in by_category.index],
+        at_s=slices.middles_s,
+        counts=counts,
+        takeaways=_takeaways(groups, steps.op.size),
+    )
+
+
+def _most_common(codes: "pd.Series[int]", details: pa.Array) -> str | None:
+    known = codes[codes >= 0]
+    if known.empty:
+        return None
+    return printable(details[int(known.value_counts().index[0])].as_py())
+
+
+def _takeaways(groups: list[ErrorGroup], operations: int) -> list[str]:
+    failed = sum(group.count for group in groups)
+    if not operations:
+        return ["No operation was recorded."]
+    if not failed:
+        return [f"None of {count(operations, 'operation')} failed."]
+    first = min(group.first_at for group in groups)
+    failed_of_all = f"{failed:,} of {count(operations, 'operation')} failed ({share(failed / operations)})"
+    takeaways = [f"{failed_of_all}, the first {seconds(first)} after the start."]
+    categories = dict.fromkeys(group.category for group in groups)
+    for category in categories:
+        counted = [f"{count(g.count, g.op)}" for g in groups if g.category == category]
+        hint = _WHAT_TO_DO.get(category, "see the example and the server's log.")
+        takeaways.append(f"{category} ({listing(counted)}): {hint}")
+    return takeaways

@@ -5,7 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from reports.sections.totals import Totals
+from reports.slices import slices_of
+from reports.steps import STEP, Steps, UserSpans
+from reports.words import seconds, share
+
 Floats = NDArray[np.float64]
+
+_ENOUGH_SLICES = 6
+_STALL = 0.1
+_DRIFT = 0.1
 
 
 @dataclass(frozen=True)
@@ -20,3 +29,62 @@ class Timeline:
     users: Floats
     """Users between their first operation and their last."""
     takeaways: list[str]
+
+
+def summarize(steps: Steps, spans: UserSpans, totals: Totals) -> Timeline:
+    """Cuts the run into slices and counts in each the operations that ended there."""
+    slices = slices_of(totals.duration_s)
+    at = slices.index(steps.ended_s)
+    done = np.bincount(at[steps.successes(STEP)], minlength=slices.count) / slices.width_s
+    failed = np.bincount(at[~steps.succeeded], minlength=slices.count) / slices.width_s
+    present = _present(spans, slices.middles_s)
+    return Timeline(
+        at_s=slices.middles_s,
+        slice_s=slices.width_s,
+        steps_per_s=done,
+        failures_per_s=failed,
+        users=present,
+        takeaways=_takeaways(slices.middles_s, slices.width_s, done, totals),
+    )
+
+
+def _present(spans: UserSpans, at_s: Floats) -> Floats:
+    came = np.searchsorted(np.sort(spans.first_s), at_s, side="right")
+    left = np.searchsorted(np.sort(spans.last_s), at_s, side="left")
+    return (came - left).astype(np.float64)
+
+
+def _takeaways(at_s: Floats, slice_s: float, done: Floats, totals: Totals) -> list[str]:
+    if not totals.steps:
+        return ["No step succeeded, so there is no throughput."]
+    begin, end = totals.window_s
+    measured = f"{totals.throughput_steps_per_s:,.1f} steps/s"
+    if totals.ramp_included:
+        takeaways = [f"Over the whole run of {seconds(totals.duration_s)} it carried {measured}."]
+    else:
+        window = f"With all users there, from {begin:.1f} s to {end:.1f} s"
+        takeaways = [f"{window}, the deployment carried {measured}; ramp-up and the end are left out."]
+    steady = done[(at_s - slice_s / 2 >= begin) & (at_s + slice_s / 2 <= end)]
+    if steady.size < _ENOUGH_SLICES:
+        return takeaways
+    mean = float(steady.mean())
+    stalls = int(np.count_nonzero(steady < _STALL * mean))
+    if stalls:
+        takeaways.append(
+            f"It stalled: in {stalls} of {steady.size} slices of {seconds(slice_s)} throughput fell below a "
+            f"tenth of its mean of {mean:,.1f} steps/s."
+        )
+        return takeaways
+    third = steady.size // 3
+    change = float(steady[-third:].mean() / steady[:third].mean()) - 1
+    if abs(change) >= _DRIFT:
+        takeaways.append(
+            f"It was not steady: the last third carried {share(abs(change))} "
+            f"{'more' if change > 0 else 'fewer'} steps/s than the first."
+        )
+    else:
+        spread = float(steady.std() / mean)
+        takeaways.append(
+            f"It was steady: slices of {seconds(slice_s)} vary by {share(spread)} around the mean."
+        )
+    return takeaways

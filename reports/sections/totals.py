@@ -2,6 +2,17 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from reports.steps import CONNECT, STEP, Answers, Steps, UserSpans
+
+Floats = NDArray[np.float64]
+
+_LAST_PART = 0.2
+_LEAST_WINDOW_S = 1.0
+_LEAST_WINDOW_SHARE = 0.2
+
 
 @dataclass(frozen=True)
 class Totals:
@@ -20,3 +31,59 @@ class Totals:
     """Successful steps that ended inside the window, over its length."""
     window_s: tuple[float, float]
     """The measured window in seconds since the run's start: all users are there, none has left."""
+    ramp_included: bool = False
+    """All users were there too briefly to measure in, so the window is the whole run."""
+
+
+def summarize(steps: Steps, answers: Answers, spans: UserSpans) -> Totals:
+    """Counts a run's operations and measures its throughput.
+
+    Where the environment names no session, every successful connect counts as one.
+    """
+    operations = int(steps.op.size)
+    succeeded = int(np.count_nonzero(steps.succeeded))
+    step = steps.successes(STEP)
+    duration = steps.duration_s
+    window = measured_window(spans, duration)
+    return Totals(
+        sessions=_sessions(steps, answers),
+        steps=int(np.count_nonzero(step)),
+        operations=operations,
+        failures=operations - succeeded,
+        success_rate=succeeded / operations if operations else 1.0,
+        duration_s=duration,
+        throughput_steps_per_s=_throughput(steps.ended_s[step], window or (0.0, duration)),
+        window_s=window or (0.0, duration),
+        ramp_included=window is None,
+    )
+
+
+def measured_window(spans: UserSpans, duration_s: float) -> tuple[float, float] | None:
+    """The part of a run in which all users are there, in seconds since its start.
+
+    It begins when the last user begins its first operation. It ends when the first user ends its last one,
+    among the users still there in the last fifth of the run: one that gave up earlier, after errors say,
+    does not end it. None where that leaves less than a second or less than a fifth of the run.
+    """
+    if not spans.first_s.size:
+        return None
+    begin = float(spans.first_s.max())
+    end = float(spans.last_s[spans.last_s >= (1 - _LAST_PART) * duration_s].min())
+    return (begin, end) if end - begin >= max(_LEAST_WINDOW_S, _LEAST_WINDOW_SHARE * duration_s) else None
+
+
+def _throughput(ended_s: Floats, window_s: tuple[float, float]) -> float:
+    begin, end = window_s
+    inside = np.count_nonzero((ended_s >= begin) & (ended_s <= end))
+    return float(inside / (end - begin)) if end > begin else 0.0
+
+
+def _sessions(steps: Steps, answers: Answers) -> int:
+    over_ws = steps.succeeded & steps.over_ws
+    named = answers.session[over_ws & (answers.session >= 0)]
+    over_http = steps.user[steps.succeeded & ~steps.over_ws]
+    if named.size:
+        sessions = np.count_nonzero(np.bincount(named))
+    else:
+        sessions = np.count_nonzero(over_ws & (steps.op == CONNECT))
+    return int(sessions + np.count_nonzero(np.bincount(over_http)))

@@ -1,0 +1,95 @@
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+# Settings such as USERS=100 reach the commands through the environment; their defaults live in
+# loadtests/config.py.
+
+.PHONY: help
+help:
+	@sed -n 's/^\([a-z]*\):.*## /  make \1 — /p' Makefile | column -t -s '—' -o ' ' 2>/dev/null \
+	  || sed -n 's/^\([a-z]*\):.*## /  make \1: /p' Makefile
+	@echo
+	@echo "Settings, for instance make loadtest USERS=200 WAIT=uniform:0:1 REPLICAS=3 (defaults in brackets):"
+	@echo "  TARGET [auto]            auto, compose, local, or the URL of a server that runs already"
+	@echo "  REPLICAS [2] WORKERS [2] environment servers, and worker processes of each"
+	@echo "  BALANCING [round_robin]  round_robin, least_conn, ip_hash or random"
+	@echo "  USERS [64] SPAWN_RATE    simulated users, and how many start a second"
+	@echo "  DURATION [20]            how long the load lasts: 20, 90s, 5m or 1h"
+	@echo "  WAIT [0.1]               seconds a step waits: a number, uniform:LOW:HIGH, exponential:MEAN …"
+	@echo "  TRANSPORT [ws]           ws or http"
+	@echo "  PROCESSES [1] PORT [8000] and more: $(BIN)/python -m loadtests run --help"
+
+.PHONY: loadtest
+loadtest: $(READY) ## one load test: deployment up, load, report, deployment down
+	@$(BIN)/python -m loadtests run
+
+.PHONY: webui
+webui: $(READY) ## the same deployment under Locust's web page on http://127.0.0.1:8089
+	@$(BIN)/python -m loadtests webui
+
+.PHONY: up
+up: $(READY) ## bring a deployment up and leave it running
+	@$(BIN)/python -m loadtests up
+
+.PHONY: down
+down: $(READY) ## take down what make up left running
+	@$(BIN)/python -m loadtests down
+
+.PHONY: report
+report: $(READY) ## write the report of a recorded run again: make report RUN=results/…
+	@$(BIN)/python -m reports run "$(or $(RUN),results)"
+
+.PHONY: test
+test: $(READY) ## lint, types and all tests
+	@echo "· lint"
+	@$(BIN)/ruff format --check --quiet . || { echo "error: badly formatted; run $(BIN)/ruff format" >&2; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@echo "· types"
+	@$(BIN)/mypy
+	@echo "· tests"
+	@$(BIN)/pytest $(TESTS)
+
+.PHONY: bench
+bench: $(READY) ## measure the recorder's cost and the report's speed
+	@$(BIN)/python -m benchmarks.recorder_cost
+	@$(BIN)/python -m benchmarks.report_speed
+
+.PHONY: image
+image: ## build the environment's image, benchmark-env:latest
+	@docker build -t benchmark-env:latest -f benchmark_env/server/Dockerfile benchmark_env
+
+.PHONY: lock
+lock: $(READY) ## pin the newest versions that pyproject.toml allows
+	@$(BIN)/uv --version >/dev/null 2>&1 || $(BIN)/pip install --quiet uv
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --group dev \
+	  pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header -c requirements.lock \
+	  benchmark_env/pyproject.toml -o benchmark_env/requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header -c requirements.lock \
+	  compose/requirements-locust.in -o compose/requirements-locust.txt
+
+.PHONY: clean
+clean: ## remove caches and .venv, after make down; results stay
+	@test ! -e $(READY) || $(BIN)/python -m loadtests down
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "error: $(PYTHON) is not Python 3.11 or newer: install one, or name it: make PYTHON=python3.12 …" >&2; exit 2; }
+	@test -x $(BIN)/pip || { \
+	  echo "· making a virtual environment in .venv"; rm -rf .venv; \
+	  $(PYTHON) -m venv .venv >/dev/null 2>&1 || { rm -rf .venv; \
+	    echo "error: $(PYTHON) -m venv failed: install its package, for instance apt-get install python3-venv" >&2; exit 2; }; }
+	@total=$$(grep -c '^[a-z]' requirements.lock); log=.venv/install.log; \
+	$(BIN)/pip install --disable-pip-version-check --no-color -r requirements.lock 2>&1 | tee $$log | awk -v total=$$total \
+	  '/^Collecting /{n++; if (n % 10 == 1) printf "· installing into .venv: %d of about %d packages\n", n, total; fflush()} \
+	   /^Installing collected/{print "· unpacking"; fflush()}' || { \
+	  tail -n 5 $$log >&2; echo "error: installing requirements.lock failed (see above and $$log): is a package index reachable?" >&2; exit 2; }
+	@touch $@

@@ -1,0 +1,83 @@
+"""The ASGI application: OpenEnv's routes for the Benchmark environment.
+
+`/ws` holds a session; `/reset`, `/step` and `/state` are stateless; `/schema`, `/metadata`, `/health` and
+`/docs` describe it; `/web` is a page to try it on, where `ENABLE_WEB_INTERFACE=true`.
+"""
+
+import argparse
+import os
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from openenv.core.env_server.http_server import create_app
+from openenv.core.env_server.types import ConcurrencyConfig
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+
+if TYPE_CHECKING or "." in (__package__ or ""):
+    from ..models import BenchmarkAction, BenchmarkObservation
+    from ..settings import Settings
+    from . import errors
+    from .benchmark_environment import BenchmarkEnvironment
+    from .lifecycle import Lifecycle, LifecycleMiddleware
+else:
+    from models import BenchmarkAction, BenchmarkObservation
+    from server import errors
+    from server.benchmark_environment import BenchmarkEnvironment
+    from server.lifecycle import Lifecycle, LifecycleMiddleware
+    from settings import Settings
+
+
+def build(settings: Settings) -> FastAPI:
+    """The application for these settings; its `state.lifecycle` lets a worker drain it before it stops."""
+    app: FastAPI = create_app(
+        BenchmarkEnvironment,
+        BenchmarkAction,
+        BenchmarkObservation,
+        env_name="benchmark_env",
+        concurrency_config=_concurrency(settings),
+    )
+    errors.install(app)
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_message_bytes)
+    app.state.lifecycle = Lifecycle()
+    app.add_middleware(
+        LifecycleMiddleware, lifecycle=app.state.lifecycle, idle_timeout=settings.session_idle_timeout
+    )
+    return app
+
+
+def _concurrency(settings: Settings) -> ConcurrencyConfig:
+    session_timeout = None
+    if settings.session_idle_timeout:
+        # OpenEnv's own reaper, for sessions made over HTTP, does not see that a step is in flight.
+        session_timeout = settings.session_idle_timeout + settings.max_wait_seconds
+    return ConcurrencyConfig(
+        max_concurrent_envs=settings.max_concurrent_envs, session_timeout=session_timeout
+    )
+
+
+app = build(Settings.from_environ(os.environ))
+
+
+def main() -> None:
+    """Serve from one process, without gunicorn: for development, with `--reload` on every change."""
+    import uvicorn
+
+    parser = argparse.ArgumentParser(description="Serve the Benchmark environment from one process.")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--reload", action="store_true", help="start again whenever a source file changes")
+    args = parser.parse_args()
+    settings = Settings.from_environ(os.environ)
+    uvicorn.run(
+        f"{__package__}.app:app",
+        host=args.host,
+        port=args.port,
+        reload=args.reload,
+        access_log=settings.access_log,
+        log_level=settings.log_level,
+        ws_max_size=settings.max_message_bytes,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""The Benchmark environment: waits as long as it is told, and says who answered."""
+
+import asyncio
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from openenv.core.env_server.interfaces import Environment
+from openenv.core.env_server.types import EnvironmentMetadata, State
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+if TYPE_CHECKING or "." in (__package__ or ""):
+    from ..models import BenchmarkAction, BenchmarkObservation
+    from . import identity
+else:
+    from models import BenchmarkAction, BenchmarkObservation
+    from server import identity
+
+
+class BenchmarkEnvironment(Environment[BenchmarkAction, BenchmarkObservation, State]):  # type: ignore[misc]
+    """One session: counts its steps, and keeps the identity it got at its first reset or step."""
+
+    SUPPORTS_CONCURRENT_SESSIONS = True
+    # One shared thread makes the sessions of a worker; without this each session would keep a thread.
+    REQUIRES_SINGLE_THREAD_EXECUTOR = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._episode_id = str(uuid4())
+        self._step_count = 0
+        self._session_hash: str | None = None
+
+    def reset(
+        self,
+        seed: int | None = None,  # noqa: ARG002 - nothing here is random
+        episode_id: str | None = None,
+        **kwargs: Any,  # noqa: ARG002
+    ) -> BenchmarkObservation:
+        """Begin a new episode of the same session, with `step_count` 0.
+
+        Raises pydantic's ValidationError for an `episode_id` that is not a string.
+        """
+        if episode_id is None:
+            episode_id = str(uuid4())
+        self._episode_id = State(episode_id=episode_id).episode_id
+        self._step_count = 0
+        return self._observe(waited_seconds=0.0, reward=None)
+
+    async def reset_async(
+        self, seed: int | None = None, episode_id: str | None = None, **kwargs: Any
+    ) -> BenchmarkObservation:
+        """The same as `reset`."""
+        return self.reset(seed, episode_id, **kwargs)
+
+    def step(
+        self,
+        action: BenchmarkAction,
+        timeout_s: float | None = None,
+        **kwargs: Any,  # noqa: ARG002
+    ) -> BenchmarkObservation:
+        """Wait `action.wait_seconds`, but at most `timeout_s`, holding up the calling thread."""
+        started = time.perf_counter()
+        seconds = _bounded(action.wait_seconds, timeout_s)
+        if seconds > 0:
+            time.sleep(seconds)
+        return self._answer(action, started)
+
+    async def step_async(
+        self,
+        action: BenchmarkAction,
+        timeout_s: float | None = None,
+        **kwargs: Any,  # noqa: ARG002
+    ) -> BenchmarkObservation:
+        """Wait `action.wait_seconds`, but at most `timeout_s`, while other sessions go on."""
+        started = time.perf_counter()
+        seconds = _bounded(action.wait_seconds, timeout_s)
+        if seconds > 0:
+            await asyncio.sleep(seconds)
+            # uvloop counts in milliseconds, and may wake up to one too early.
+            while (left := started + seconds - time.perf_counter()) > 0:  # noqa: ASYNC110
+                await asyncio.sleep(max(left, 0.001))
+        return self._answer(action, started)
+
+    @property
+    def state(self) -> State:
+        """The episode's ID and its steps so far."""
+        return State(episode_id=self._episode_id, step_count=self._step_count)
+
+    def get_metadata(self) -> EnvironmentMetadata:
+        """What `/metadata` says about this environment."""
+        return EnvironmentMetadata(
+            name="benchmark_env",
+            description="Waits as long as told, and says which host, process and session answered",
+            version="0.1.0",
+        )
+
+    def _answer(self, action: BenchmarkAction, started: float) -> BenchmarkObservation:
+        self._step_count += 1
+        waited_seconds = time.perf_counter() - started
+        return self._observe(waited_seconds, reward=1.0 / (1.0 + action.wait_seconds))
+
+    def _observe(self, waited_seconds: float, reward: float | None) -> BenchmarkObservation:
+        if self._session_hash is None:
+            self._session_hash = identity.new_session_hash()
+        return BenchmarkObservation(
+            host_url=identity.host_url(),
+            pid=os.getpid(),
+            session_hash=self._session_hash,
+            waited_seconds=waited_seconds,
+            timestamp=time.time(),
+            reward=reward,
+            metadata={"step_count": self._step_count},
+        )
+
+
+def _bounded(wait_seconds: float, timeout_s: float | None) -> float:
+    return wait_seconds if timeout_s is None else min(wait_seconds, timeout_s)
+
+
+def _check_itself() -> None:
+    env = BenchmarkEnvironment()
+
+    first = env.reset(episode_id="self-check")
+    assert first.metadata["step_count"] == 0, first
+    assert not first.done, first
+    print(f"reset: step_count 0, session {first.session_hash}")
+
+    for number, wait_seconds in enumerate((0.0, 0.1), start=1):
+        seen = env.step(BenchmarkAction(wait_seconds=wait_seconds))
+        assert seen.metadata["step_count"] == number, seen
+        assert seen.reward == 1.0 / (1.0 + wait_seconds), seen
+        assert wait_seconds <= seen.waited_seconds < wait_seconds + 1.0, seen
+        print(
+            f"step: asked for {wait_seconds} s, waited {seen.waited_seconds:.6f} s, reward {seen.reward:.3f}"
+        )
+
+    assert env.state.episode_id == "self-check", env.state
+    assert env.state.step_count == 2, env.state
+    print(f"state: episode {env.state.episode_id}, step_count {env.state.step_count}")
+
+    assert seen.pid == os.getpid(), seen
+    assert seen.session_hash == first.session_hash, seen
+    other = BenchmarkEnvironment().reset()
+    assert other.session_hash != first.session_hash, other
+    print(f"identity: {seen.host_url}, pid {seen.pid}; another session is {other.session_hash}")
+    print("all checks passed")
+
+
+if __name__ == "__main__":
+    _check_itself()

@@ -1,0 +1,44 @@
+"""HTTP error bodies that are valid JSON whatever the client sent."""
+
+import json
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exception_handlers import http_exception_handler, request_validation_exception_handler
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+
+def install(app: FastAPI) -> None:
+    """Let `app` answer bad requests with FastAPI's own bodies, made valid where they would not be.
+
+    FastAPI quotes the input in its error, and fails with status 500 where that is NaN, infinite, or text that
+    is no UTF-8. Here such numbers become the strings "NaN", "Infinity" and "-Infinity".
+    """
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    try:
+        return await http_exception_handler(request, error)
+    except (ValueError, RecursionError):
+        return JSONResponse({"detail": _plain(error.detail)}, error.status_code, error.headers)
+
+
+async def _validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    try:
+        return await request_validation_exception_handler(request, error)
+    except (ValueError, RecursionError):
+        return JSONResponse({"detail": _plain(error.errors())}, 422)
+
+
+def _plain(detail: Any) -> Any:
+    try:
+        text = json.dumps(detail, ensure_ascii=False, default=str).encode("utf-8", "replace")
+    except RecursionError:
+        return [{key: entry[key] for key in ("type", "loc", "msg")} for entry in detail]
+    return json.loads(text, parse_constant=str)

@@ -1,0 +1,1 @@
+"""Measures what the harness costs and how fast its reports are made."""

@@ -1,0 +1,92 @@
+"""What recording costs: steps/s at full speed with and without the recorder, one generator, one worker.
+
+The two alternate, so that a machine that becomes slower meanwhile slows both; the figure to quote is the
+median of the ratios of neighbouring runs. CPU seconds a step are of the generator process alone.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from loadtests.deployments import DeploymentConfig
+from loadtests.deployments.local import LocalDeployment
+from loadtests.generator import LOCUSTFILE, ROOT
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One run of the generator."""
+
+    steps_per_s: float
+    cpu_us_per_step: float
+
+    def __str__(self) -> str:
+        return f"{self.steps_per_s:.0f} steps/s at {self.cpu_us_per_step:.0f} µs of CPU"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measures and prints; returns 0 where the median cost is at most 5 %."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=7, help="pairs of runs (default: 7)")
+    parser.add_argument("--seconds", type=int, default=8, help="length of each run (default: 8)")
+    parser.add_argument("--users", type=int, default=32, help="sessions of the generator (default: 32)")
+    options = parser.parse_args(arguments)
+    deployment = LocalDeployment(DeploymentConfig(replicas=1, workers=1, port=0), name="recorder-cost")
+    try:
+        deployment.up()
+        url = f"http://{deployment.hosts()[0]}"
+        measure(url, options.users, 3, recorder=True)
+        throughput, cpu = [], []
+        for number in range(1, options.pairs + 1):
+            order = [True, False] if number % 2 else [False, True]
+            runs = {on: measure(url, options.users, options.seconds, recorder=on) for on in order}
+            throughput.append(runs[True].steps_per_s / runs[False].steps_per_s)
+            cpu.append(runs[True].cpu_us_per_step / runs[False].cpu_us_per_step)
+            print(
+                f"pair {number}: with {runs[True]}, without {runs[False]}, ratio {throughput[-1]:.3f}",
+                flush=True,
+            )
+    finally:
+        deployment.down()
+    cost = 1 - statistics.median(throughput)
+    print(
+        f"cost in steps/s: median {cost:.1%} (bound 5 %), from {min(throughput):.3f} to {max(throughput):.3f}"
+    )
+    print(f"cost in generator CPU a step: median {statistics.median(cpu) - 1:.1%}")
+    return 0 if cost <= 0.05 else 1
+
+
+def measure(url: str, users: int, seconds: int, *, recorder: bool) -> Measurement:
+    """Runs Locust at full speed, with or without the recorder."""
+    with tempfile.TemporaryDirectory() as scratch:
+        summary = Path(scratch) / "summary.json"
+        command = [
+            *(sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--host", url, "--headless"),
+            *("--users", str(users), "--spawn-rate", str(users), "--run-time", f"{seconds}s"),
+            *("--wait", "0", "--only-summary", "--json-file", str(summary.with_suffix(""))),
+        ]
+        if recorder:
+            (Path(scratch) / "run").mkdir()
+            command += ["--run-directory", str(Path(scratch) / "run")]
+        else:
+            command += ["--no-recorder"]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        if status:
+            raise RuntimeError(f"Locust failed with status {status}")
+        (steps,) = [entry for entry in json.loads(summary.read_text()) if entry["name"] == "step"]
+    elapsed = steps["last_request_timestamp"] - steps["start_time"]
+    return Measurement(
+        steps_per_s=steps["num_requests"] / elapsed,
+        cpu_us_per_step=(usage.ru_utime + usage.ru_stime) / steps["num_requests"] * 1e6,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

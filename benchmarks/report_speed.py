@@ -1,0 +1,81 @@
+"""Measures how long a report takes and how much memory it needs, against the bounds that were promised.
+
+`python -m benchmarks.report_speed` reports synthetic runs of one and of ten million rows, each in a process
+of its own, and exits with 1 where a bound is exceeded.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from reports.run_directory import RunDirectory
+
+_BOUNDS = {1_000_000: (8.0, 700.0), 10_000_000: (40.0, 2000.0)}
+"""Rows: seconds, and MB of resident memory at the peak."""
+_GOOD_EXITS = (0, 1)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one report took, imports and page included."""
+
+    seconds: float
+    peak_mb: float
+
+
+def measure_report(run: Path) -> Cost:
+    """Reports a run directory in a new process. Raises RuntimeError where that fails."""
+    report = RunDirectory(run).report_json
+    report.unlink(missing_ok=True)
+    begin = time.perf_counter()
+    process = subprocess.Popen([sys.executable, "-m", "reports", "run", str(run)], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - begin
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode not in _GOOD_EXITS or not report.exists():
+        raise RuntimeError(f"the report of {run} ended with exit code {process.returncode}")
+    return Cost(seconds, usage.ru_maxrss / 1000)
+
+
+def _make_run(run: Path, rows: int, users: int, transport: str) -> None:
+    """Makes a synthetic run in a process of its own: the peak of this one would count as its children's."""
+    command = [sys.executable, "-m", "benchmarks.synthetic_run", str(run), "--rows", str(rows)]
+    command += ["--users", str(users), "--spawn-rate", str(users / 10), "--transport", transport]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def main() -> int:
+    """Makes the runs, measures their reports and prints a line for each."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.report_speed",
+        description="Time and peak memory of the report of synthetic runs.",
+    )
+    parser.add_argument(
+        "--rows", type=int, nargs="+", default=list(_BOUNDS), metavar="N", help="operations of each run"
+    )
+    parser.add_argument("--users", type=int, default=5000, help="simulated users (default: %(default)s)")
+    parser.add_argument("--transport", choices=("ws", "http"), default="ws")
+    options = parser.parse_args()
+    kept = True
+    with tempfile.TemporaryDirectory(prefix="report-speed-") as scratch:
+        for rows in options.rows:
+            run = Path(scratch) / f"rows-{rows}"
+            _make_run(run, rows, options.users, options.transport)
+            cost = measure_report(run)
+            line = f"{rows:>12,} rows: {cost.seconds:6.1f} s, {cost.peak_mb:6,.0f} MB"
+            if rows in _BOUNDS:
+                most_seconds, most_mb = _BOUNDS[rows]
+                within = cost.seconds <= most_seconds and cost.peak_mb <= most_mb
+                kept &= within
+                line += f"  (at most {most_seconds:g} s, {most_mb:g} MB: {'kept' if within else 'EXCEEDED'})"
+            sys.stdout.write(line + "\n")
+    return 0 if kept else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,286 @@
+"""Makes a run directory as a real run would leave it, of any size, for the report's tests and benchmarks.
+
+`python -m benchmarks.synthetic_run DIR --rows 20000` writes one into DIR.
+"""
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from reports.run_directory import RunDirectory, StreamWriter
+from reports.schema import RESOURCES, SCHEMA_VERSION, STEPS, RunJson, Topology, Transport
+
+_STARTED = 1_760_000_000.0
+_BATCH_ROWS = 100_000
+_FAILURES = (
+    ("timeout", "no reply within 30 s"),
+    ("connection_lost", "1006: connection closed abnormally"),
+    ("server_error", "EXECUTION_ERROR: the environment raised ValueError"),
+)
+_CONNECT, _RESET, _STEP = 0, 1, 2
+_OPS = np.array(["connect", "reset", "step"])
+
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class SyntheticRun:
+    """What to make. Rows are whole columns of users, so there may be a few fewer than asked for."""
+
+    rows: int = 20_000
+    users: int = 200
+    replicas: int = 2
+    workers: int = 2
+    wait_s: float = 0.05
+    spawn_rate: float = 100.0
+    failure_share: float = 0.001
+    transport: Transport = "ws"
+    seed: int = 1
+
+
+def write_synthetic_run(path: Path, what: SyntheticRun | None = None) -> RunDirectory:
+    """Writes run.json, the steps and the resources of a completed run into `path`, in Parquet."""
+    what = what or SyntheticRun()
+    path.mkdir(parents=True, exist_ok=True)
+    directory = RunDirectory(path)
+    random = np.random.default_rng(what.seed)
+    ended_at = _write_steps(directory, what, random)
+    _write_resources(directory, what, ended_at, random)
+    directory.compact()
+    directory.write_run(run_json(path.name, what, ended_at))
+    return directory
+
+
+def run_json(run_id: str, what: SyntheticRun, ended_at: float) -> RunJson:
+    """The run.json of a synthetic run that ended at `ended_at` (Unix seconds)."""
+    return {
+        "kind": "run",
+        "schema_version": SCHEMA_VERSION,
+        "run_id": run_id,
+        "status": "completed",
+        "started_at": _STARTED,
+        "ended_at": ended_at,
+        "config": {
+            "deployment": "compose",
+            "url": "http://127.0.0.1:8000",
+            "transport": what.transport,
+            "users": what.users,
+            "spawn_rate": what.spawn_rate,
+            "duration_s": None,
+            "wait": f"{what.wait_s:g}",
+            "think_time": "0",
+            "steps_per_episode": 0,
+            "connect_timeout_s": 10.0,
+            "step_timeout_s": 30.0,
+            "action": None,
+            "balancing": "round_robin",
+            "processes": 1,
+            "slo": {"success_rate": 0.95, "total_p99_s": None},
+        },
+        "topology": _topology(what),
+        "versions": {"openenv": "0.10.0", "locust": "2.47.0", "python": "3.11.9"},
+        "machine": {
+            "hostname": "loadtest",
+            "platform": "Linux x86_64",
+            "cpu_model": "synthetic",
+            "cores": 4,
+            "memory_bytes": 16 << 30,
+        },
+    }
+
+
+def _hosts(what: SyntheticRun) -> list[str]:
+    return [f"http://172.20.0.{n + 3}:8000" for n in range(what.replicas)]
+
+
+def _topology(what: SyntheticRun) -> Topology:
+    hosts = _hosts(what)
+    return {
+        "replicas": what.replicas,
+        "workers": what.workers,
+        "hosts": hosts,
+        "names": {host: f"env-{n + 1}" for n, host in enumerate(hosts)},
+    }
+
+
+def _write_steps(directory: RunDirectory, what: SyntheticRun, random: np.random.Generator) -> float:
+    """Writes the stream of steps, in the order in which they ended; returns the end of the last."""
+    users = min(what.users, max(what.rows // 4, 1))
+    shape = (users, max(what.rows // users, 1))
+    op, failed = _operations(shape, what, random)
+    latency, waited = _latencies(op, failed, what, random)
+    started = np.arange(users)[:, None] / what.spawn_rate + np.cumsum(latency, axis=1) - latency
+    order = np.argsort((started + latency).ravel(), kind="stable")
+    session = _sessions(op)
+    step_count = _counts_since_reset(op)
+    worker = _workers(op, session, what, random)
+    cause = random.integers(0, len(_FAILURES), size=1000)
+
+    hosts = np.array(_hosts(what), dtype=object)
+    categories = np.array([category for category, _ in _FAILURES], dtype=object)
+    details = np.array([detail for _, detail in _FAILURES], dtype=object)
+    stream = StreamWriter(directory.steps_stream, STEPS)
+    for start in range(0, order.size, _BATCH_ROWS):
+        rows = order[start : start + _BATCH_ROWS]
+        kind = op.ravel()[rows]
+        user = rows // shape[1]
+        error = failed.ravel()[rows]
+        unanswered = error | (kind == _CONNECT)
+        causes = cause[rows % cause.size]
+        answered_by = worker.ravel()[rows]
+        http = what.transport == "http"
+        sessions = answered_by if http else session.ravel()[rows]
+        count = None if http else step_count.ravel()[rows]
+        began = _STARTED + started.ravel()[rows]
+        ended = began + latency.ravel()[rows]
+        stream.append(
+            pa.record_batch(
+                [
+                    pa.array(began),
+                    pa.nulls(rows.size, pa.float64()),
+                    pa.array(_OPS[kind]),
+                    pa.array([what.transport]).take(pa.array(np.zeros(rows.size, dtype=np.int8))),
+                    pa.array(latency.ravel()[rows]),
+                    pa.array(np.full(rows.size, what.wait_s), mask=kind != _STEP),
+                    pa.array(waited.ravel()[rows], mask=(kind != _STEP) | error),
+                    pa.array(hosts[answered_by // what.workers], mask=unanswered),
+                    pa.array(17 + answered_by % what.workers, mask=unanswered),
+                    pa.array(_hashes(sessions), mask=unanswered),
+                    pa.nulls(rows.size, pa.int64()) if count is None else pa.array(count, mask=unanswered),
+                    pa.array(ended, mask=unanswered),
+                    pa.array(user),
+                    pa.array(["local"]).take(pa.array(np.zeros(rows.size, dtype=np.int8))),
+                    pa.array(categories[causes], mask=~error),
+                    pa.array(details[causes], mask=~error),
+                ],
+                schema=STEPS,
+            )
+        )
+    stream.close()
+    return float(_STARTED + (started + latency).max())
+
+
+def _operations(
+    shape: tuple[int, int], what: SyntheticRun, random: np.random.Generator
+) -> tuple[NDArray[np.int8], Bools]:
+    """Each user's operations, a row a user: connect, reset, steps; after a failure it connects anew."""
+    op = np.full(shape, _STEP, dtype=np.int8)
+    over_http = what.transport == "http"
+    op[:, :1] = _RESET if over_http else _CONNECT
+    if not over_http:
+        op[:, 1:2] = _RESET
+    drawn = random.random(shape, dtype=np.float32) < what.failure_share
+    drawn[:, :2] = False
+    failed = drawn.copy()
+    failed[:, 1:] &= ~drawn[:, :-1]
+    failed[:, 2:] &= ~drawn[:, :-2]
+    if not over_http:
+        op[:, 1:][failed[:, :-1]] = _CONNECT
+        op[:, 2:][failed[:, :-2]] = _RESET
+    return op, failed
+
+
+def _latencies(
+    op: NDArray[np.int8], failed: Bools, what: SyntheticRun, random: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """Seconds each operation took, and seconds the server waited in it."""
+    overhead = random.lognormal(np.log(0.002), 0.6, op.shape)
+    waited = np.where(op == _STEP, what.wait_s + random.exponential(0.0002, op.shape), 0.0)
+    return overhead + waited + np.where(failed, 1.0, 0.0), waited
+
+
+def _sessions(op: NDArray[np.int8]) -> Ints:
+    """A number for each operation's session; a connect begins one."""
+    first_of_user = np.arange(op.shape[0])[:, None]
+    connects = np.cumsum(op == _CONNECT, axis=1)
+    sessions: Ints = first_of_user + np.maximum(connects - 1, 0) * op.shape[0]
+    return sessions
+
+
+def _counts_since_reset(op: NDArray[np.int8]) -> Ints:
+    at = np.arange(op.shape[1])[None, :]
+    counts: Ints = at - np.maximum.accumulate(np.where(op == _RESET, at, 0), axis=1)
+    return counts
+
+
+def _workers(op: NDArray[np.int8], session: Ints, what: SyntheticRun, random: np.random.Generator) -> Ints:
+    """The worker that answers each operation: one a session, or any for a request over HTTP."""
+    expected = what.replicas * what.workers
+    weights = np.linspace(1.0, 0.6, expected)
+    weights /= weights.sum()
+    if what.transport == "http":
+        return random.choice(expected, size=op.shape, p=weights)
+    of_session: Ints = random.choice(expected, size=int(session.max()) + 1, p=weights)
+    return of_session[session]
+
+
+def _hashes(sessions: Ints) -> NDArray[np.object_]:
+    """16 hex digits for each session number."""
+    distinct, index = np.unique(sessions, return_inverse=True)
+    mixed = (distinct.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    return np.array([f"{value:016x}" for value in mixed], dtype=object)[index]
+
+
+def _write_resources(
+    directory: RunDirectory, what: SyntheticRun, ended_at: float, random: np.random.Generator
+) -> None:
+    at = np.arange(_STARTED, ended_at, 1.0)
+    parts = [("replica", f"env-{n + 1}", 0.6, 300 << 20) for n in range(what.replicas)]
+    parts += [("nginx", "nginx", 0.15, 30 << 20), ("generator", "local", 0.85, 120 << 20)]
+    stream = StreamWriter(directory.resources_stream, RESOURCES)
+    for role, name, cores, memory in parts:
+        stream.append(
+            pa.record_batch(
+                [
+                    pa.array(at),
+                    pa.array([role] * at.size),
+                    pa.array([name] * at.size),
+                    pa.array(np.clip(random.normal(cores, 0.05, at.size), 0.0, None)),
+                    pa.array((memory + random.normal(0.0, 1 << 20, at.size)).astype(np.int64)),
+                    pa.array(np.full(at.size, 20 + what.users)),
+                ],
+                schema=RESOURCES,
+            )
+        )
+    stream.close()
+
+
+def main() -> int:
+    """Writes the run directory that the command line asks for."""
+    default = SyntheticRun()
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.synthetic_run", description=__doc__)
+    parser.add_argument("directory", type=Path, metavar="DIR", help="where to write it")
+    parser.add_argument("--rows", type=int, default=default.rows, help="operations (default: %(default)s)")
+    parser.add_argument("--users", type=int, default=default.users, help="users (default: %(default)s)")
+    parser.add_argument("--spawn-rate", type=float, default=default.spawn_rate, metavar="USERS_PER_S")
+    parser.add_argument("--replicas", type=int, default=default.replicas, help="default: %(default)s")
+    parser.add_argument(
+        "--workers", type=int, default=default.workers, help="a replica (default: %(default)s)"
+    )
+    parser.add_argument("--transport", choices=("ws", "http"), default=default.transport)
+    parser.add_argument("--failure-share", type=float, default=default.failure_share, help="0…1")
+    parser.add_argument("--seed", type=int, default=default.seed)
+    options = parser.parse_args()
+    what = SyntheticRun(
+        rows=options.rows,
+        users=options.users,
+        spawn_rate=options.spawn_rate,
+        replicas=options.replicas,
+        workers=options.workers,
+        failure_share=options.failure_share,
+        transport=options.transport,
+        seed=options.seed,
+    )
+    sys.stdout.write(f"{write_synthetic_run(options.directory, what).path}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""Chooses what to put under load from what the user named, and says why."""
+
+import secrets
+
+from loadtests.deployments import Deployment, DeploymentConfig, Progress, docker_engine, silent
+from loadtests.deployments.compose import ComposeDeployment, ImageError
+from loadtests.deployments.local import LocalDeployment
+from loadtests.deployments.registry import REGISTRY, Purpose, Registry
+from loadtests.deployments.url import UrlDeployment
+from loadtests.errors import LoadTestError
+
+
+def choose(
+    target: str,
+    config: DeploymentConfig,
+    purpose: Purpose = "run",
+    *,
+    name: str | None = None,
+    progress: Progress = silent,
+    registry: Registry = REGISTRY,
+) -> tuple[Deployment, str]:
+    """The deployment for a target (`auto`, `compose`, `local`, a URL), not up yet, and a line that says why.
+
+    For `auto` the images are built here where they are missing: whether that works decides. Raises
+    LoadTestError for an unknown target, an engine that is missing, a port that is taken, and for a second
+    deployment to leave running.
+    """
+    name = name or f"{purpose}-{secrets.token_hex(4)}"
+    if "://" in target:
+        if purpose == "up":
+            raise LoadTestError(f"TARGET={target}: what runs there is not ours to bring up")
+        deployment = UrlDeployment(target)
+        return deployment, f"target: the server at {deployment.url}"
+    if target not in ("auto", "compose", "local"):
+        raise LoadTestError(
+            f"TARGET={target} is not known: give auto, compose, local or a URL such as http://…"
+        )
+    if purpose == "up" and (running := registry.left_running()) is not None:
+        raise LoadTestError(f"a deployment is up already, at {running.url}: `make down` first")
+    local = LocalDeployment(config, name=name, purpose=purpose, progress=progress, registry=registry)
+    if target == "local":
+        return local, "target: local, as asked"
+    compose = ComposeDeployment(config, name=name, purpose=purpose, progress=progress, registry=registry)
+    if target == "compose":
+        return compose, "target: compose, as asked"
+    if reason := docker_engine.unavailable():
+        return local, f"target: local processes, because {reason}"
+    try:
+        compose.prepare()
+    except ImageError as error:
+        *_, last = str(error).splitlines()
+        return local, f"target: local processes, because an image cannot be had ({last.strip()})"
+    return compose, "target: compose, because a Docker engine answers and the images are there"

@@ -1,0 +1,17 @@
+"""Takes down what a record names, whoever started it."""
+
+from loadtests.deployments import docker_engine, processes
+from loadtests.deployments.registry import Record, Registry
+
+
+def take_down(record: Record, registry: Registry, *, keep: str | None = None) -> None:
+    """Stops the processes and containers of a deployment, then forgets it and deletes its files.
+
+    Takes a bounded time, in which Ctrl-C is ignored. Files that match the pattern `keep` stay. Raises
+    LoadTestError, and keeps the record, where containers cannot be removed.
+    """
+    with processes.uninterrupted():
+        processes.stop(record, registry.home(record.name))
+        if record.project is not None:
+            docker_engine.remove_project(record.project)
+        registry.remove(record.name, keep=keep)

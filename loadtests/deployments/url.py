@@ -1,0 +1,126 @@
+"""A server that runs already, somewhere: only checked, never started or stopped."""
+
+import json
+import re
+from contextlib import suppress
+from http.client import HTTPException
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from loadtests.deployments import Kind, Usage
+from loadtests.deployments.health import Answer, get
+from loadtests.errors import LoadTestError
+from reports.schema import Topology
+
+SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
+ANSWER_S = 10.0
+
+
+class UrlDeployment:
+    """An OpenEnv server given by its URL, which may have a path that its routes lie under."""
+
+    kind: Kind = "url"
+
+    def __init__(self, url: str) -> None:
+        """Raises LoadTestError for what is no URL."""
+        self._url = base_url(url)
+
+    @property
+    def url(self) -> str:
+        """The URL with http or https and without a slash at its end."""
+        return self._url
+
+    def up(self) -> None:
+        """Finds out whether an OpenEnv server answers. Raises LoadTestError that says what does not."""
+        health = self._get("/health")
+        if health.status in (401, 403):
+            raise LoadTestError(f"{self._url} answers, but lets us not in (GET /health gave {health.status})")
+        if health.status != 200:
+            raise self._not_openenv("/health", health)
+        schema = self._get("/schema")
+        if schema.status == 404:
+            schema = self._get("/openapi.json")
+            paths = _object(schema).get("paths")
+            if not isinstance(paths, dict) or not {"/reset", "/step"} <= {str(path) for path in paths}:
+                raise self._not_openenv("/schema", Answer(404, b""))
+        elif not {"action", "observation"} <= _object(schema).keys():
+            raise self._not_openenv("/schema", schema)
+
+    def hosts(self) -> list[str]:
+        """None that could be known."""
+        return []
+
+    def topology(self) -> Topology:
+        """Unknown."""
+        return Topology(replicas=None, workers=None, hosts=[], names={})
+
+    def versions(self) -> dict[str, str]:
+        """The environment's name and version, where the server tells."""
+        with suppress(LoadTestError):
+            metadata = _object(self._get("/metadata"))
+            name, version = metadata.get("name"), metadata.get("version")
+            if isinstance(name, str):
+                return {"environment": f"{name} {version}" if isinstance(version, str) else name}
+        return {}
+
+    def resources(self) -> list[Usage]:
+        """None that could be known."""
+        return []
+
+    def most_sessions(self) -> int | None:
+        """Unknown."""
+        return None
+
+    def down(self) -> None:
+        """Does nothing: the server is not ours."""
+
+    def _get(self, path: str) -> Answer:
+        try:
+            return get(self._url + path, timeout_s=ANSWER_S)
+        except HTTPException:
+            raise LoadTestError(f"{self._url}: what answers there does not speak HTTP") from None
+        except OSError as error:
+            raise LoadTestError(
+                f"nothing answers at {self._url} ({_reason(error)}): check the URL, and that the server runs"
+            ) from None
+
+    def _not_openenv(self, path: str, answer: Answer) -> LoadTestError:
+        found = "something else" if answer.status == 200 else str(answer.status)
+        return LoadTestError(
+            f"{self._url} answers, but not as an OpenEnv server (GET {path} gave {found}): "
+            "give the URL that its /health and /schema lie under"
+        )
+
+
+def base_url(text: str) -> str:
+    """The URL that a server's routes lie under, from what a person wrote. Raises LoadTestError."""
+    try:
+        parts = urlsplit(text.strip())
+        port = parts.port
+    except ValueError as error:
+        raise LoadTestError(f"TARGET={text} is not a URL: {error}") from None
+    if parts.scheme not in SCHEMES:
+        raise LoadTestError(f"TARGET={text}: a URL starts with http://, https://, ws:// or wss://")
+    if not parts.hostname or port == 0 or re.search(r"[\s\x00-\x1f]", text.strip()):
+        raise LoadTestError(f"TARGET={text} is not a URL: give for instance http://127.0.0.1:8000")
+    if parts.username is not None or parts.password is not None:
+        raise LoadTestError("TARGET has a user or password in it, which would be written into results")
+    if parts.query or parts.fragment:
+        raise LoadTestError(f"TARGET={text}: a URL without ? and # is needed")
+    path = re.sub(r"/ws$", "", parts.path.rstrip("/"))
+    return urlunsplit((SCHEMES[parts.scheme], parts.netloc, path, "", ""))
+
+
+def _object(answer: Answer) -> dict[str, Any]:
+    if answer.status == 200:
+        with suppress(ValueError):
+            value = json.loads(answer.body)
+            if isinstance(value, dict):
+                return value
+    return {}
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no answer within {ANSWER_S:.0f} s"
+    return (error.strerror or str(error)).lower()

@@ -1,0 +1,95 @@
+"""Locust as a process of its own: started for one run, watched, stopped."""
+
+import contextlib
+import json
+import math
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from loadtests.config import LoadTestConfig
+from loadtests.deployments.processes import raise_open_file_limit
+
+LOCUSTFILE = Path(__file__).with_name("locustfile.py")
+ROOT = Path(__file__).parent.parent
+
+_GRACE_SECONDS = 5.0
+_LONGEST_GRACE_SECONDS = 30.0
+_SHUTDOWN_SECONDS = 30.0
+
+
+def locust_command(config: LoadTestConfig, url: str, *, web: bool = False) -> list[str]:
+    """The Locust command line that makes the configured load on `url`."""
+    options = config.options
+    command = [
+        *(sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--host", url),
+        *("--users", str(config.users), "--spawn-rate", f"{config.spawn_rate:g}"),
+        *("--run-time", f"{config.duration_s}s", "--stop-timeout", str(stop_timeout(config))),
+        *("--transport", config.transport, "--wait", options.wait.text),
+        *("--think-time", options.think_time.text, "--steps-per-episode", str(options.steps_per_episode)),
+        *("--connect-timeout", f"{options.connect_timeout_s:g}"),
+        *("--step-timeout", f"{options.step_timeout_s:g}"),
+    ]
+    if options.action is not None:
+        command += ["--action", json.dumps(options.action)]
+    if config.processes > 1:
+        command += ["--processes", str(config.processes)]
+    return command if web else [*command, "--headless", "--only-summary"]
+
+
+def stop_timeout(config: LoadTestConfig) -> int:
+    """Whole seconds that steps in flight get to finish when the load ends."""
+    return math.ceil(min(config.options.wait.longest + _GRACE_SECONDS, _LONGEST_GRACE_SECONDS))
+
+
+class Generator:
+    """A Locust process and its workers, in a session of their own so that Ctrl-C reaches only the harness."""
+
+    def __init__(self, command: list[str]) -> None:
+        self._command = command
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self, log: IO[bytes]) -> None:
+        """Starts Locust with as many open files as the machine allows; its output goes to `log`."""
+        raise_open_file_limit()
+        self._process = subprocess.Popen(
+            self._command,
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def poll(self) -> int | None:
+        """The exit code, negative for a signal; None while it runs."""
+        assert self._process is not None
+        return self._process.poll()
+
+    def stop(self) -> None:
+        """Asks for a clean end and waits for it."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_LONGEST_GRACE_SECONDS + _SHUTDOWN_SECONDS)
+
+    def kill(self) -> None:
+        """Ends Locust and its workers at once, where they still run."""
+        if self._process is None:
+            return
+        with contextlib.suppress(psutil.Error):
+            for worker in psutil.Process(self._process.pid).children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    worker.kill()
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()

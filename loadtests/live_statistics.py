@@ -1,0 +1,106 @@
+"""What a run looks like right now, folded from its records as they come in."""
+
+from collections import Counter, deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+WINDOW_SECONDS = 5.0
+
+Worker = tuple[str, int | None]
+"""Host and pid."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The state of a run at its newest record. Latencies in seconds, of the last few seconds' steps."""
+
+    users: int
+    """Users that have made an operation so far."""
+    steps: int
+    steps_per_s: float
+    p50: float | None
+    p99: float | None
+    failures: int
+    last_error: str | None
+    sessions: dict[Worker, int]
+    """Over WebSocket sessions, over HTTP users, of each worker that answered."""
+
+
+@dataclass
+class LiveStatistics:
+    """Folds record batches of the steps table; `snapshot` may be asked at any time."""
+
+    _users: set[int] = field(default_factory=set)
+    _steps: int = 0
+    _failures: int = 0
+    _last_error: str | None = None
+    _owners: dict[tuple[str, Worker | None], Worker] = field(default_factory=dict)
+    _recent: deque[tuple[NDArray[np.float64], NDArray[np.float64]]] = field(default_factory=deque)
+    _started_at: float | None = None
+
+    def update(self, batches: Iterable[pa.RecordBatch]) -> None:
+        """Takes in batches of the steps table."""
+        for batch in batches:
+            self._fold(batch)
+
+    def snapshot(self) -> Snapshot:
+        """The state at the newest record."""
+        ends, latencies, span = self._window()
+        quantiles = np.percentile(latencies, [50, 99]) if len(latencies) else None
+        return Snapshot(
+            users=len(self._users),
+            steps=self._steps,
+            steps_per_s=len(ends) / span if span > 0 else 0.0,
+            p50=float(quantiles[0]) if quantiles is not None else None,
+            p99=float(quantiles[1]) if quantiles is not None else None,
+            failures=self._failures,
+            last_error=self._last_error,
+            sessions=dict(Counter(self._owners.values())),
+        )
+
+    def _fold(self, batch: pa.RecordBatch) -> None:
+        started_at = batch["started_at"].to_numpy()
+        if self._started_at is None and len(started_at):
+            self._started_at = float(started_at.min())
+        self._users.update(pc.unique(batch["user"]).to_pylist())
+        failed = pc.is_valid(batch["error"])
+        failures = batch.filter(failed)
+        self._failures += failures.num_rows
+        if failures.num_rows:
+            last = failures.slice(failures.num_rows - 1).to_pylist()[0]
+            self._last_error = f"{last['op']} {last['error']}: {last['error_detail']}"
+        answered = batch.filter(pc.invert(failed))
+        steps = answered.filter(pc.equal(answered["op"], "step"))
+        self._steps += steps.num_rows
+        latencies = steps["latency_s"].to_numpy()
+        self._recent.append((steps["started_at"].to_numpy() + latencies, latencies))
+        self._count_sessions(answered.filter(pc.not_equal(answered["op"], "connect")))
+
+    def _count_sessions(self, answered: pa.RecordBatch) -> None:
+        named = answered.filter(pc.is_valid(answered["host"]))
+        keys = ["transport", "host", "pid", "session_hash", "user"]
+        table = pa.Table.from_batches([named]).group_by(keys, use_threads=False).aggregate([])
+        for row in table.to_pylist():
+            worker = (row["host"], row["pid"])
+            if row["transport"] == "ws":
+                self._owners.setdefault((row["session_hash"] or f"user {row['user']}", None), worker)
+            else:
+                self._owners[str(row["user"]), worker] = worker
+
+    def _window(self) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+        newest = max((float(ends.max()) for ends, _ in self._recent if len(ends)), default=0.0)
+        start = newest - WINDOW_SECONDS
+        while self._recent and (not len(self._recent[0][0]) or float(self._recent[0][0].max()) <= start):
+            self._recent.popleft()
+        if not self._recent:
+            return np.empty(0), np.empty(0), 0.0
+        ends = np.concatenate([ends for ends, _ in self._recent])
+        latencies = np.concatenate([latencies for _, latencies in self._recent])
+        inside = ends > start
+        span = min(WINDOW_SECONDS, newest - (self._started_at or start))
+        return ends[inside], latencies[inside], span

@@ -1,0 +1,131 @@
+"""The terminal while a run goes on: figures and a bar a worker, or plain lines where nobody looks."""
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from loadtests.live_statistics import Snapshot, Worker
+
+_LINE_SECONDS = 2.0
+_MOST_BARS = 16
+
+
+class LiveView:
+    """Shows snapshots of a run; a context manager, since it holds the terminal meanwhile."""
+
+    def __init__(
+        self,
+        console: Console,
+        *,
+        duration_s: float,
+        users: int,
+        names: dict[str, str],
+        expected_workers: int | None,
+        unit: str,
+    ) -> None:
+        self._console = console
+        self._duration_s = duration_s
+        self._users = users
+        self._names = names
+        self._expected_workers = expected_workers
+        self._unit = unit
+        self._started = time.monotonic()
+        self._last_line = 0.0
+        self._live = (
+            Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+        )
+
+    def __enter__(self) -> Self:
+        self._started = time.monotonic()
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Draws the snapshot; without a terminal it prints a line every two seconds."""
+        elapsed = time.monotonic() - self._started
+        if self._live is not None:
+            self._live.update(self._picture(snapshot, elapsed), refresh=True)
+        elif elapsed - self._last_line >= _LINE_SECONDS:
+            self._last_line = elapsed
+            self._console.print(self._line(snapshot, elapsed), soft_wrap=True)
+
+    def _line(self, snapshot: Snapshot, elapsed: float) -> Text:
+        shares = "/".join(str(count) for _, count in self._workers(snapshot))
+        text = f"{elapsed:4.0f} s  {self._figures(snapshot)}  {self._unit} by worker {shares or '–'}"
+        return printable(f"{text}  last error: {snapshot.last_error}" if snapshot.last_error else text)
+
+    def _figures(self, snapshot: Snapshot) -> str:
+        return (
+            f"users {snapshot.users}/{self._users}  {snapshot.steps_per_s:,.0f} steps/s  "
+            f"p50 {milliseconds(snapshot.p50)}  p99 {milliseconds(snapshot.p99)}  "
+            f"errors {snapshot.failures:,}"
+        )
+
+    def _picture(self, snapshot: Snapshot, elapsed: float) -> RenderableType:
+        progress = Table.grid(padding=(0, 2))
+        progress.add_row(
+            ProgressBar(total=self._duration_s, completed=min(elapsed, self._duration_s), width=40),
+            f"{min(elapsed, self._duration_s):.0f} of {self._duration_s:.0f} s",
+        )
+        figures = Table.grid(padding=(0, 3))
+        figures.add_row("users", "steps/s", "p50", "p99", "errors", style="dim")
+        figures.add_row(
+            f"{snapshot.users}/{self._users}",
+            Text(f"{snapshot.steps_per_s:,.0f}", style="bold"),
+            milliseconds(snapshot.p50),
+            milliseconds(snapshot.p99),
+            Text(f"{snapshot.failures:,}", style="bold red" if snapshot.failures else ""),
+        )
+        parts: list[RenderableType] = [progress, figures, self._bars(snapshot)]
+        if snapshot.last_error:
+            parts.append(printable(f"last error: {snapshot.last_error}", style="red"))
+        return Group(*parts)
+
+    def _bars(self, snapshot: Snapshot) -> Table:
+        workers = self._workers(snapshot)
+        total = sum(count for _, count in workers)
+        most = max((count for _, count in workers), default=0)
+        table = Table.grid(padding=(0, 2))
+        for (host, pid), count in workers[:_MOST_BARS]:
+            who = "no worker seen" if not host else f"{self._names.get(host, host)} pid {pid or 'unknown'}"
+            table.add_row(
+                printable(who),
+                ProgressBar(total=max(most, 1), completed=count, width=30, finished_style="cyan"),
+                f"{count} {self._unit}",
+                f"{count / total:.0%}" if total else "",
+            )
+        if len(workers) > _MOST_BARS:
+            table.add_row(Text(f"and {len(workers) - _MOST_BARS} more", style="dim"))
+        return table
+
+    def _workers(self, snapshot: Snapshot) -> list[tuple[Worker, int]]:
+        workers = sorted(snapshot.sessions.items(), key=lambda item: (item[0][0], item[0][1] or 0))
+        idle = (self._expected_workers or 0) - len(workers)
+        return workers + [(("", None), 0)] * max(idle, 0)
+
+
+def milliseconds(seconds: float | None) -> str:
+    """A latency for people: milliseconds below ten seconds, seconds above."""
+    if seconds is None:
+        return "–"
+    if seconds >= 10:
+        return f"{seconds:.1f} s"
+    return f"{seconds * 1000:.{2 if seconds < 0.001 else 1 if seconds < 0.1 else 0}f} ms"
+
+
+def printable(text: str, style: str = "") -> Text:
+    """Text as it may be shown: control characters, which a server may have sent, are replaced."""
+    return Text("".join(c if c.isprintable() else "�" for c in text), style=style)

@@ -1,0 +1,56 @@
+"""Load on any OpenEnv server with plain Locust: `locust -f loadtests/locustfile.py -H http://127.0.0.1:8000`."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import gevent
+from locust import events
+from locust.argument_parser import LocustArgumentParser
+from locust.env import Environment
+from locust.runners import WorkerRunner
+
+from loadtests.locust_options import add_options, parsed_load_options
+from loadtests.openenv_ws import websocket_uri
+from loadtests.recording import Recording
+from loadtests.users import OpenEnvHttpUser, OpenEnvUser, OpenEnvWebSocketUser
+
+__all__ = ["OpenEnvHttpUser", "OpenEnvWebSocketUser"]
+
+
+@events.init_command_line_parser.add_listener
+def _add_options(parser: LocustArgumentParser) -> None:
+    add_options(parser)
+
+
+@events.init.add_listener
+def _prepare(environment: Environment, **_: Any) -> None:
+    options = environment.parsed_options
+    assert options is not None
+    try:
+        OpenEnvUser.options = parsed_load_options(options)
+        if environment.host:
+            websocket_uri(environment.host)
+        elif options.headless and not options.worker:
+            raise ValueError("no server is named: give one with -H http://127.0.0.1:8000")  # noqa: TRY301
+    except ValueError as error:
+        sys.stderr.write(f"error: {error}\n")
+        raise SystemExit(2) from None
+    if not (isinstance(environment.runner, WorkerRunner) or options.user_classes or options.class_picker):
+        environment.user_classes = [OpenEnvHttpUser if options.transport == "http" else OpenEnvWebSocketUser]
+    environment.events.test_start.add_listener(_apply_options)
+    if not options.no_recorder:
+        Recording(environment, options)
+
+
+def _apply_options(environment: Environment, **_: Any) -> None:
+    assert environment.parsed_options is not None
+    try:
+        OpenEnvUser.options = parsed_load_options(environment.parsed_options)
+        websocket_uri(environment.host or "")
+    except ValueError as error:
+        sys.stderr.write(f"error: {error}\n")
+        if environment.runner is not None:
+            gevent.spawn(environment.runner.stop)

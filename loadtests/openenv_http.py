@@ -1,0 +1,51 @@
+"""OpenEnv over stateless HTTP, with the client of Locust's FastHttpUser."""
+
+import json
+from typing import Any
+
+from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
+from geventhttpclient.useragent import BadStatusCode, UserAgent
+
+from loadtests.replies import Answer, OperationError, parse_http, served_by
+
+
+def post(client: UserAgent, url: str, body: dict[str, Any]) -> Any:
+    """Sends `body` as JSON and reads the whole response, whatever its status.
+
+    Raises OperationError where no response came.
+    """
+    try:
+        response: Any = client.urlopen(
+            url,
+            method="POST",
+            payload=json.dumps(body),
+            headers={"Content-Type": "application/json", "Accept": "application/json"},
+        )
+    except BadStatusCode as error:
+        response = error.response
+    except ConnectionRefusedError as error:
+        raise OperationError("refused", str(error)) from error
+    except TimeoutError:
+        raise OperationError("timeout", "no reply in time") from None
+    except (ConnectionError, HTTPConnectionClosed) as error:
+        raise OperationError("connection_lost", str(error) or "connection closed") from error
+    except HTTPParseError as error:
+        raise OperationError("protocol", str(error)) from error
+    except OSError as error:
+        raise OperationError("refused", str(error)) from error
+    try:
+        response.content  # noqa: B018 - reads the body
+    except (OSError, HTTPConnectionClosed, HTTPParseError) as error:
+        raise OperationError("connection_lost", f"in the middle of the reply: {error}") from error
+    return response
+
+
+def parse_response(response: Any) -> Answer:
+    """Reads a response. Raises OperationError where it is an error or not of the protocol."""
+    return parse_http(response.status_code, response.content)
+
+
+def responder(response: Any) -> Answer:
+    """Who answered, as far as the response's headers say."""
+    headers = response.headers
+    return served_by(headers.get("X-Served-By"), headers.get("X-Upstream"))

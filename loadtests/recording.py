@@ -1,0 +1,174 @@
+"""Records a run from Locust's test start to its test stop, in one process or with workers.
+
+Each process gathers its own rows. Workers send theirs to the master over Locust's channel; the master, or
+the only process, appends them to the stream of one run directory.
+"""
+
+import json
+import logging
+import subprocess
+import sys
+import time
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pyarrow as pa
+from locust.env import Environment
+from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
+
+from loadtests.machine import machine, versions
+from loadtests.recorder import Recorder
+from loadtests.users import OpenEnvUser
+from reports.run_directory import RunDirectory, RunDirectoryError, StreamWriter
+from reports.schema import SCHEMA_VERSION, STEPS, RunConfig, RunJson, Slo, Topology
+
+DEFAULT_SLO = Slo(success_rate=0.95, total_p99_s=None)
+
+_ROWS = "openenv-rows"
+_FINISH = "openenv-finish"
+_COLLECT_SECONDS = 10.0
+
+logger = logging.getLogger(__name__)
+
+
+class Recording:
+    """Listens to one Locust environment and records each of its tests as a run."""
+
+    def __init__(self, environment: Environment, options: Namespace) -> None:
+        self._environment = environment
+        self._options = options
+        self._recorder: Recorder | None = None
+        self._writer: StreamWriter | None = None
+        self._directory: RunDirectory | None = None
+        self._finishing: list[subprocess.Popen[bytes]] = []
+        self._is_worker = isinstance(environment.runner, WorkerRunner)
+        self._finished_workers: set[str] = set()
+        if isinstance(environment.runner, MasterRunner):
+            environment.runner.register_message(_ROWS, self._receive)
+        elif isinstance(environment.runner, WorkerRunner):
+            environment.runner.register_message(_FINISH, self._finish, concurrent=True)
+        environment.events.test_start.add_listener(self._start)
+        environment.events.test_stop.add_listener(self._stop)
+        environment.events.quitting.add_listener(self._wait_for_reports)
+
+    def _start(self, **_: Any) -> None:
+        self._finished_workers.clear()
+        if not self._is_worker and not self._open():
+            return
+        if not isinstance(self._environment.runner, MasterRunner):
+            self._recorder = Recorder(self._deliver)
+            self._recorder.start()
+            OpenEnvUser.recorder = self._recorder
+
+    def _stop(self, **_: Any) -> None:
+        OpenEnvUser.recorder = None
+        if self._recorder is not None:
+            self._recorder.stop()
+            self._recorder = None
+        runner = self._environment.runner
+        if isinstance(runner, WorkerRunner):
+            runner.send_message(_ROWS, {"final": True})
+        elif isinstance(runner, MasterRunner):
+            self._collect(runner)
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        if self._directory is not None and not self._options.run_directory:
+            self._report(self._directory)
+        self._directory = None
+
+    def _open(self) -> bool:
+        if self._options.run_directory:
+            self._directory = RunDirectory(Path(self._options.run_directory))
+        else:
+            try:
+                self._directory = RunDirectory.create(Path(self._options.results), self._options.transport)
+                self._directory.write_run(self._run_json(self._directory))
+            except RunDirectoryError as error:
+                logger.error("Nothing is recorded: %s", error)  # noqa: TRY400 - one line says it
+                return False
+            logger.info("Recording to %s", self._directory.path)
+        self._writer = StreamWriter(self._directory.steps_stream, STEPS)
+        return True
+
+    def _deliver(self, batch: pa.RecordBatch) -> None:
+        if self._writer is not None:
+            self._writer.append(batch)
+        elif isinstance(self._environment.runner, WorkerRunner):
+            self._environment.runner.send_message(_ROWS, {"batch": batch.serialize().to_pybytes()})
+
+    def _receive(self, msg: Any, **_: Any) -> None:
+        if msg.data.get("final"):
+            self._finished_workers.add(msg.node_id)
+        elif self._writer is not None:
+            self._writer.append_serialized(msg.data["batch"])
+
+    def _collect(self, runner: MasterRunner) -> None:
+        """Waits for the last rows of every worker.
+
+        When its time is up, Locust's master ends the test before it tells the workers, so they are told here.
+        """
+        runner.send_message(_FINISH)
+        deadline = time.monotonic() + runner.environment.stop_timeout + _COLLECT_SECONDS
+        while time.monotonic() < deadline and any(
+            worker.id not in self._finished_workers and worker.state != STATE_MISSING
+            for worker in runner.clients.all
+        ):
+            gevent.sleep(0.05)
+
+    def _finish(self, **_: Any) -> None:
+        if self._environment.runner is not None:
+            self._environment.runner.stop()
+
+    def _run_json(self, directory: RunDirectory) -> RunJson:
+        template: dict[str, Any] = {}
+        if self._options.run_template:
+            template = json.loads(Path(self._options.run_template).read_text())
+        return RunJson(
+            kind="run",
+            schema_version=SCHEMA_VERSION,
+            run_id=directory.path.name,
+            status="running",
+            started_at=time.time(),
+            ended_at=None,
+            config=self._config(template.get("config", {})),
+            topology=template.get("topology", Topology(replicas=None, workers=None, hosts=[], names={})),
+            versions=template.get("versions", {}) | versions(),
+            machine=machine(),
+        )
+
+    def _config(self, template: dict[str, Any]) -> RunConfig:
+        options = self._options
+        runner = self._environment.runner
+        assert runner is not None
+        classes = self._environment.user_classes
+        return RunConfig(
+            deployment=template.get("deployment", "url"),
+            url=self._environment.host or "",
+            transport="http" if all(getattr(c, "transport", "") == "http" for c in classes) else "ws",
+            users=runner.target_user_count,
+            spawn_rate=float(options.spawn_rate or 1),
+            duration_s=options.run_time,
+            wait=options.wait,
+            think_time=options.think_time,
+            steps_per_episode=options.steps_per_episode,
+            connect_timeout_s=options.connect_timeout,
+            step_timeout_s=options.step_timeout,
+            action=json.loads(options.action) if options.action else None,
+            balancing=template.get("balancing"),
+            processes=options.processes or 1,
+            slo=template.get("slo", DEFAULT_SLO),
+        )
+
+    def _report(self, directory: RunDirectory) -> None:
+        command = [sys.executable, "-m", "loadtests", "finish", str(directory.path.absolute())]
+        root = Path(__file__).parent.parent
+        self._finishing.append(subprocess.Popen(command, cwd=root))
+
+    def _wait_for_reports(self, **_: Any) -> None:
+        if not self._is_worker and self._environment.runner is not None:
+            self._environment.runner.stop()
+        for process in self._finishing:
+            process.wait()

@@ -1,0 +1,155 @@
+"""What an OpenEnv server answered: an observation and who made it, or an error with its category."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from reports.schema import ErrorCategory
+
+_INT64_MAX = 2**63 - 1
+_LONGEST_NAME = 255
+_LONGEST_DETAIL = 500
+
+_ERROR_CODES: dict[str, ErrorCategory] = {
+    "CAPACITY_REACHED": "capacity",
+    "VALIDATION_ERROR": "validation",
+    "INVALID_JSON": "validation",
+    "UNKNOWN_TYPE": "validation",
+}
+
+
+class OperationError(Exception):
+    """An operation that failed: its category of the steps table, and what was said about it."""
+
+    def __init__(self, category: ErrorCategory, detail: str, session_over: bool = True) -> None:
+        super().__init__(f"{category}: {detail}")
+        self.category = category
+        self.detail = detail[:_LONGEST_DETAIL]
+        self.session_over = session_over
+        """False where the session can go on with the next step."""
+
+    @property
+    def replied(self) -> bool:
+        """Whether the failure is what the server answered."""
+        return self.category in ("capacity", "validation", "http_4xx", "http_5xx", "server_error")
+
+
+@dataclass(slots=True)
+class Answer:
+    """What an observation says of the server. None where it says nothing, or nothing of the right type."""
+
+    host: str | None = None
+    pid: int | None = None
+    session_hash: str | None = None
+    waited_s: float | None = None
+    server_timestamp: float | None = None
+    step_count: int | None = None
+    done: bool = False
+    size: int = 0
+    """Bytes of the reply's payload."""
+
+
+NOBODY = Answer()
+
+
+def parse_message(message: str | bytes) -> Answer:
+    """Reads a WebSocket reply. Raises OperationError where it is an error or not of the protocol."""
+    try:
+        reply = json.loads(message)
+        kind, data = reply["type"], reply["data"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise OperationError("protocol", f"not an OpenEnv message: {_excerpt(message)}") from None
+    if kind == "observation" and isinstance(data, dict):
+        return parse_result(data, len(message))
+    if kind == "error" and isinstance(data, dict):
+        code = data.get("code")
+        category = _ERROR_CODES.get(code, "server_error") if isinstance(code, str) else "server_error"
+        raise OperationError(
+            category,
+            f"{code}: {data.get('message')}{_first_error(data)}",
+            session_over=category == "capacity" or code in ("SESSION_ERROR", "FACTORY_ERROR"),
+        )
+    raise OperationError("protocol", f"unexpected message: {_excerpt(message)}")
+
+
+def parse_result(result: dict[str, Any], size: int) -> Answer:
+    """Reads `{"observation": …, "reward": …, "done": …}`, the form of a result on either transport."""
+    observation = result.get("observation")
+    if not isinstance(observation, dict):
+        raise OperationError("protocol", f"no observation in the reply: {_excerpt(repr(result))}")
+    get = observation.get
+    metadata = get("metadata")
+    step_count = metadata.get("step_count") if isinstance(metadata, dict) else None
+    return Answer(
+        host=host_of(get("host_url")),
+        pid=_integer(get("pid")),
+        session_hash=_name(get("session_hash")),
+        waited_s=_number(get("waited_seconds")),
+        server_timestamp=_number(get("timestamp")),
+        step_count=_integer(step_count),
+        done=result.get("done") is True,
+        size=size,
+    )
+
+
+def parse_http(status: int, body: bytes | None) -> Answer:
+    """Reads an HTTP reply. Raises OperationError for every status but 2xx and for a body of another form."""
+    if 200 <= status < 300:
+        try:
+            result = json.loads(body or b"")
+        except (ValueError, RecursionError):
+            raise OperationError("protocol", f"not JSON: {_excerpt(body or b'')}") from None
+        if not isinstance(result, dict):
+            raise OperationError("protocol", f"not a result: {_excerpt(body or b'')}")
+        return parse_result(result, len(body or b""))
+    category: ErrorCategory = (
+        "validation" if status == 422 else "http_4xx" if 400 <= status < 500 else "http_5xx"
+    )
+    if status < 400:
+        category = "protocol"
+    raise OperationError(category, f"HTTP {status}: {_excerpt(body or b'')}", session_over=False)
+
+
+def host_of(url: Any) -> str | None:
+    """The host and port of a URL, as the steps table's `host` names a replica."""
+    if not isinstance(url, str):
+        return None
+    return url.rpartition("://")[2].rstrip("/")[:_LONGEST_NAME] or None
+
+
+def served_by(header: str | None, upstream: str | None) -> Answer:
+    """Who answered, from the response headers `X-Served-By: host;pid=…` and the balancer's `X-Upstream`."""
+    if header:
+        host, _, pid = header.partition(";pid=")
+        return Answer(host=_name(host), pid=int(pid) if pid.isascii() and pid.isdigit() else None)
+    if upstream:
+        return Answer(host=_name(upstream.rpartition(",")[2].strip()))
+    return NOBODY
+
+
+def _name(value: Any) -> str | None:
+    return value[:_LONGEST_NAME] if isinstance(value, str) and value else None
+
+
+def _integer(value: Any) -> int | None:
+    return value if type(value) is int and -_INT64_MAX <= value <= _INT64_MAX else None
+
+
+def _number(value: Any) -> float | None:
+    if type(value) is float:
+        return value
+    return float(value) if type(value) is int and -_INT64_MAX <= value <= _INT64_MAX else None
+
+
+def _first_error(data: dict[str, Any]) -> str:
+    errors = data.get("errors")
+    if not (isinstance(errors, list) and errors and isinstance(errors[0], dict)):
+        return ""
+    where = errors[0].get("loc")
+    field = ".".join(str(part) for part in where) if isinstance(where, list) else ""
+    return f" ({field}: {errors[0].get('msg')})"
+
+
+def _excerpt(text: str | bytes) -> str:
+    shown = text[:200]
+    return shown.decode("utf-8", "replace") if isinstance(shown, bytes) else shown

@@ -1,0 +1,34 @@
+"""A deployment that stays up until it is taken down: `make up` and `make down`."""
+
+import time
+
+from rich.console import Console
+
+from loadtests.deployments import DeploymentConfig
+from loadtests.deployments.choose import choose
+from loadtests.deployments.remains import remove_remains, take_down_running
+from loadtests.terminal import end_on_termination, progress
+
+
+def bring_up(target: str, config: DeploymentConfig, console: Console) -> int:
+    """Brings the target up and leaves it running. Raises LoadTestError; nothing is left running then."""
+    say = progress(console)
+    for line in remove_remains():
+        say(line)
+    end_on_termination()
+    deployment, why = choose(target, config, "up", progress=say)
+    say(why)
+    start = time.monotonic()
+    deployment.up()
+    say(f"up after {time.monotonic() - start:.1f} s: {config.replicas} × {config.workers} workers")
+    console.print(f"{deployment.url}  (make loadtest TARGET={deployment.url}; make down ends it)")
+    return 0
+
+
+def take_down(console: Console) -> int:
+    """Takes down what was left running, and what crashed commands left."""
+    say = progress(console)
+    lines = remove_remains() + take_down_running()
+    for line in lines or ["nothing is up"]:
+        say(line)
+    return 0

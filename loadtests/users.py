@@ -1,0 +1,224 @@
+"""The simulated users: each connects, resets and steps, and records every operation."""
+
+import itertools
+import os
+import socket
+import time
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import gevent
+from locust import FastHttpUser, User, task
+from locust.env import Environment
+from locust.runners import WorkerRunner
+from locust.user.task import LOCUST_STATE_STOPPING
+
+from loadtests import openenv_http
+from loadtests.clock import now
+from loadtests.load_options import LoadOptions
+from loadtests.openenv_ws import RESET, WebSocketSession, step_message
+from loadtests.recorder import Recorder
+from loadtests.replies import NOBODY, Answer, OperationError
+from reports.schema import Op, Transport
+
+RETRY_SECONDS = 1.0
+"""How long a user waits after it could not connect or reset, before it tries again."""
+
+_USERS_A_PROCESS = 1_000_000
+
+
+class OpenEnvUser(User):
+    """What users of both transports share: identity, the episode, and how an operation is recorded."""
+
+    abstract = True
+    transport: ClassVar[Transport]
+    request_type: ClassVar[str]
+    options: ClassVar[LoadOptions]
+    recorder: ClassVar[Recorder | None] = None
+    _numbers: ClassVar["itertools.count[int]"] = itertools.count()
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        runner = environment.runner
+        process = max(runner.worker_index, 0) if isinstance(runner, WorkerRunner) else 0
+        self._number = process * _USERS_A_PROCESS + next(OpenEnvUser._numbers)
+        self._generator = f"{socket.gethostname()}:{os.getpid()}"
+        constant = self.options.wait.constant
+        self._constant_action = self.options.action
+        if self._constant_action is None and constant is not None:
+            self._constant_action = {"wait_seconds": constant}
+
+    @task
+    def episode(self) -> None:
+        """Resets the environment and steps until the episode's last step, or until the session is over."""
+        options = self.options
+        if not (self.begin() and self.reset()):
+            gevent.sleep(RETRY_SECONDS)
+            return
+        steps = range(options.steps_per_episode) if options.steps_per_episode else itertools.count()
+        for _ in steps:
+            action = self._constant_action or {"wait_seconds": options.wait.draw()}
+            if self.step(action) or self._state == LOCUST_STATE_STOPPING:
+                return
+            if seconds := options.think_time.draw():
+                self.think(seconds)
+
+    def begin(self) -> bool:
+        """Makes ready for a reset; False where that failed."""
+        return True
+
+    def reset(self) -> bool:
+        """Resets the environment; False where that failed."""
+        raise NotImplementedError
+
+    def step(self, action: dict[str, Any]) -> bool:
+        """Takes one step; True where the episode is over."""
+        raise NotImplementedError
+
+    def think(self, seconds: float) -> None:
+        gevent.sleep(seconds)
+
+    def operate(
+        self,
+        op: Op,
+        perform: Callable[[], Answer],
+        wait_s: float | None = None,
+        responder: Callable[[], Answer] = lambda: NOBODY,
+    ) -> tuple[Answer, OperationError | None]:
+        """Performs an operation, times it, and reports it to the recorder and to Locust's statistics."""
+        error: OperationError | None = None
+        started_at = now()
+        start = time.perf_counter()
+        try:
+            answer = perform()
+        except OperationError as failure:
+            error = failure
+            answer = NOBODY
+        latency_s = time.perf_counter() - start
+        who = answer
+        if answer.host is None and (error is None or error.replied):
+            who = responder()
+        if self.recorder is not None:
+            self.recorder.append(
+                (
+                    started_at,
+                    None,
+                    op,
+                    self.transport,
+                    latency_s,
+                    wait_s,
+                    answer.waited_s,
+                    who.host,
+                    who.pid,
+                    answer.session_hash,
+                    answer.step_count,
+                    answer.server_timestamp,
+                    self._number,
+                    self._generator,
+                    error.category if error else None,
+                    error.detail if error else None,
+                )
+            )
+        self.environment.events.request.fire(
+            request_type=self.request_type,
+            name=op,
+            response_time=latency_s * 1000,
+            response_length=answer.size,
+            exception=error,
+            context=self.context(),
+        )
+        return answer, error
+
+
+class OpenEnvWebSocketUser(OpenEnvUser):
+    """Holds one session on one WebSocket: connects, resets, steps."""
+
+    transport = "ws"
+    request_type = "WS"
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        self._session: WebSocketSession | None = None
+        self._accepted_by = NOBODY
+        self._constant_message = step_message(self._constant_action) if self._constant_action else None
+
+    def begin(self) -> bool:
+        if self._session is not None:
+            return True
+        self._accepted_by = NOBODY
+        _, error = self.operate("connect", self._connect, responder=lambda: self._accepted_by)
+        return error is None
+
+    def reset(self) -> bool:
+        _, error = self._request("reset", RESET, None)
+        return error is None
+
+    def step(self, action: dict[str, Any]) -> bool:
+        message = self._constant_message or step_message(action)
+        answer, error = self._request("step", message, asked_wait(action))
+        return answer.done or (error is not None and error.session_over)
+
+    def think(self, seconds: float) -> None:
+        if self._session is not None:
+            self._session.idle(seconds)
+
+    def on_stop(self) -> None:
+        if self._session is not None:
+            self._session.close()
+
+    def _connect(self) -> Answer:
+        assert self.host is not None
+        self._session = WebSocketSession(self.host, {}, self.options.connect_timeout_s)
+        self._accepted_by = self._session.served_by()
+        return NOBODY
+
+    def _request(self, op: Op, message: bytes, wait_s: float | None) -> tuple[Answer, OperationError | None]:
+        session = self._session
+        assert session is not None
+        timeout_s = self.options.step_timeout_s
+        answer, error = self.operate(
+            op, lambda: session.request(message, timeout_s), wait_s, lambda: self._accepted_by
+        )
+        if error is not None and error.session_over:
+            session.close()
+            self._session = None
+        return answer, error
+
+
+class OpenEnvHttpUser(OpenEnvUser, FastHttpUser):
+    """Sends stateless HTTP requests: reset, steps."""
+
+    transport = "http"
+    request_type = "HTTP"
+    insecure = False
+
+    def __init__(self, environment: Environment) -> None:
+        self.connection_timeout = self.options.connect_timeout_s
+        self.network_timeout = self.options.step_timeout_s
+        super().__init__(environment)
+        self._responded_by = NOBODY
+
+    def reset(self) -> bool:
+        _, error = self._post("reset", {}, None)
+        return error is None
+
+    def step(self, action: dict[str, Any]) -> bool:
+        answer, _ = self._post("step", {"action": action}, asked_wait(action))
+        return answer.done
+
+    def _post(
+        self, op: Op, body: dict[str, Any], wait_s: float | None
+    ) -> tuple[Answer, OperationError | None]:
+        def perform() -> Answer:
+            self._responded_by = NOBODY
+            response = openenv_http.post(self.client.client, f"{self.host}/{op}", body)
+            self._responded_by = openenv_http.responder(response)
+            return openenv_http.parse_response(response)
+
+        return self.operate(op, perform, wait_s, lambda: self._responded_by)
+
+
+def asked_wait(action: dict[str, Any]) -> float | None:
+    """The seconds that an action asks the environment to wait, where it names any."""
+    wait = action.get("wait_seconds")
+    return float(wait) if isinstance(wait, int | float) else None

@@ -1,0 +1,77 @@
+"""A deployment under Locust's web page: each test that is started there becomes a run with a report."""
+
+import contextlib
+import json
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from loadtests.config import LoadTestConfig
+from loadtests.deployments import Deployment
+from loadtests.deployments.ports import check_free
+from loadtests.deployments.processes import raise_open_file_limit
+from loadtests.generator import ROOT, locust_command
+from loadtests.load_test import check_writable, deployed, run_template
+from loadtests.resource_sampler import ResourceSampler
+from loadtests.terminal import progress
+from reports.run_directory import RunDirectory, RunDirectoryError
+
+_POLL_SECONDS = 0.5
+
+
+def serve_page(config: LoadTestConfig, port: int, console: Console) -> int:
+    """Serves Locust's page on 127.0.0.1:`port` until Ctrl-C. Returns Locust's exit code."""
+    check_writable(config.results)
+    check_free(port, "WEB_PORT")
+    with deployed(config, console) as deployment, tempfile.TemporaryDirectory() as scratch:
+        template = Path(scratch) / "run-template.json"
+        template.write_text(json.dumps(run_template(config, deployment)))
+        command = [
+            *locust_command(config, deployment.url, web=True),
+            *("--web-host", "127.0.0.1", "--web-port", str(port)),
+            *("--results", str(config.results.absolute()), "--run-template", str(template)),
+        ]
+        raise_open_file_limit()
+        locust = subprocess.Popen(command, cwd=ROOT)
+        progress(console)(f"Locust's page is http://127.0.0.1:{port} (Ctrl-C ends it)")
+        try:
+            _sample_runs(locust, deployment, config.results)
+            return locust.wait()
+        except KeyboardInterrupt:
+            with contextlib.suppress(KeyboardInterrupt):
+                locust.wait(60)
+            return 0
+        finally:
+            if locust.poll() is None:
+                locust.kill()
+
+
+def _sample_runs(locust: subprocess.Popen[bytes], deployment: Deployment, results: Path) -> None:
+    """Samples resources into each run that the page starts, while it goes on."""
+    sampler: ResourceSampler | None = None
+    current: RunDirectory | None = None
+    while locust.poll() is None:
+        running = _running(results, deployment.url)
+        if running != current:
+            if sampler is not None:
+                sampler.stop()
+            sampler = ResourceSampler(running, deployment.resources, locust.pid) if running else None
+            if sampler is not None:
+                sampler.start()
+            current = running
+        time.sleep(_POLL_SECONDS)
+    if sampler is not None:
+        sampler.stop()
+
+
+def _running(results: Path, url: str) -> RunDirectory | None:
+    for path in sorted(results.glob("*/steps.arrows"), reverse=True)[:1]:
+        directory = RunDirectory(path.parent)
+        with contextlib.suppress(RunDirectoryError):
+            run = directory.read_run()
+            if run["status"] == "running" and run["config"]["url"] == url:
+                return directory
+    return None

@@ -1,0 +1,69 @@
+"""The colours of a report, in light and dark, and how figures and pages refer to them.
+
+A figure is drawn once, in stand-in colours, one for each name below. `as_variables` turns these into the
+page's CSS variables, so that a figure follows the page from light to dark without a second copy.
+"""
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Colour:
+    """One colour by its meaning, as #rrggbb in each theme."""
+
+    name: str
+    light: str
+    dark: str
+
+
+COLOURS = (
+    Colour("page", "#f7f7f5", "#121518"),
+    Colour("surface", "#ffffff", "#1a1e23"),
+    Colour("sunken", "#f0f0ed", "#22272d"),
+    Colour("rule", "#dfe0dc", "#333a42"),
+    Colour("ink", "#1d2329", "#e7eaed"),
+    Colour("muted", "#57616b", "#a3adb7"),
+    Colour("faint", "#a9b0b6", "#5c6670"),
+    Colour("blue", "#0067a8", "#64b2f2"),
+    Colour("vermilion", "#bd4b00", "#ff9561"),
+    Colour("green", "#00785c", "#45c9a0"),
+    Colour("purple", "#642a6e", "#e6b8e8"),
+    Colour("ochre", "#7d5b00", "#dcb04a"),
+)
+"""Okabe and Ito's hues, each darkened or lightened until it reads as text on its theme's surface (4.5 : 1),
+and set apart in lightness so that blue, purple, green and vermilion differ for colour-blind readers too."""
+
+HEAT = "#2f86cf"
+"""Between both themes: a heat map's cells are more or less of this one colour over the page's ground."""
+
+_BY_NAME = {colour.name: colour for colour in COLOURS}
+_STAND_IN = re.compile(r"#fe00([0-9a-f]{2})")
+
+
+def stand_in(name: str) -> str:
+    """The colour that matplotlib draws with in place of the named one."""
+    return f"#fe00{COLOURS.index(_BY_NAME[name]):02x}"
+
+
+def as_variables(style: str) -> str:
+    """A CSS style with every stand-in replaced by the CSS variable of its colour."""
+    return _STAND_IN.sub(lambda match: f"var(--{COLOURS[int(match[1], 16)].name})", style)
+
+
+def style_sheet() -> str:
+    """The CSS variables of all colours; which theme holds is decided by the page's `color-scheme`."""
+    lines = (f"  --{colour.name}: light-dark({colour.light}, {colour.dark});" for colour in COLOURS)
+    return ":root {\n" + "\n".join(lines) + "\n}\n"
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast of two colours, 1…21, as WCAG 2.2 defines it."""
+    brighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (brighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    channels = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

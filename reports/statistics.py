@@ -1,0 +1,59 @@
+"""The statistics of the reports: exact quantiles, fairness indices, and a sort by group that keeps order."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+_RADIX = 1 << 16
+
+
+def quantiles_of_sorted(values: Floats, quantiles: Floats) -> Floats:
+    """The quantiles (0…1) of rising `values` by linear interpolation, as numpy.quantile gives them.
+
+    Raises ValueError where there are no values.
+    """
+    if not values.size:
+        raise ValueError("no values, so no quantiles")
+    position = np.asarray(quantiles, dtype=np.float64) * (values.size - 1)
+    below = np.floor(position).astype(np.intp)
+    above = np.minimum(below + 1, values.size - 1)
+    return values[below] + (values[above] - values[below]) * (position - below)
+
+
+def jain_index(loads: Floats) -> float:
+    """Jain, Chiu, Hawe (1984): (Σx)² / (n Σx²); 1 where all loads are equal, 1/n where one part has it all.
+
+    NaN where there is no load.
+    """
+    squares = float(np.square(loads).sum())
+    return float(loads.sum()) ** 2 / (loads.size * squares) if squares else float("nan")
+
+
+def equal_shares_p(loads: Floats) -> float | None:
+    """Pearson's chi-squared test that every part gets an equal share: the chance of a spread this uneven.
+
+    None where there is nothing to test: fewer than two parts, or no load.
+    """
+    total = float(loads.sum())
+    if loads.size < 2 or not total:
+        return None
+    fair = total / loads.size
+    statistic = float((np.square(loads - fair) / fair).sum())
+    return float(special.chdtrc(loads.size - 1, statistic))
+
+
+def stable_order(groups: NDArray[Any], count: int) -> Indices:
+    """The order that brings rows of one group (0 ≤ group < count) together and keeps theirs within it.
+
+    A radix sort in digits of 16 bits, for which numpy sorts in linear time.
+    """
+    order = np.argsort((groups & (_RADIX - 1)).astype(np.uint16), kind="stable")
+    if count > _RADIX:
+        high = (groups >> 16).astype(np.uint16)
+        order = order[np.argsort(high[order], kind="stable")]
+    return order

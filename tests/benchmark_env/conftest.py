@@ -1,0 +1,135 @@
+"""A real Benchmark environment server for tests."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from websockets.sync.client import ClientConnection, connect
+
+ROOT = Path(__file__).parents[2]
+GUNICORN = (sys.executable, "-m", "gunicorn")
+FROM_ROOT = ("-c", "benchmark_env/server/gunicorn.conf.py", "benchmark_env.server.app:app")
+FROM_INSIDE = ("-c", "server/gunicorn.conf.py", "server.app:app")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def environ_with(**settings: object) -> dict[str, str]:
+    return {**os.environ, **{name: str(value) for name, value in settings.items()}}
+
+
+@dataclass
+class Server:
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def connect(self) -> ClientConnection:
+        return connect(f"ws://127.0.0.1:{self.port}/ws", open_timeout=20, close_timeout=5)
+
+    def workers(self) -> set[int]:
+        return {child.pid for child in psutil.Process(self.process.pid).children()}
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def printed(self) -> str:
+        return self.log.read_text()
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+@contextmanager
+def serving(
+    *arguments: str, command: tuple[str, ...] = GUNICORN, cwd: Path = ROOT, **settings: object
+) -> Iterator[Server]:
+    port = free_port()
+    settings = {"BIND": f"127.0.0.1:{port}", "WORKERS": 1, **settings}
+    with tempfile.NamedTemporaryFile(prefix="benchmark-server-", suffix=".log") as log:
+        process = subprocess.Popen(
+            [*command, *(argument.format(port=port) for argument in arguments or FROM_ROOT)],
+            cwd=cwd,
+            env=environ_with(**settings),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        server = Server(process, port, Path(log.name))
+        try:
+            wait_until_healthy(server)
+            yield server
+        finally:
+            server.stop()
+
+
+def wait_until_healthy(server: Server) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if server.process.poll() is not None:
+            pytest.fail(f"the server ended at once:\n{server.printed()}")
+        try:
+            if httpx.get(f"{server.url}/health").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    pytest.fail(f"the server did not come up:\n{server.printed()}")
+
+
+def eventually(what: Callable[[], bool], seconds: float = 20) -> bool:
+    deadline = time.monotonic() + seconds
+    while not what():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def ask(connection: ClientConnection, message: object) -> Any:
+    """Send JSON (or what is text or bytes already) and return the parsed reply."""
+    connection.send(message if isinstance(message, str | bytes) else json.dumps(message))
+    return json.loads(connection.recv(timeout=20))
+
+
+def step(connection: ClientConnection, wait_seconds: float = 0.0) -> Any:
+    return ask(connection, {"type": "step", "data": {"wait_seconds": wait_seconds}})["data"]["observation"]
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    """Starts servers that the test's end stops."""
+    with ExitStack() as stack:
+        yield lambda *arguments, **options: stack.enter_context(serving(*arguments, **options))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """One gunicorn with two workers, shared by a module's tests."""
+    with serving(WORKERS=2) as shared:
+        yield shared

@@ -1,0 +1,101 @@
+import asyncio
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from pydantic import ValidationError
+
+from benchmark_env.models import BenchmarkAction
+from benchmark_env.server.benchmark_environment import BenchmarkEnvironment
+
+from .conftest import ROOT
+
+
+def test_steps_are_counted_from_the_last_reset() -> None:
+    env = BenchmarkEnvironment()
+    counts = [env.reset().metadata["step_count"]]
+    counts += [env.step(BenchmarkAction()).metadata["step_count"] for _ in range(3)]
+    counts.append(env.reset().metadata["step_count"])
+    counts.append(env.step(BenchmarkAction()).metadata["step_count"])
+
+    assert counts == [0, 1, 2, 3, 0, 1]
+
+
+def test_an_observation_says_who_answered_and_when() -> None:
+    env = BenchmarkEnvironment()
+    before = time.time()
+    seen = env.reset()
+
+    assert seen.pid == os.getpid()
+    assert seen.session_hash == env.step(BenchmarkAction()).session_hash
+    assert seen.session_hash != BenchmarkEnvironment().reset().session_hash
+    assert before <= seen.timestamp <= time.time()
+    assert seen.done is False
+
+
+@pytest.mark.parametrize(("wait", "reward"), [(0.0, 1.0), (0.25, 0.8)])
+def test_the_reward_falls_with_the_wait_and_the_wait_is_measured(wait: float, reward: float) -> None:
+    env = BenchmarkEnvironment()
+    started = time.perf_counter()
+    seen = env.step(BenchmarkAction(wait_seconds=wait))
+    took = time.perf_counter() - started
+
+    assert seen.reward == reward
+    assert wait <= seen.waited_seconds <= took
+
+
+def test_asynchronous_waits_overlap() -> None:
+    async def steps() -> float:
+        started = time.perf_counter()
+        envs = [BenchmarkEnvironment() for _ in range(50)]
+        await asyncio.gather(*(env.step_async(BenchmarkAction(wait_seconds=0.2)) for env in envs))
+        return time.perf_counter() - started
+
+    assert asyncio.run(steps()) < 5
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_timeout_cuts_the_wait_short(asynchronous: bool) -> None:
+    env = BenchmarkEnvironment()
+    action = BenchmarkAction(wait_seconds=60)
+    if asynchronous:
+        seen = asyncio.run(env.step_async(action, timeout_s=0.05))
+    else:
+        seen = env.step(action, timeout_s=0.05)
+
+    assert 0.04 < seen.waited_seconds < 30
+
+
+def test_the_state_follows_the_episode() -> None:
+    env = BenchmarkEnvironment()
+    env.reset(episode_id="one")
+    env.step(BenchmarkAction())
+
+    assert (env.state.episode_id, env.state.step_count) == ("one", 1)
+
+    env.reset()
+
+    assert env.state.episode_id != "one"
+    assert env.state.step_count == 0
+
+
+def test_an_episode_id_that_is_no_string_is_rejected() -> None:
+    env = BenchmarkEnvironment()
+    with pytest.raises(ValidationError):
+        env.reset(episode_id=5)  # type: ignore[arg-type]
+
+
+def test_the_file_checks_itself() -> None:
+    done = subprocess.run(
+        [sys.executable, "server/benchmark_environment.py"],
+        cwd=ROOT / "benchmark_env",
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+
+    checked = [line.partition(":")[0] for line in done.stdout.splitlines()]
+    assert checked == ["reset", "step", "step", "state", "identity", "all checks passed"]

@@ -1,0 +1,41 @@
+"""The server without gunicorn, as one runs it while developing."""
+
+import re
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from .conftest import ROOT, Server, eventually, step
+
+pytestmark = pytest.mark.servers
+
+
+def test_uvicorn_with_reload_serves_changed_code(serve: Callable[..., Server], tmp_path: Path) -> None:
+    copy = tmp_path / "anything"
+    shutil.copytree(ROOT / "benchmark_env", copy, ignore=shutil.ignore_patterns("__pycache__"))
+    server = serve(
+        "server.app:app", "--reload", "--port", "{port}", command=(sys.executable, "-m", "uvicorn"), cwd=copy
+    )
+    with server.connect() as session:
+        assert step(session)["host_url"] == server.url
+
+    environment = copy / "server" / "benchmark_environment.py"
+    environment.write_text(re.sub(r'version="[^"]+"', 'version="9.9.9"', environment.read_text()))
+
+    def is_reloaded() -> bool:
+        try:
+            return bool(httpx.get(f"{server.url}/metadata").json()["version"] == "9.9.9")
+        except httpx.TransportError:
+            return False
+
+    assert eventually(is_reloaded, seconds=40)
+
+
+def test_the_module_serves_by_itself(serve: Callable[..., Server]) -> None:
+    server = serve("--port", "{port}", command=(sys.executable, "-m", "benchmark_env.server.app"))
+    with server.connect() as session:
+        assert step(session)["host_url"] == server.url

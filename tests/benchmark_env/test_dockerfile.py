@@ -1,0 +1,82 @@
+import json
+import subprocess
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from .conftest import ROOT, eventually, free_port, step
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
+
+IMAGE = "benchmark-env:test"
+HARDENING = (
+    "--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges",
+)  # fmt: skip
+
+
+def docker(*arguments: str) -> str:
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=800, check=False)
+    if done.returncode:
+        pytest.fail(f"docker {' '.join(arguments)}:\n{done.stdout}{done.stderr}")
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def image(docker_engine: None) -> str:  # noqa: ARG001
+    context = ROOT / "benchmark_env"
+    docker("build", "--tag", IMAGE, "--file", str(context / "server" / "Dockerfile"), str(context))
+    return IMAGE
+
+
+@pytest.fixture
+def container(image: str) -> Iterator[tuple[str, int]]:
+    """A running container's ID, and the port of 127.0.0.1 that it answers on."""
+    port = free_port()
+    name = docker("run", "--detach", *HARDENING, "--publish", f"127.0.0.1:{port}:8000", image)
+    try:
+        if not eventually(lambda: is_healthy(port), seconds=60):
+            pytest.fail(docker("logs", name))
+        yield name, port
+    finally:
+        docker("rm", "--force", name)
+
+
+def is_healthy(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/health").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def test_a_hardened_container_answers_with_its_own_name(container: tuple[str, int]) -> None:
+    name, port = container
+    with connect(f"ws://127.0.0.1:{port}/ws") as session:
+        seen = step(session, wait_seconds=0.1)
+
+    assert seen["host_url"] == f"http://{name[:12]}:8000"
+    assert seen["waited_seconds"] >= 0.1
+    assert docker("exec", name, "python", "-c", "import os; print(os.getuid())") == "10001"
+    assert docker("exec", name, "python", "-c", "import benchmark_env, server.app; print('both')") == "both"
+
+
+def test_the_health_check_passes(container: tuple[str, int]) -> None:
+    name, _ = container
+    assert eventually(
+        lambda: docker("inspect", name, "--format", "{{.State.Health.Status}}") == "healthy", seconds=60
+    )
+
+
+def test_stopping_a_container_lets_steps_in_flight_finish(container: tuple[str, int]) -> None:
+    name, port = container
+    with connect(f"ws://127.0.0.1:{port}/ws") as session:
+        step(session)
+        session.send('{"type": "step", "data": {"wait_seconds": 2}}')
+        docker("stop", "--time", "20", name)
+        assert json.loads(session.recv(timeout=5))["data"]["observation"]["waited_seconds"] >= 1.9
+        with pytest.raises(ConnectionClosed):
+            session.recv(timeout=5)
+
+    assert docker("inspect", name, "--format", "{{.State.ExitCode}}") == "0"

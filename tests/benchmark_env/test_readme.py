@@ -1,0 +1,32 @@
+import re
+from dataclasses import fields
+
+import yaml
+
+from benchmark_env.settings import Settings
+
+from .conftest import ROOT
+
+README = (ROOT / "benchmark_env" / "README.md").read_text()
+
+
+def test_the_space_card_is_complete() -> None:
+    card = yaml.safe_load(README.split("---\n")[1])
+
+    assert card["title"]
+    assert card["emoji"]
+    assert {card["colorFrom"], card["colorTo"]} <= {
+        "red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray",
+    }  # fmt: skip
+    assert (card["sdk"], card["app_port"], card["base_path"], card["tags"]) == (
+        "docker",
+        8000,
+        "/web",
+        ["openenv"],
+    )
+
+
+def test_every_setting_is_documented() -> None:
+    documented = re.findall(r"^\| `([A-Z_]+)` \|", README, re.MULTILINE)
+
+    assert {field.name.upper() for field in fields(Settings)} <= set(documented)

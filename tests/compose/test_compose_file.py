@@ -1,0 +1,121 @@
+import json
+import os
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loadtests.deployments import docker_engine, processes
+from loadtests.deployments.ports import HeldPort
+
+pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("docker_engine")]
+
+DIRECTORY = Path(__file__).parents[2] / "compose"
+PROJECT = "openenv-loadtest-loadgen-test"
+SERVICES = {"env", "nginx", "locust-master", "locust-worker"}
+
+
+def compose(*arguments: str, **variables: str) -> str:
+    command = ["docker", "compose", "-p", PROJECT, "-f", str(DIRECTORY / "compose.yaml"), *arguments]
+    reply = subprocess.run(
+        command, env={**os.environ, **variables}, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert reply.returncode == 0, reply.stdout + reply.stderr
+    return reply.stdout
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, dict[str, Any]]:
+    configuration = compose("--profile", "loadgen", "config", "--format", "json")
+    found: dict[str, dict[str, Any]] = json.loads(configuration)["services"]
+    return found
+
+
+def test_load_generators_come_with_their_profile_only(services: dict[str, dict[str, Any]]) -> None:
+    assert services.keys() == SERVICES
+    assert set(compose("config", "--services").split()) == {"env", "nginx"}
+
+
+def test_ports_are_published_on_this_machine_only(services: dict[str, dict[str, Any]]) -> None:
+    published = {
+        name: [(port["host_ip"], port["published"]) for port in service.get("ports", [])]
+        for name, service in services.items()
+    }
+    assert published == {
+        "env": [],
+        "nginx": [("127.0.0.1", "8000")],
+        "locust-master": [("127.0.0.1", "8089")],
+        "locust-worker": [],
+    }
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_every_service_is_confined(services: dict[str, dict[str, Any]], name: str) -> None:
+    service = services[name]
+    assert service["user"] == "10001:10001"
+    assert service["read_only"]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["deploy"]["resources"]["limits"].keys() == {"memory", "pids"}
+    assert "healthcheck" in service
+    assert service["stop_grace_period"]
+
+
+def test_the_example_settings_are_the_defaults(services: dict[str, dict[str, Any]], tmp_path: Path) -> None:
+    example = tmp_path / "env"
+    example.write_text((DIRECTORY / ".env.example").read_text())
+    configured = compose("--env-file", str(example), "--profile", "loadgen", "config", "--format", "json")
+    assert json.loads(configured)["services"] == services
+
+
+def wait_for(what: str, condition: Callable[[], bool]) -> None:
+    for _ in range(300):
+        try:
+            if condition():
+                return
+        except OSError:
+            pass
+        time.sleep(0.2)
+    raise AssertionError(f"{what} did not happen: {compose('logs', '--no-color')[-3000:]}")
+
+
+def test_locust_in_containers_makes_load() -> None:
+    held = [HeldPort(0), HeldPort(0)]
+    port, web_port = (str(port.port) for port in held)
+    for holder in held:
+        holder.release()
+    nofile = str(min(65536, processes.raise_open_file_limit()))
+    variables = {"PORT": port, "LOCUST_PORT": web_port, "NOFILE": nofile, "REPLICAS": "1", "WORKERS": "1"}
+    page = f"http://127.0.0.1:{web_port}"
+
+    def statistics() -> dict[str, Any]:
+        with urllib.request.urlopen(f"{page}/stats/requests", timeout=5) as reply:
+            found: dict[str, Any] = json.loads(reply.read())
+        return found
+
+    try:
+        compose("--profile", "loadgen", "build", "env", "locust-master", **variables)
+        compose("--profile", "loadgen", "up", "--detach", "--no-build", **variables)
+        wait_for("a worker reporting to the master", lambda: len(statistics()["workers"]) == 1)
+        wait_for("an answer of the server", lambda: urllib.request.urlopen(f"http://127.0.0.1:{port}/health"))
+        form = b"user_count=5&spawn_rate=5&host=http://nginx:8000"
+        with urllib.request.urlopen(f"{page}/swarm", data=form, timeout=10) as reply:
+            assert json.loads(reply.read())["success"]
+        wait_for(
+            "ten steps",
+            lambda: any(row["name"] == "step" and row["num_requests"] >= 10 for row in statistics()["stats"]),
+        )
+        assert statistics()["fail_ratio"] == 0
+        for name in ("locust-master", "locust-worker"):
+            container = f"{PROJECT}-{name}-1"
+            configured = json.loads(
+                subprocess.run(["docker", "inspect", container], check=True, capture_output=True).stdout
+            )[0]
+            check = configured["Config"]["Healthcheck"]["Test"][1:]
+            subprocess.run(["docker", "exec", container, *check], check=True, capture_output=True)
+    finally:
+        docker_engine.remove_project(PROJECT)

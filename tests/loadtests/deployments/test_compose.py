@@ -1,0 +1,239 @@
+import collections
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from loadtests.deployments import DeploymentConfig, docker_engine
+from loadtests.deployments.compose import ComposeDeployment, environment_inputs, usage
+from loadtests.deployments.docker_engine import Container
+from loadtests.deployments.registry import Registry
+from loadtests.errors import LoadTestError
+from tests.loadtests.deployments.sessions import reset, session
+
+PROJECT = "openenv-loadtest-compose-test"
+REPLICA = Container(id="0123456789abcdef", name="p-env-1", service="env", number=1, running=True)
+BALANCER = Container(id="fedcba9876543210", name="p-nginx-1", service="nginx", number=1, running=True)
+
+
+@pytest.mark.parametrize("cache", ["total_inactive_file", "inactive_file"])
+def test_usage_leaves_the_file_cache_out(cache: str) -> None:
+    stats = {
+        "cpu_stats": {"cpu_usage": {"total_usage": 2_500_000_000}},
+        "memory_stats": {"usage": 1000, "stats": {cache: 300}},
+    }
+    found = usage(REPLICA, stats)
+    assert (found.role, found.name) == ("replica", "0123456789ab:8000")
+    assert (found.cpu_seconds, found.memory_bytes, found.open_files) == (2.5, 700, None)
+    assert (usage(BALANCER, stats).role, usage(BALANCER, stats).name) == ("nginx", "nginx")
+
+
+def test_usage_of_a_container_that_has_ended_is_not_made_up() -> None:
+    with pytest.raises(KeyError):
+        usage(REPLICA, {"cpu_stats": {"cpu_usage": {"total_usage": 0}}, "memory_stats": {}})
+
+
+def test_the_image_is_built_again_when_its_inputs_change(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("loadtests.deployments.compose.ENVIRONMENT", tmp_path)
+    (tmp_path / "app.py").write_text("1")
+    first = environment_inputs()
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "__pycache__" / "app.pyc").touch()
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / "pyvenv.cfg").touch()
+    assert environment_inputs() == first
+    (tmp_path / "app.py").write_text("2")
+    second = environment_inputs()
+    (tmp_path / "app.py").rename(tmp_path / "main.py")
+    third = environment_inputs()
+    monkeypatch.setenv("PYTHON_IMAGE", "python:3.14")
+    assert len({first, second, third, environment_inputs()}) == 4
+
+
+@pytest.fixture(scope="module")
+def deployment(
+    docker_engine: None,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[ComposeDeployment]:
+    """Two replicas of two workers."""
+    deployment = ComposeDeployment(
+        DeploymentConfig(port=0),
+        name="compose-test",
+        registry=Registry(tmp_path_factory.mktemp("compose") / "deployments"),
+    )
+    deployment.up()
+    yield deployment
+    deployment.down()
+    client = docker_engine_client()
+    assert docker_engine.containers(client, PROJECT) == []
+    assert client.networks.list(names=[PROJECT]) == []
+    deployment.down()
+
+
+def docker_engine_client() -> docker.DockerClient:
+    return docker_engine.connect()
+
+
+def inspected() -> dict[str, dict[str, Any]]:
+    client = docker_engine_client()
+    return {
+        container.name: client.api.inspect_container(container.id)
+        for container in docker_engine.containers(client, PROJECT)
+    }
+
+
+@pytest.mark.docker
+def test_sessions_are_spread_over_replicas_that_say_who_they_are(deployment: ComposeDeployment) -> None:
+    hosts = collections.Counter[str]()
+    upstreams = collections.Counter[tuple[str, str]]()
+    for _ in range(20):
+        with session(deployment.url) as (connection, upstream):
+            host = reset(connection)["host_url"].removeprefix("http://")
+            hosts[host] += 1
+            upstreams[host, upstream] += 1
+    assert hosts == dict.fromkeys(deployment.hosts(), 10)
+    assert len(upstreams) == 2
+
+
+@pytest.mark.docker
+def test_describes_itself(deployment: ComposeDeployment) -> None:
+    first, second = deployment.hosts()
+    topology = deployment.topology()
+    assert (topology["replicas"], topology["workers"]) == (2, 2)
+    assert topology["names"] == {first: "env-1", second: "env-2"}
+    assert deployment.versions().keys() == {"docker", "python", "openenv", "gunicorn", "uvicorn", "nginx"}
+
+
+@pytest.mark.docker
+def test_usage_follows_the_load(deployment: ComposeDeployment) -> None:
+    before = {usage.name: usage for usage in deployment.resources()}
+    assert list(before) == [*deployment.hosts(), "nginx"]
+    for _ in range(40):
+        with session(deployment.url) as (connection, _):
+            reset(connection)
+    start = time.monotonic()
+    after = {usage.name: usage for usage in deployment.resources()}
+    # Engines before 23 answer at the end of the current second.
+    assert time.monotonic() - start < 2.5
+    for host in deployment.hosts():
+        assert after[host].cpu_seconds > before[host].cpu_seconds
+        assert 50e6 < after[host].memory_bytes < 2e9
+    assert 1e6 < after["nginx"].memory_bytes < 1e9
+
+
+@pytest.mark.docker
+@pytest.mark.usefixtures("deployment")
+def test_containers_have_no_rights_that_they_do_not_need() -> None:
+    containers = inspected()
+    assert len(containers) == 3
+    for name, container in containers.items():
+        host = container["HostConfig"]
+        assert container["Config"]["User"] == "10001:10001", name
+        assert host["ReadonlyRootfs"], name
+        assert host["CapDrop"] == ["ALL"], name
+        assert not host["CapAdd"], name
+        assert host["SecurityOpt"] == ["no-new-privileges:true"], name
+        assert host["Memory"] > 0, name
+        assert host["PidsLimit"] > 0, name
+        assert host["Ulimits"][0]["Name"] == "nofile", name
+        assert container["Config"]["Healthcheck"]["Test"], name
+        assert "curl" not in json.dumps(container["Config"]["Healthcheck"]), name
+
+
+@pytest.mark.docker
+@pytest.mark.usefixtures("deployment")
+def test_only_the_balancer_has_a_port_and_on_this_machine_only() -> None:
+    published = {
+        name: [
+            address["HostIp"]
+            for ports in container["HostConfig"]["PortBindings"].values()
+            for address in ports
+        ]
+        for name, container in inspected().items()
+    }
+    assert published == {
+        f"{PROJECT}-env-1": [],
+        f"{PROJECT}-env-2": [],
+        f"{PROJECT}-nginx-1": ["127.0.0.1"],
+    }
+
+
+@pytest.mark.docker
+def test_the_health_checks_of_the_containers_pass(deployment: ComposeDeployment) -> None:
+    for name, container in inspected().items():
+        kind, *command = container["Config"]["Healthcheck"]["Test"]
+        assert kind == "CMD"
+        check = subprocess.run(["docker", "exec", name, *command], capture_output=True, check=False)
+        assert check.returncode == 0, (name, check.stderr)
+    assert deployment.hosts()
+
+
+@pytest.mark.docker
+def test_knows_how_many_sessions_fit_through_the_engines_proxy(deployment: ComposeDeployment) -> None:
+    most = deployment.most_sessions()
+    assert most is None or most > 500
+
+
+@pytest.mark.docker
+def test_a_port_that_is_taken_is_found_out_before_anything_starts(
+    deployment: ComposeDeployment, registry: Registry
+) -> None:
+    port = int(deployment.url.rpartition(":")[2])
+    other = ComposeDeployment(DeploymentConfig(port=port), name="other", registry=registry)
+    with pytest.raises(LoadTestError, match=rf"^port {port} is taken"):
+        other.up()
+    assert not registry.directory.exists()
+
+
+@pytest.mark.docker
+def test_a_replica_that_dies_while_starting_says_why(
+    docker_engine: None,  # noqa: ARG001
+    registry: Registry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LOG_LEVEL", "chatty")
+    deployment = ComposeDeployment(DeploymentConfig(replicas=1, port=0), name="dies-c", registry=registry)
+    with pytest.raises(LoadTestError, match=r"env-1 ended while starting(?s:.*)LOG_LEVEL=chatty"):
+        deployment.up()
+    assert (
+        docker_engine_client().containers.list(
+            all=True, filters={"label": "com.docker.compose.project=openenv-loadtest-dies-c"}
+        )
+        == []
+    )
+    assert registry.records() == []
+
+
+@pytest.mark.docker
+def test_replicas_are_added_without_a_restart_of_the_balancer(deployment: ComposeDeployment) -> None:
+    before = inspected()[f"{PROJECT}-nginx-1"]["State"]["StartedAt"]
+    nofile = str(inspected()[f"{PROJECT}-env-1"]["HostConfig"]["Ulimits"][0]["Hard"])
+    compose_file = Path(__file__).parents[3] / "compose" / "compose.yaml"
+    up = ["up", "--detach", "--no-build", "--no-recreate", "--scale", "env=3", "env"]
+    subprocess.run(
+        ["docker", "compose", "-p", PROJECT, "-f", str(compose_file), *up],
+        env={**os.environ, "NOFILE": nofile},
+        check=True,
+        capture_output=True,
+    )
+    assert deployment.topology()["replicas"] == 3
+    newest = deployment.hosts()[-1]
+    answered = set()
+    give_up = time.monotonic() + 60
+    while newest not in answered and time.monotonic() < give_up:
+        try:
+            with session(deployment.url) as (connection, _):
+                answered.add(reset(connection)["host_url"].removeprefix("http://"))
+        except (OSError, TimeoutError):
+            continue
+        time.sleep(0.1)
+    assert answered == set(deployment.hosts())
+    assert inspected()[f"{PROJECT}-nginx-1"]["State"]["StartedAt"] == before

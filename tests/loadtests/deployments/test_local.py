@@ -1,0 +1,203 @@
+import collections
+import json
+import socket
+import urllib.request
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from loadtests.deployments import DeploymentConfig
+from loadtests.deployments.local import LocalDeployment
+from loadtests.deployments.registry import MARKER, Registry
+from loadtests.errors import LoadTestError
+from tests.loadtests.deployments.sessions import reset, session
+
+pytestmark = pytest.mark.servers
+
+
+@pytest.fixture(scope="module")
+def told() -> list[str]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory, told: list[str]) -> Iterator[LocalDeployment]:
+    """Two replicas of two workers."""
+    deployment = LocalDeployment(
+        DeploymentConfig(port=0),
+        name="local-test",
+        progress=told.append,
+        registry=Registry(tmp_path_factory.mktemp("local") / "deployments"),
+    )
+    deployment.up()
+    yield deployment
+    deployment.down()
+
+
+def processes_of(name: str) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARKER) == name:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+            probe.listen()
+        except OSError:
+            return False
+        return True
+
+
+@pytest.mark.usefixtures("deployment")
+def test_tells_what_it_is_doing(told: list[str]) -> None:
+    assert told[0] == "starting 2 × 2 workers and nginx as local processes"
+    assert told[-1] == "waiting for health (2 of 2)"
+
+
+def test_sessions_are_spread_over_replicas_that_say_who_they_are(deployment: LocalDeployment) -> None:
+    upstreams = collections.Counter[str]()
+    for _ in range(20):
+        with session(deployment.url) as (connection, upstream):
+            assert reset(connection)["host_url"] == f"http://{upstream}"
+            upstreams[upstream] += 1
+    assert upstreams == dict.fromkeys(deployment.hosts(), 10)
+
+
+def test_all_workers_answer(deployment: LocalDeployment) -> None:
+    pids = set()
+    for _ in range(60):
+        with session(deployment.url) as (connection, _):
+            pids.add(reset(connection)["pid"])
+    assert len(pids) == 4
+
+
+def test_http_requests_say_which_replica_answered(deployment: LocalDeployment) -> None:
+    request = urllib.request.Request(
+        deployment.url + "/reset", data=b"{}", headers={"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request) as response:
+        observation = json.loads(response.read())["observation"]
+    assert observation["host_url"] == f"http://{response.headers['X-Upstream']}"
+
+
+def test_describes_itself(deployment: LocalDeployment) -> None:
+    first, second = deployment.hosts()
+    assert deployment.topology() == {
+        "replicas": 2,
+        "workers": 2,
+        "hosts": [first, second],
+        "names": {first: "replica-1", second: "replica-2"},
+    }
+    assert deployment.versions().keys() == {"python", "openenv", "gunicorn", "uvicorn", "nginx"}
+    assert (deployment.most_sessions() or 0) > 100
+
+
+def test_usage_follows_the_load(deployment: LocalDeployment) -> None:
+    before = {usage.name: usage for usage in deployment.resources()}
+    assert list(before) == [*deployment.hosts(), "nginx"]
+    for _ in range(40):
+        with session(deployment.url) as (connection, _):
+            reset(connection)
+    with session(deployment.url), session(deployment.url):
+        after = {usage.name: usage for usage in deployment.resources()}
+    for host in deployment.hosts():
+        assert after[host].role == "replica"
+        assert after[host].cpu_seconds > before[host].cpu_seconds
+        assert 50e6 < after[host].memory_bytes < 2e9
+        assert (after[host].open_files or 0) > (before[host].open_files or 0)
+    assert after["nginx"].role == "nginx"
+    assert 1e6 < after["nginx"].memory_bytes < 1e9
+
+
+def test_writes_no_access_log_unasked(
+    deployment: LocalDeployment, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    assert list(tmp_path_factory.getbasetemp().glob("local*/deployments/local-test/nginx.log"))
+    assert not list(tmp_path_factory.getbasetemp().glob("local*/deployments/local-test/access.log"))
+
+
+def test_a_port_that_is_taken_is_found_out_before_anything_starts(
+    deployment: LocalDeployment, registry: Registry
+) -> None:
+    port = int(deployment.url.rpartition(":")[2])
+    other = LocalDeployment(DeploymentConfig(port=port), name="other", registry=registry)
+    with pytest.raises(LoadTestError, match=rf"^port {port} is taken by nginx \(pid \d+\)"):
+        other.up()
+    assert not registry.directory.exists()
+
+
+def test_down_leaves_nothing(registry: Registry) -> None:
+    deployment = LocalDeployment(
+        DeploymentConfig(replicas=1, workers=1, port=0, access_log=True), name="down-test", registry=registry
+    )
+    deployment.up()
+    ports = [int(deployment.url.rpartition(":")[2]), int(deployment.hosts()[0].rpartition(":")[2])]
+    leaders = [process.pid for process in registry.records()[0].processes]
+    assert len(leaders) == 2
+    with session(deployment.url) as (connection, _):
+        reset(connection)
+        deployment.down()
+    assert processes_of("down-test") == []
+    assert not any(psutil.pid_exists(pid) for pid in leaders)
+    assert all(is_free(port) for port in ports)
+    assert registry.records() == []
+    assert "GET /ws" in (registry.home("down-test") / "access.log").read_text()
+    deployment.down()
+
+
+def test_a_replica_that_dies_while_starting_says_why(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOG_LEVEL", "chatty")
+    deployment = LocalDeployment(DeploymentConfig(replicas=1, port=0), name="dies-test", registry=registry)
+    with pytest.raises(LoadTestError, match=r"ended while starting \(exit code \d+\)(?s:.*)LOG_LEVEL=chatty"):
+        deployment.up()
+    assert processes_of("dies-test") == []
+    assert registry.records() == []
+    assert "LOG_LEVEL=chatty" in (registry.home("dies-test") / "replica-1.log").read_text()
+
+
+def test_ctrl_c_while_starting_leaves_nothing(registry: Registry) -> None:
+    def interrupt(what: str) -> None:
+        if what.startswith("waiting"):
+            raise KeyboardInterrupt
+
+    deployment = LocalDeployment(
+        DeploymentConfig(replicas=1, workers=1, port=0),
+        name="ctrl-c-test",
+        progress=interrupt,
+        registry=registry,
+    )
+    with pytest.raises(KeyboardInterrupt):
+        deployment.up()
+    assert processes_of("ctrl-c-test") == []
+    assert not registry.directory.exists()
+
+
+def test_a_replica_that_ended_by_itself_leaves_its_log(registry: Registry) -> None:
+    told: list[str] = []
+    deployment = LocalDeployment(
+        DeploymentConfig(replicas=1, workers=1, port=0),
+        name="ended-test",
+        progress=told.append,
+        registry=registry,
+    )
+    deployment.up()
+    host = deployment.hosts()[0]
+    gunicorn = psutil.Process(registry.records()[0].processes[0].pid)
+    gunicorn.kill()
+    gunicorn.wait(10)
+    assert [usage.name for usage in deployment.resources()] == ["nginx"]
+    deployment.down()
+    assert processes_of("ended-test") == []
+    assert told[-1] == f"{host} had ended before: logs stay in {registry.home('ended-test')}"
+    assert (registry.home("ended-test") / "replica-1.log").exists()

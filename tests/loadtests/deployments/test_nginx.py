@@ -1,0 +1,217 @@
+import collections
+import http.client
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from http import HTTPStatus
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from websockets.datastructures import Headers
+from websockets.http11 import Request, Response
+from websockets.sync.client import connect
+from websockets.sync.server import ServerConnection, serve
+
+from loadtests.deployments import Balancing, DeploymentConfig, nginx
+from loadtests.deployments.ports import HeldPort
+from loadtests.errors import LoadTestError
+
+POLICIES: tuple[Balancing, ...] = get_args(Balancing)
+
+
+def variables(
+    home: Path, balancing: Balancing = "round_robin", *, access_log: bool = False, **others: str
+) -> dict[str, str]:
+    config = DeploymentConfig(balancing=balancing, access_log=access_log)
+    common = nginx.common_variables(
+        config, name="test", access_log=str(home / "access.log"), open_files=4096, environ={}
+    )
+    return {
+        **common,
+        "NGINX_DIR": str(home),
+        "NGINX_ERROR_LOG": "stderr",
+        "NGINX_LISTEN": "127.0.0.1:1",
+        "RESOLVER_DIRECTIVE": "",
+        "UPSTREAM_SERVERS": "server 127.0.0.1:1 max_fails=0;",
+        "USER_DIRECTIVE": "user root;" if os.getuid() == 0 else "",
+        **others,
+    }
+
+
+def write_configuration(home: Path, values: dict[str, str]) -> Path:
+    configuration = home / "nginx.conf"
+    configuration.write_text(nginx.render(nginx.TEMPLATE.read_text(), values))
+    return configuration
+
+
+def test_replaces_only_names_in_capitals() -> None:
+    assert nginx.render("listen ${PORT}; $host ${host}", {"PORT": "1"}) == "listen 1; $host ${host}"
+
+
+def test_a_name_without_a_value_is_an_error() -> None:
+    with pytest.raises(KeyError, match="PORT"):
+        nginx.render("listen ${PORT};", {})
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "lots"])
+def test_a_variable_that_is_no_whole_number_is_named(value: str) -> None:
+    with pytest.raises(LoadTestError, match=f"MAX_MESSAGE_BYTES={value} is not allowed"):
+        nginx.whole_variable({"MAX_MESSAGE_BYTES": value}, "MAX_MESSAGE_BYTES", 1)
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("balancing", POLICIES)
+def test_every_policy_finds_replicas_by_name(tmp_path: Path, balancing: Balancing) -> None:
+    values = variables(
+        tmp_path,
+        balancing,
+        RESOLVER_DIRECTIVE="resolver 127.0.0.11 valid=1s ipv6=off;",
+        UPSTREAM_SERVERS="server env:8000 resolve max_fails=0;",
+    )
+    command = [*nginx.command(write_configuration(tmp_path, values)), "-t"]
+    check = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    assert check.returncode == 0, check.stderr
+    assert "warn" not in check.stderr
+
+
+@pytest.fixture(scope="module")
+def upstreams() -> Iterator[list[str]]:
+    """Three servers that answer HTTP and WebSocket."""
+
+    def answer(_connection: ServerConnection, request: Request) -> Response | None:
+        if request.path == "/ws":
+            return None
+        status = HTTPStatus.NOT_FOUND if request.path == "/missing" else HTTPStatus.OK
+        return Response(status.value, status.phrase, Headers({"Content-Length": "0", "Connection": "close"}))
+
+    def echo(connection: ServerConnection) -> None:
+        for message in connection:
+            connection.send(message)
+
+    servers = [serve(echo, "127.0.0.1", 0, process_request=answer) for _ in range(3)]
+    for server in servers:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield [f"127.0.0.1:{server.socket.getsockname()[1]}" for server in servers]
+    for server in servers:
+        server.shutdown()
+
+
+class Balancer:
+    """A running nginx in front of the upstreams."""
+
+    def __init__(
+        self, home: Path, upstreams: list[str], balancing: Balancing, *, access_log: bool = False
+    ) -> None:
+        self.held = HeldPort(0)
+        self.port = self.held.port
+        values = variables(
+            home,
+            balancing,
+            access_log=access_log,
+            NGINX_LISTEN=f"127.0.0.1:{self.port}",
+            UPSTREAM_SERVERS=" ".join(f"server {upstream} max_fails=0;" for upstream in upstreams),
+        )
+        self.log = home / "nginx.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(nginx.command(write_configuration(home, values)), stderr=log)
+        for _ in range(200):
+            if nginx.answers(f"http://127.0.0.1:{self.port}", "test"):
+                return
+            time.sleep(0.05)
+        self.stop()
+        raise AssertionError(self.log.read_text())
+
+    def get(self, path: str = "/", *, source: str = "127.0.0.1") -> http.client.HTTPResponse:
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", self.port, timeout=10, source_address=(source, 0)
+        )
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            response.read()
+        finally:
+            connection.close()
+        return response
+
+    def http_spread(self, sources: list[str]) -> collections.Counter[str]:
+        return collections.Counter(self.get(source=source).headers["X-Upstream"] for source in sources)
+
+    def websocket_spread(self, sources: list[str]) -> collections.Counter[str]:
+        spread = collections.Counter[str]()
+        for source in sources:
+            url = f"ws://127.0.0.1:{self.port}/ws"
+            with connect(url, compression=None, source_address=(source, 0)) as connection:
+                connection.send("ping")
+                assert connection.recv(timeout=10) == "ping"
+                assert connection.response is not None
+                spread[connection.response.headers["X-Upstream"]] += 1
+        return spread
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(10)
+        self.held.release()
+
+
+@pytest.fixture
+def balancer(tmp_path: Path, upstreams: list[str], request: pytest.FixtureRequest) -> Iterator[Balancer]:
+    balancer = Balancer(tmp_path, upstreams, getattr(request, "param", "round_robin"))
+    yield balancer
+    balancer.stop()
+
+
+ONE_CLIENT = ["127.0.0.1"] * 100
+MANY_CLIENTS = [f"127.0.{number}.1" for number in range(100)]
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize(
+    ("balancer", "sources", "least"),
+    [
+        ("round_robin", ONE_CLIENT, 33),
+        # Connections are made one after another, so that ties are usual.
+        ("least_conn", ONE_CLIENT, 20),
+        ("random", ONE_CLIENT, 12),
+        ("ip_hash", MANY_CLIENTS, 12),
+    ],
+    indirect=["balancer"],
+)
+def test_spreads_connections(
+    balancer: Balancer, upstreams: list[str], sources: list[str], least: int
+) -> None:
+    for spread in (balancer.http_spread(sources), balancer.websocket_spread(sources)):
+        assert set(spread) == set(upstreams)
+        assert min(spread.values()) >= least
+        assert sum(spread.values()) == 100
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("balancer", ["ip_hash"], indirect=True)
+def test_ip_hash_sends_one_client_to_one_replica(balancer: Balancer) -> None:
+    assert len(balancer.http_spread(ONE_CLIENT[:30]) + balancer.websocket_spread(ONE_CLIENT[:30])) == 1
+
+
+@pytest.mark.servers
+def test_errors_say_which_upstream_answered(balancer: Balancer, upstreams: list[str]) -> None:
+    response = balancer.get("/missing")
+    assert response.status == 404
+    assert response.headers["X-Upstream"] in upstreams
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("access_log", [False, True])
+def test_writes_an_access_log_only_where_asked(
+    tmp_path: Path, upstreams: list[str], access_log: bool
+) -> None:
+    balancer = Balancer(tmp_path, upstreams, "round_robin", access_log=access_log)
+    upstream = balancer.get("/asked").headers["X-Upstream"]
+    balancer.stop()
+    log = tmp_path / "access.log"
+    assert log.exists() == access_log
+    if access_log:
+        (line,) = [line for line in log.read_text().splitlines() if "/asked" in line]
+        assert f"upstream={upstream}" in line
+    assert balancer.log.read_text() == ""

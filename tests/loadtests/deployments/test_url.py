@@ -1,0 +1,151 @@
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from loadtests.deployments.url import UrlDeployment, base_url
+from loadtests.errors import LoadTestError
+
+OPENENV = {
+    "/health": (200, {"status": "healthy"}),
+    "/schema": (200, {"action": {}, "observation": {}, "state": {}}),
+    "/metadata": (200, {"name": "echo_env", "version": "1.2"}),
+}
+Serve = Callable[[dict[str, tuple[int, Any]]], str]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Starts a server that gives these replies, and 404 elsewhere."""
+    servers = []
+
+    def start(replies: dict[str, tuple[int, Any]]) -> str:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                status, body = replies.get(self.path, (404, {"detail": "Not Found"}))
+                self.send_response(status)
+                self.end_headers()
+                self.wfile.write(json.dumps(body).encode())
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("written", "url"),
+    [
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
+        ("http://127.0.0.1:8000/", "http://127.0.0.1:8000"),
+        ("ws://127.0.0.1:8000/ws", "http://127.0.0.1:8000"),
+        ("wss://example.org/envs/echo/ws", "https://example.org/envs/echo"),
+        ("https://example.org/envs/echo/", "https://example.org/envs/echo"),
+        ("http://[::1]:8000", "http://[::1]:8000"),
+    ],
+)
+def test_takes_the_forms_in_which_people_write_a_url(written: str, url: str) -> None:
+    assert base_url(written) == url
+
+
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        ("ftp://127.0.0.1", "starts with http://"),
+        ("http://", "is not a URL"),
+        ("http://127.0.0.1:99999", "is not a URL"),
+        ("http://127.0.0.1:port", "is not a URL"),
+        ("http://[::1", "is not a URL"),
+        ("http://a b/", "is not a URL"),
+        ("http://127.0.0.1:8000/?x=1", "without \\? and #"),
+    ],
+)
+def test_says_what_is_wrong_with_a_url(written: str, problem: str) -> None:
+    with pytest.raises(LoadTestError, match=problem) as error:
+        base_url(written)
+    assert f"TARGET={written}" in str(error.value)
+
+
+def test_does_not_repeat_a_password() -> None:
+    with pytest.raises(LoadTestError, match="password in it") as error:
+        base_url("http://me:secret@127.0.0.1:8000")
+    assert "secret" not in str(error.value)
+
+
+def test_an_openenv_server_is_up(serve: Serve) -> None:
+    deployment = UrlDeployment(serve(OPENENV))
+    deployment.up()
+    assert deployment.versions() == {"environment": "echo_env 1.2"}
+    assert deployment.topology() == {"replicas": None, "workers": None, "hosts": [], "names": {}}
+    assert (deployment.hosts(), deployment.resources(), deployment.most_sessions()) == ([], [], None)
+    deployment.down()
+    deployment.up()
+
+
+def test_an_openenv_server_may_lie_under_a_path(serve: Serve) -> None:
+    url = serve({"/envs/echo" + path: reply for path, reply in OPENENV.items()})
+    UrlDeployment(url + "/envs/echo/").up()
+    with pytest.raises(LoadTestError, match="GET /health gave 404"):
+        UrlDeployment(url).up()
+
+
+def test_an_older_server_is_known_by_its_routes(serve: Serve) -> None:
+    openapi: dict[str, Any] = {"paths": {"/reset": {}, "/step": {}, "/health": {}}}
+    UrlDeployment(serve({"/health": OPENENV["/health"], "/openapi.json": (200, openapi)})).up()
+
+
+@pytest.mark.parametrize(
+    ("replies", "found"),
+    [
+        ({}, "GET /health gave 404"),
+        ({"/health": (500, {})}, "GET /health gave 500"),
+        ({"/health": (200, "ok")}, "GET /schema gave 404"),
+        ({"/health": (200, "ok"), "/schema": (200, [])}, "GET /schema gave something else"),
+        ({"/health": (200, "ok"), "/openapi.json": (200, {"paths": {"/": {}}})}, "GET /schema gave 404"),
+    ],
+)
+def test_says_what_is_no_openenv_server(
+    serve: Serve, replies: dict[str, tuple[int, Any]], found: str
+) -> None:
+    url = serve(replies)
+    with pytest.raises(LoadTestError, match=f"^{url} answers, but not as an OpenEnv server \\({found}\\)"):
+        UrlDeployment(url).up()
+
+
+def test_says_when_it_is_not_let_in(serve: Serve) -> None:
+    with pytest.raises(LoadTestError, match="GET /health gave 401"):
+        UrlDeployment(serve({"/health": (401, {})})).up()
+
+
+def test_says_when_nothing_answers() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        with pytest.raises(LoadTestError, match=f"^nothing answers at {url} \\(connection refused\\)"):
+            UrlDeployment(url).up()
+
+
+def test_says_when_what_answers_is_no_http() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def greet() -> None:
+            connection, _ = server.accept()
+            connection.recv(1000)
+            connection.sendall(b"SSH-2.0-OpenSSH\r\n")
+            connection.close()
+
+        threading.Thread(target=greet, daemon=True).start()
+        with pytest.raises(LoadTestError, match="does not speak HTTP"):
+            UrlDeployment(f"http://127.0.0.1:{server.getsockname()[1]}").up()

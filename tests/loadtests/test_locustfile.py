@@ -1,0 +1,149 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from loadtests.deployments.local import LocalDeployment
+from reports.run_directory import RunDirectory, StreamReader
+from reports.run_report import report_run
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.servers
+
+
+def command(url: str, results: Path, *options: str) -> list[str]:
+    return [
+        *(sys.executable, "-m", "locust", "-f", "loadtests/locustfile.py", "-H", url),
+        *("--headless", "-u", "8", "-r", "8", "-t", "4s", "--wait", "0.02", "--results", str(results)),
+        *("--json-file", str(results / "locust"), *options),
+    ]
+
+
+def run(url: str, results: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(url, results, *options), cwd=ROOT, capture_output=True, text=True, timeout=90, check=False
+    )
+
+
+def only_run(results: Path) -> RunDirectory:
+    (path,) = [path for path in results.iterdir() if path.is_dir()]
+    return RunDirectory(path)
+
+
+@pytest.mark.parametrize(
+    ("options", "transport", "processes"),
+    [
+        ([], "ws", 1),
+        (["--transport", "http"], "http", 1),
+        (["--processes", "2"], "ws", 2),
+        (["--processes", "2", "--stop-timeout", "3"], "ws", 2),
+    ],
+    ids=["ws", "http", "two processes", "two processes that end gracefully"],
+)
+def test_every_operation_of_every_user_becomes_a_row(
+    deployment: LocalDeployment, tmp_path: Path, options: list[str], transport: str, processes: int
+) -> None:
+    done = run(deployment.url, tmp_path, *options)
+    assert done.returncode == 0, done.stderr
+    directory = only_run(tmp_path)
+    steps = directory.read_steps().to_pandas()
+    counted = {row["name"]: row["num_requests"] for row in json.loads((tmp_path / "locust.json").read_text())}
+    assert steps["op"].value_counts().to_dict() == counted
+    assert steps["error"].isna().all()
+    assert steps["user"].nunique() == 8
+    assert steps["generator"].nunique() == processes
+    assert set(steps["transport"]) == {transport}
+    assert set(steps["host"]) == set(deployment.hosts())
+    assert (steps["latency_s"] >= steps["waited_s"].fillna(0)).all()
+    assert (steps.loc[steps["op"] == "step", "waited_s"] >= 0.02).all()
+    assert steps["started_at"].is_monotonic_increasing
+    run_json = directory.read_run()
+    assert (run_json["status"], run_json["config"]["transport"]) == ("completed", transport)
+    assert directory.report_html.exists()
+
+
+def test_episodes_begin_with_a_reset(deployment: LocalDeployment, tmp_path: Path) -> None:
+    run(deployment.url, tmp_path, "--steps-per-episode", "5")
+    steps = only_run(tmp_path).read_steps().to_pandas()
+    assert steps.loc[steps["op"] == "step", "step_count"].max() == 5
+    one = steps[steps["user"] == 0]["op"].tolist()
+    assert one[:8] == ["connect", "reset", "step", "step", "step", "step", "step", "reset"]
+
+
+def test_a_kill_loses_at_most_the_last_second(deployment: LocalDeployment, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        command(deployment.url, tmp_path, "-t", "60s"),
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + 30
+        while not any(stream.stat().st_size > 10_000 for stream in tmp_path.glob("*/steps.arrows")):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        time.sleep(2.5)
+    finally:
+        killed_at = time.time()
+        process.kill()
+        process.wait()
+    directory = only_run(tmp_path)
+    newest = max(
+        batch["started_at"].to_numpy().max() for batch in StreamReader(directory.steps_stream).read()
+    )
+    assert killed_at - newest < 1.5
+    report = report_run(directory)
+    assert report.totals.steps > 0
+    assert any("cut short" in notice for notice in report.notices)
+
+
+def test_a_killed_worker_process_leaves_the_others_rows(deployment: LocalDeployment, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        command(deployment.url, tmp_path, "--processes", "2", "-t", "6s"),
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + 30
+        while not any(stream.stat().st_size > 10_000 for stream in tmp_path.glob("*/steps.arrows")):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        time.sleep(2)
+        os.kill(psutil.Process(process.pid).children()[0].pid, signal.SIGKILL)
+        process.wait(60)
+    finally:
+        process.kill()
+    steps = only_run(tmp_path).read_steps().to_pandas()
+    assert steps["generator"].nunique() == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--wait", "-1"], "WAIT='-1'"),
+        (["--wait", "normal:1:2"], "normal:1:2"),
+        (["--action", "{"], "is not JSON"),
+        (["-H", "ftp://x"], "ftp://x"),
+    ],
+)
+def test_a_bad_option_is_one_line_and_exit_code_2(tmp_path: Path, options: list[str], words: str) -> None:
+    done = run("http://127.0.0.1:9", tmp_path, *options)
+    assert done.returncode == 2
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert words in line
+    assert not any(path.is_dir() for path in tmp_path.iterdir())
+
+
+def test_a_server_that_is_not_there_is_recorded_as_refused(tmp_path: Path) -> None:
+    run("http://127.0.0.1:9", tmp_path)
+    steps = only_run(tmp_path).read_steps().to_pandas()
+    assert set(steps["op"]) == {"connect"}
+    assert set(steps["error"]) == {"refused"}
+    assert len(steps) <= 8 * 5

@@ -1,0 +1,356 @@
+"""Reports of made-up runs, built by hand, for the tests of figures and of the page."""
+
+from dataclasses import replace
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reports.run_report import RunReport
+from reports.schema import RunConfig, RunJson
+from reports.sections.distribution import Distribution, Fairness, ReplicaShare, WorkerShare
+from reports.sections.errors import ErrorGroup, Errors
+from reports.sections.isolation import Isolation
+from reports.sections.latency import Curve, HeatMap, Latency, OverTime, Summary
+from reports.sections.resources import PartUsage, Resources
+from reports.sections.slo import Criterion, SloVerdict
+from reports.sections.timeline import Timeline
+from reports.sections.totals import Totals
+from reports.statistics import equal_shares_p, jain_index
+
+Floats = NDArray[np.float64]
+
+HOSTILE = (
+    """</script></title></svg><script>window.hacked = 1</script><img src=x onerror="window.hacked = 1">"""
+)
+DURATION_S = 20.0
+QUANTILES = 1 - np.logspace(0, -4, 200)
+
+
+def normal(replicas: int = 2, workers: int = 2) -> RunReport:
+    """A good run: every section has something to show, and the objective is met."""
+    random = np.random.default_rng(7)
+    at = np.arange(0.5, DURATION_S)
+    step = 0.05 + np.exp(random.normal(-5.6, 0.6, 20_000))
+    samples = {
+        "connect": np.exp(random.normal(-4.2, 0.4, 200)),
+        "reset": np.exp(random.normal(-5.0, 0.3, 200)),
+        "step": step,
+        "overhead": step - 0.05,
+        "total": step + 0.025,
+    }
+    return RunReport(
+        run=run_json(replicas, workers),
+        notices=[],
+        totals=Totals(200, 20_000, 20_400, 0, 1.0, DURATION_S, 1043.2, (2.1, 18.6)),
+        slo=SloVerdict(
+            True,
+            [
+                Criterion(
+                    "success_rate", 0.95, 1.0, True, "100 % of operations succeeded; at least 95 % must."
+                ),
+                Criterion(
+                    "total_p99_s",
+                    1.1,
+                    0.113,
+                    True,
+                    "99 % of the steps took at most 113 ms in total; it must be below 1.10 s.",
+                ),
+            ],
+        ),
+        latency=Latency(
+            summaries={name: summary(values) for name, values in samples.items()},
+            scheduled={},
+            curves={
+                name: Curve(QUANTILES, np.quantile(values, QUANTILES)) for name, values in samples.items()
+            },
+            over_time=OverTime(
+                at,
+                0.053 + random.normal(0, 0.0004, at.size),
+                0.06 + random.normal(0, 0.001, at.size),
+                0.075 + random.exponential(0.01, at.size),
+            ),
+            heat_map=heat_map(step, random.uniform(0, DURATION_S, step.size)),
+            takeaways=[
+                "Half of the steps took at most 53.8 ms, one in a hundred more than 75.2 ms.",
+                "The server waited 50.0 ms of that; the rest is 3.76 ms at the median, 25.2 ms at p99.",
+            ],
+        ),
+        timeline=Timeline(
+            at,
+            1.0,
+            np.minimum(at / 2, 1) * 1043 + random.normal(0, 12, at.size),
+            np.zeros(at.size),
+            np.minimum(at / 2, 1) * 200,
+            ["With all users there, from 2.1 s to 18.6 s, the deployment carried 1,043.2 steps/s."],
+        ),
+        distribution=distribution(replicas, workers, 200, 20_000),
+        isolation=Isolation(200, 0, 0, 0, 0, 0, [], ["All 200 sessions kept to themselves."]),
+        errors=Errors([], [], np.array([]), np.zeros((0, 0), dtype=np.int64), []),
+        resources=Resources(
+            [
+                *(usage("replica", f"env-{n + 1}", 0.8, 310e6, random) for n in range(replicas)),
+                usage("nginx", "nginx", 0.15, 24e6, random),
+                usage("generator", "locust", 0.6, 140e6, random),
+            ],
+            ["No part used up its cores: the busiest, env-1, kept 0.9 cores busy."],
+        ),
+    )
+
+
+def with_errors() -> RunReport:
+    """A run that missed its objective and ended early, with an idle worker, a stall and broken isolation."""
+    report = normal(2, 4)
+    at = report.timeline.at_s
+    gap = np.where((at > 9) & (at < 12), np.nan, 1.0)
+    counts = np.zeros((3, at.size), dtype=np.int64)
+    counts[0, 9:12] = [40, 120, 60]
+    counts[1, 10] = 7
+    counts[2, 15] = 1
+    over_time = report.latency.over_time
+    assert over_time is not None
+    workers = [*report.distribution.workers]
+    workers[3] = replace(workers[3], pid=None, sessions=0, steps=0, share=0.0)
+    workers[0] = replace(workers[0], sessions=90, steps=9000, share=0.45)
+    return replace(
+        report,
+        run={**report.run, "status": "interrupted", "status_detail": "Ctrl-C"},
+        notices=["This run was interrupted: Ctrl-C. What had been recorded until then is shown."],
+        totals=replace(report.totals, failures=228, success_rate=0.9888),
+        slo=SloVerdict(
+            False,
+            [
+                Criterion("success_rate", 0.99, 0.9888, False, "98.88 % of operations succeeded."),
+                report.slo.criteria[1],
+            ],
+        ),
+        latency=replace(
+            report.latency,
+            over_time=OverTime(at, over_time.p50 * gap, over_time.p90 * gap, over_time.p99 * gap * 4),
+        ),
+        timeline=replace(report.timeline, failures_per_s=counts.sum(axis=0).astype(float)),
+        distribution=replace(
+            report.distribution,
+            workers=workers,
+            worker_fairness=Fairness(0.62, 1e-9, None),
+            unattributed_steps=12,
+            takeaways=["One of 8 workers got nothing, and one carried 45 % of all sessions."],
+        ),
+        isolation=Isolation(
+            200, 2, 3, 1, 1, 7, ["Session 0123456789abcdef was answered by worker 101, then by worker 201."],
+            ["7 violations of isolation in 200 sessions."],
+        ),
+        errors=Errors(
+            [
+                ErrorGroup("timeout", "step", 220, 9.2, "no reply within 30 s"),
+                ErrorGroup("connection_lost", "step", 7, 10.1, "1006: connection closed abnormally"),
+                ErrorGroup("server_error", "reset", 1, 15.4, None),
+            ],
+            ["timeout", "connection_lost", "server_error"],
+            at,
+            counts,
+            ["228 operations failed, most of them (220) by timeout between 9.2 s and 12.0 s."],
+        ),
+    )  # fmt: skip
+
+
+def hostile() -> RunReport:
+    """A run in which every text that comes from outside tries to break out of the page."""
+    report = with_errors()
+    nasty = HOSTILE + "\x00\x1b[31m\u202e$x^2$ \ud800"
+    spread = report.distribution
+    return replace(
+        report,
+        run={
+            **report.run,
+            "run_id": nasty,
+            "config": cast(
+                RunConfig,
+                {
+                    **report.run["config"],
+                    "url": nasty,
+                    "balancing": nasty,
+                    "action": {nasty: nasty},
+                    nasty: nasty,
+                },
+            ),
+            "versions": {nasty: nasty},
+            "machine": {nasty: nasty},
+        },
+        notices=[nasty],
+        distribution=replace(
+            spread,
+            replicas=[replace(row, host=nasty, name=nasty) for row in spread.replicas],
+            workers=[
+                replace(row, host=f"{nasty}{n % 2}", name=nasty) for n, row in enumerate(spread.workers)
+            ],
+            takeaways=[nasty],
+        ),
+        isolation=replace(report.isolation, examples=[nasty], takeaways=[nasty]),
+        errors=replace(
+            report.errors,
+            groups=[
+                replace(group, category=nasty, op=nasty, example=nasty) for group in report.errors.groups
+            ],
+            categories=[nasty for _ in report.errors.categories],
+        ),
+        resources=replace(
+            report.resources,
+            parts=[replace(part, name=nasty, role=part.role) for part in report.resources.parts],
+        ),
+    )
+
+
+def unknown_hosts() -> RunReport:
+    """A run against a bare URL whose observations name nobody, without resources, checked for nothing."""
+    report = normal()
+    return replace(
+        report,
+        run={
+            **report.run,
+            "config": {**report.run["config"], "deployment": "url", "balancing": None, "transport": "http"},
+            "topology": {"replicas": None, "workers": None, "hosts": [], "names": {}},
+        },
+        distribution=Distribution(
+            [], [], None, None, None, "steps", 20_000, ["No observation named the host that answered."]
+        ),
+        isolation=Isolation(0, 0, 0, 0, 0, 0, [], ["Isolation is checked over WebSocket only."]),
+        resources=Resources([], []),
+    )
+
+
+def without_steps() -> RunReport:
+    """A run in which nothing was recorded."""
+    report = unknown_hosts()
+    nothing = np.array([])
+    return replace(
+        report,
+        run={**report.run, "status": "failed", "status_detail": "nobody answered"},
+        notices=["Nothing was recorded."],
+        totals=Totals(0, 0, 0, 0, 1.0, 0.0, 0.0, (0.0, 0.0)),
+        slo=SloVerdict(
+            False,
+            [
+                Criterion("success_rate", 0.95, None, False, "Nothing was measured."),
+                Criterion("total_p99_s", 1.1, None, False, "Nothing was measured."),
+            ],
+        ),
+        latency=Latency({}, {}, {}, None, None, []),
+        timeline=Timeline(nothing, 1.0, nothing, nothing, nothing, []),
+        distribution=replace(report.distribution, unattributed_steps=0),
+    )
+
+
+def single_point() -> RunReport:
+    """A run so short that every time line has one point, and that point may be unknown."""
+    report = normal(1, 1)
+    half = np.array([0.05])
+    part = PartUsage("replica", "env-1", half, np.array([np.nan]), np.array([3e8]), np.nan, np.nan, 3e8, None)
+    return replace(
+        report,
+        totals=Totals(1, 1, 3, 0, 1.0, 0.1, 10.0, (0.0, 0.1)),
+        latency=replace(
+            report.latency,
+            curves={"step": Curve(np.array([0.0]), np.array([0.05]))},
+            over_time=OverTime(half, half, half, half),
+            heat_map=HeatMap(np.array([0, 0.1]), np.array([0.04, 0.06]), np.array([[1]])),
+        ),
+        timeline=Timeline(half, 0.1, np.array([10.0]), np.array([0.0]), np.array([1.0]), []),
+        resources=Resources([part], []),
+    )
+
+
+def distribution(replicas: int, workers: int, sessions: int, steps: int) -> Distribution:
+    """A nearly even spread."""
+    random = np.random.default_rng(3)
+    total = replicas * workers
+    each: NDArray[np.int64] = random.multinomial(sessions, np.full(total, 1 / total))
+    rows = [
+        WorkerShare(
+            f"{n // workers:012x}", f"env-{n // workers + 1}", 100 * (n // workers + 1) + n % workers,
+            int(each[n]), int(each[n]) * steps // sessions, float(each[n] / sessions),
+        )
+        for n in range(total)
+    ]  # fmt: skip
+    return Distribution(
+        replicas=[
+            ReplicaShare(
+                mine[0].host, mine[0].name, sum(row.sessions for row in mine), sum(row.steps for row in mine),
+                sum(row.share for row in mine),
+            )
+            for mine in (rows[at : at + workers] for at in range(0, total, workers))
+        ],
+        workers=rows,
+        replica_fairness=fairness(each.reshape(replicas, workers).sum(axis=1)),
+        worker_fairness=fairness(each),
+        expected_workers=total,
+        unit="sessions",
+        unattributed_steps=0,
+        takeaways=["Sessions were spread as evenly as chance allows."],
+    )  # fmt: skip
+
+
+def fairness(counts: NDArray[np.int64]) -> Fairness:
+    loads = counts.astype(np.float64)
+    least = float(loads.min())
+    return Fairness(jain_index(loads), equal_shares_p(loads), float(loads.max()) / least if least else None)
+
+
+def summary(values: Floats) -> Summary:
+    p50, p90, p95, p99, p999, most = (float(np.quantile(values, q)) for q in (0.5, 0.9, 0.95, 0.99, 0.999, 1))
+    return Summary(values.size, float(values.mean()), p50, p90, p95, p99, p999, most)
+
+
+def heat_map(latency: Floats, at: Floats) -> HeatMap:
+    time_edges = np.linspace(0, DURATION_S, 61)
+    latency_edges = np.geomspace(latency.min() * 0.999, latency.max() * 1.001, 41)
+    counts = np.histogram2d(at, latency, [time_edges, latency_edges])[0].astype(np.int64)
+    return HeatMap(time_edges, latency_edges, counts)
+
+
+def usage(role: str, name: str, cores: float, memory: float, random: np.random.Generator) -> PartUsage:
+    at = np.arange(1.0, DURATION_S)
+    cpu, held = cores * random.uniform(0.9, 1.1, at.size), memory * (1 + at / 200)
+    return PartUsage(role, name, at, cpu, held, float(cpu.mean()), float(cpu.max()), float(held.max()), 240)
+
+
+def run_json(replicas: int, workers: int) -> RunJson:
+    return {
+        "kind": "run",
+        "schema_version": 1,
+        "run_id": f"20261017-140322-compose-{replicas}x{workers}",
+        "status": "completed",
+        "started_at": 1_792_245_802.0,
+        "ended_at": 1_792_245_822.0,
+        "config": {
+            "deployment": "compose",
+            "url": "http://127.0.0.1:8000",
+            "transport": "ws",
+            "users": 200,
+            "spawn_rate": 100.0,
+            "duration_s": 20.0,
+            "wait": "0.05",
+            "think_time": "0",
+            "steps_per_episode": 0,
+            "connect_timeout_s": 10.0,
+            "step_timeout_s": 30.0,
+            "action": None,
+            "balancing": "round_robin",
+            "processes": 1,
+            "slo": {"success_rate": 0.95, "total_p99_s": None},
+        },
+        "topology": {
+            "replicas": replicas,
+            "workers": workers,
+            "hosts": [f"{n:012x}" for n in range(replicas)],
+            "names": {f"{n:012x}": f"env-{n + 1}" for n in range(replicas)},
+        },
+        "versions": {"openenv": "0.10.1", "locust": "2.47.0", "nginx": "1.31.0", "python": "3.13.2"},
+        "machine": {
+            "hostname": "bench",
+            "platform": "Linux 6.12",
+            "cpu_model": "AMD EPYC 9R14",
+            "cores": 2,
+            "memory_bytes": 8 * 2**30,
+        },
+    }

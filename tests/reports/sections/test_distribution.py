@@ -1,0 +1,151 @@
+from typing import Any
+
+import pytest
+
+from reports.schema import Topology
+from reports.sections.distribution import Distribution, summarize
+from tests.reports.operations import Row, answers, config, connect, session, step, steps, topology
+
+
+def spread(rows: list[Row], deployed: Topology | None = None, **changes: Any) -> Distribution:
+    return summarize(steps(rows), answers(rows), deployed or topology(), config(**changes))
+
+
+def sessions_on(*workers: tuple[str, int, int]) -> list[Row]:
+    """For each (host, pid, n): n sessions of two steps, one user each."""
+    rows: list[Row] = []
+    for host, pid, sessions in workers:
+        for _ in range(sessions):
+            user = len(rows)
+            rows += session(f"s{user}", [1, 2], at=user, user=user, host=host, pid=pid)
+    return rows
+
+
+def test_sessions_and_steps_of_every_worker() -> None:
+    found = spread(sessions_on(("a", 7, 3), ("a", 8, 1), ("b", 7, 2)), topology(2, 2, "ab"))
+    shares = [(w.name, w.pid, w.sessions, w.steps, w.share) for w in found.workers]
+    assert shares[:3] == [
+        ("env-a", 7, 3, 6, 0.5),
+        ("env-a", 8, 1, 2, pytest.approx(1 / 6)),
+        ("env-b", 7, 2, 4, pytest.approx(1 / 3)),
+    ]
+    assert [(r.name, r.sessions, r.steps) for r in found.replicas] == [("env-a", 4, 8), ("env-b", 2, 4)]
+    assert found.unit == "sessions"
+
+
+def test_a_worker_that_got_nothing_counts_with_zero() -> None:
+    found = spread(sessions_on(("a", 7, 3), ("a", 8, 3), ("b", 7, 3)), topology(2, 2, "ab"))
+    assert len(found.workers) == found.expected_workers == 4
+    idle = found.workers[-1]
+    assert (idle.name, idle.pid, idle.sessions, idle.steps, idle.share) == ("env-b", None, 0, 0, 0.0)
+    assert found.worker_fairness is not None
+    assert found.worker_fairness.jain == pytest.approx(0.75)
+    assert found.worker_fairness.max_over_min is None
+    assert "1 of 4 workers got nothing, on env-b." in found.takeaways
+
+
+def test_a_replica_that_never_answered_counts_with_zero() -> None:
+    found = spread(sessions_on(("a", 7, 2)), topology(2, 1, "ab"))
+    assert [(r.host, r.sessions, r.steps) for r in found.replicas] == [("a", 2, 4), ("b", 0, 0)]
+    assert found.replica_fairness is not None
+    assert found.replica_fairness.jain == pytest.approx(0.5)
+    assert "1 of 2 replicas got nothing: env-b." in found.takeaways
+
+
+def test_a_silent_replica_whose_host_is_unknown_counts_too() -> None:
+    found = spread(sessions_on(("a", 7, 2)), topology(3, 2, ""))
+    assert len(found.replicas) == 3
+    assert len(found.workers) == 6
+
+
+def test_steps_add_up_to_all_that_named_their_host() -> None:
+    rows = [*sessions_on(("a", 7, 2)), step(50), step(51, host="a"), step(52, error="timeout")]
+    found = spread(rows, topology(1, 2))
+    assert found.unattributed_steps == 1
+    assert sum(r.steps for r in found.replicas) == 5
+    assert sum(w.steps for w in found.workers) == 5
+    assert any("1 successful step (17 %) named no host" in takeaway for takeaway in found.takeaways)
+
+
+def test_a_session_counts_for_the_worker_that_answered_it_first() -> None:
+    rows = [*session("s", [1, 2]), step(9, session_hash="s", host="a", pid=8)]
+    found = spread(rows, topology(1, 2))
+    assert [(w.pid, w.sessions, w.steps) for w in found.workers] == [(7, 1, 2), (8, 0, 1)]
+
+
+def test_a_connect_that_names_its_host_is_no_session() -> None:
+    found = spread([connect(0, host="a", pid=7), *session("s", [1], at=1)], topology(1, 1))
+    assert [(w.pid, w.sessions) for w in found.workers] == [(7, 1)]
+
+
+def test_over_http_sessions_are_users_and_fairness_counts_steps() -> None:
+    http = {"transport": "http", "session_hash": "of-worker", "host": "a"}
+    rows = [
+        *(step(n, user=1, pid=7, **http) for n in range(3)),
+        step(3, user=2, pid=7, **http),
+        step(4, user=1, pid=8, **http),
+    ]
+    found = spread(rows, topology(1, 2), transport="http")
+    assert found.unit == "steps"
+    assert [(w.pid, w.sessions, w.steps) for w in found.workers] == [(7, 2, 4), (8, 1, 1)]
+    assert found.worker_fairness is not None
+    assert found.worker_fairness.max_over_min == 4.0
+
+
+def test_nobody_named_who_answered() -> None:
+    found = spread([connect(0), step(1), step(2)], topology(None, None, ""))
+    assert (found.replicas, found.workers) == ([], [])
+    assert found.worker_fairness is None
+    assert found.unattributed_steps == 2
+    assert "unknown" in found.takeaways[0]
+
+
+def test_hosts_without_processes() -> None:
+    found = spread([step(0, host="a"), step(1, host="b")], topology(2, 2, "ab"))
+    assert [r.steps for r in found.replicas] == [1, 1]
+    assert found.workers == []
+    assert any("named hosts but no processes" in takeaway for takeaway in found.takeaways)
+
+
+def test_an_unknown_deployment_expects_whom_it_saw() -> None:
+    found = spread(sessions_on(("a", 7, 1), ("b", 9, 1)), topology(None, None, ""))
+    assert found.expected_workers is None
+    assert len(found.workers) == 2
+    assert any("How many workers were deployed is unknown" in takeaway for takeaway in found.takeaways)
+
+
+def test_replaced_workers_are_all_shown() -> None:
+    found = spread(sessions_on(("a", 7, 2), ("a", 8, 2), ("a", 9, 1)), topology(1, 2))
+    assert [w.pid for w in found.workers] == [7, 8, 9]
+    assert any("3 workers show where 2 were deployed" in takeaway for takeaway in found.takeaways)
+
+
+def test_a_host_that_was_not_deployed_is_shown() -> None:
+    found = spread(sessions_on(("a", 7, 1), ("z", 7, 1)), topology(1, 1))
+    assert [r.host for r in found.replicas] == ["a", "z"]
+
+
+def test_an_even_spread_is_called_even_and_an_uneven_one_uneven() -> None:
+    even = spread(sessions_on(("a", 7, 10), ("a", 8, 10)), topology(1, 2)).takeaways
+    assert "as even as chance would have it (p = 1.00" in even[0]
+    uneven = spread(sessions_on(("a", 7, 40), ("a", 8, 4)), topology(1, 2)).takeaways
+    assert "more uneven than chance explains (p < 0.001" in uneven[0]
+    assert "Worker 7 on env-a carried 90.9 % of the steps, 1.8 times its fair share." in uneven
+
+
+def test_one_worker_has_nothing_to_spread() -> None:
+    found = spread(sessions_on(("a", 7, 3)))
+    assert found.worker_fairness is not None
+    assert found.worker_fairness.jain == 1.0
+    assert found.worker_fairness.chi2_p is None
+
+
+def test_ip_hash_is_explained() -> None:
+    takeaways = spread(sessions_on(("a", 7, 3)), topology(2, 1, "ab"), balancing="ip_hash").takeaways
+    assert any("ip_hash" in takeaway for takeaway in takeaways)
+
+
+def test_all_failing() -> None:
+    found = spread([connect(0, error="refused"), connect(1, error="refused")])
+    assert found.workers == []
+    assert found.expected_workers == 1

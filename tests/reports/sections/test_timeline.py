@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+
+from reports.sections import totals
+from reports.sections.timeline import Timeline, summarize
+from reports.steps import user_spans
+from tests.reports.operations import Row, answers, step, steps
+
+
+def timeline(rows: list[Row]) -> Timeline:
+    loaded = steps(rows)
+    spans = user_spans(loaded)
+    return summarize(loaded, spans, totals.summarize(loaded, answers(rows), spans))
+
+
+def test_rates_and_users_of_every_second() -> None:
+    rows = [step(0.0), step(0.5), step(1.5, error="timeout"), step(2.2, user=2), step(3.9, user=2)]
+    found = timeline(rows)
+    assert found.slice_s == pytest.approx(1.0)
+    assert found.steps_per_s == pytest.approx([2, 0, 1, 1])
+    assert found.failures_per_s == pytest.approx([0, 1, 0, 0])
+    assert found.users.tolist() == [1, 1, 1, 1]
+
+
+def test_rates_add_up_to_all_steps() -> None:
+    found = timeline([step(at) for at in np.arange(0, 1000, 0.7)])
+    assert found.at_s.size <= 300
+    assert found.steps_per_s.sum() * found.slice_s == pytest.approx(1429)
+
+
+def test_a_stall_is_told() -> None:
+    rows = [step(at) for at in np.arange(0, 20, 0.1) if not 8 <= at < 12]
+    assert any("stalled" in takeaway for takeaway in timeline(rows).takeaways)
+
+
+def test_a_drift_is_told() -> None:
+    rows = [step(at) for at in np.concatenate([np.arange(0, 10, 0.1), np.arange(10, 20, 0.2)])]
+    assert any("fewer steps/s" in takeaway for takeaway in timeline(rows).takeaways)
+
+
+def test_a_steady_run_is_called_steady() -> None:
+    assert any("steady" in takeaway for takeaway in timeline([step(at / 10) for at in range(200)]).takeaways)
+
+
+def test_one_operation_is_one_slice() -> None:
+    found = timeline([step(0)])
+    assert found.at_s.size == 1
+    assert found.steps_per_s == pytest.approx([10])
+
+
+def test_no_operation() -> None:
+    found = timeline([])
+    assert found.steps_per_s.tolist() == [0]
+    assert found.users.tolist() == [0]

@@ -1,0 +1,193 @@
+"""The page: all sections, honest empty states, nothing of what a server sends taken for markup."""
+
+import functools
+import re
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from reports import html
+from reports.run_report import RunReport
+from reports.sections.distribution import Fairness
+from tests.reports import sample_reports
+
+SECTIONS = (
+    "verdict", "latency", "throughput", "distribution", "isolation", "errors", "resources", "configuration",
+)  # fmt: skip
+VOID = {"meta", "link", "img", "br", "hr", "input"}
+MAKERS = [
+    sample_reports.normal,
+    sample_reports.with_errors,
+    sample_reports.hostile,
+    sample_reports.unknown_hosts,
+    sample_reports.without_steps,
+    sample_reports.single_point,
+]
+
+
+class Page(HTMLParser):
+    """What a browser would find: elements, ids, heading levels, text; fails on tags that do not match."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.ids: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.words: list[str] = []
+        self._open: list[str] = []
+        self.feed(text)
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+        self.ids += [value or "" for name, value in attrs if name == "id"]
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+        self.ids += [value or "" for name, value in attrs if name == "id"]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self._open and self._open[-1] not in {"style", "script"}:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+@functools.cache
+def page_from(make: Callable[[], RunReport]) -> Page:
+    return page_of(make())
+
+
+def page_of(report: RunReport) -> Page:
+    return Page(html.render(report))
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_every_report_is_one_sound_page_with_all_sections(make: Callable[[], RunReport]) -> None:
+    page = page_from(make)
+    assert len(page.ids) == len(set(page.ids))
+    assert set(SECTIONS) <= set(page.ids)
+    assert page.tags.count("h1") == page.tags.count("main") == page.tags.count("nav") == 1
+    assert page.tags.count("article") == 4
+    assert page.tags.count("table") == page.tags.count("caption")
+    assert "nan" not in page.text.lower().split()
+    assert "None" not in page.text.split()
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_the_page_names_no_address_to_load_from(make: Callable[[], RunReport]) -> None:
+    for name, value in page_from(make).attributes:
+        if name in {"src", "href", "xlink:href", "action", "data"}:
+            assert (value or "").startswith(("#", "data:")), value
+
+
+def test_the_same_report_gives_the_same_bytes() -> None:
+    assert html.render(sample_reports.hostile()) == html.render(sample_reports.hostile())
+
+
+def test_nothing_that_a_server_sends_becomes_markup() -> None:
+    text = html.render(sample_reports.hostile())
+    page = Page(text)
+    assert page.tags.count("script") == 1
+    assert "img" not in page.tags
+    assert not any(name.startswith("on") for name, _ in page.attributes)
+    assert "window.hacked = 1" in page.text
+    assert not re.search("[\x00-\x08\x0b-\x1f\u202a-\u202e\ud800-\udfff]", text)
+    text.encode()
+
+
+def test_the_first_screen_answers_the_four_questions() -> None:
+    text = page_from(sample_reports.normal).text
+    first = text[: text.index("Criteria of the service level objective")]
+    for words in (
+        "Did it pass? Passed", "100 %, at least 95 %", "How fast was it? 1,043 steps/s", "overhead p50 / p99",
+        "Was it evenly spread? Evenly", "Can I trust it? No objection", "ran to its end",
+        "0 violations in 200 sessions",
+    ):  # fmt: skip
+        assert words.replace(" ", "") in first.replace("\u00a0", "").replace(" ", "")
+
+
+def test_a_failed_interrupted_run_says_so_at_once() -> None:
+    text = page_from(sample_reports.with_errors).text
+    for words in (
+        "Did it pass? Failed", "Very unevenly", "Not isolated", "interrupted", "7 violations in 200 sessions",
+        "12 steps", "timeout",
+    ):  # fmt: skip
+        assert words in text
+
+
+@pytest.mark.parametrize(
+    ("fairness", "verdict"),
+    [
+        (Fairness(0.70, 0.2, 3.0), "Evenly"),
+        (Fairness(0.98, 0.01, 1.3), "Nearly"),
+        (Fairness(0.995, 1e-6, 1.1), "Nearly"),
+        (Fairness(0.95, 1e-6, 1.6), "Unevenly"),
+        (Fairness(0.50, 1e-6, None), "Very unevenly"),
+        (Fairness(1.0, None, 1.0), "One worker"),
+    ],
+)
+def test_the_spread_is_judged_against_chance(fairness: Fairness, verdict: str) -> None:
+    report = sample_reports.normal()
+    report = replace(report, distribution=replace(report.distribution, worker_fairness=fairness))
+    assert f"Was it evenly spread? {verdict} " in page_of(report).text
+
+
+def test_what_is_not_known_is_called_unknown() -> None:
+    text = page_from(sample_reports.unknown_hosts).text
+    for words in (
+        "Was it evenly spread? Unknown", "isolation not checked", "Can I trust it? With care", "20,000 steps",
+        "No operation failed.", "CPU and memory were not recorded.", "No observation named the host",
+    ):  # fmt: skip
+        assert words in text
+
+
+def test_a_run_without_steps_has_a_page_that_says_so() -> None:
+    text = page_from(sample_reports.without_steps).text
+    for words in ("No steps", "No data", "Nothing was recorded.", "there is no latency to show", "Failed"):
+        assert words in text
+
+
+def test_a_table_of_very_many_workers_is_cut_and_says_so() -> None:
+    text = page_of(sample_reports.normal(64, 8)).text
+    assert "the first 300 of 512" in text
+
+
+@pytest.mark.parametrize(
+    ("replicas", "workers", "most"), [(2, 2, 300_000), (16, 8, 400_000), (64, 8, 600_000)]
+)
+def test_a_page_stays_small_and_quick_to_make(replicas: int, workers: int, most: int) -> None:
+    report = sample_reports.normal(replicas, workers)
+    began = time.process_time()
+    size = len(html.render(report).encode())
+    assert size < most
+    assert time.process_time() - began < 2.5
+
+
+def test_further_keys_of_the_configuration_are_shown() -> None:
+    report = sample_reports.normal()
+    config = {**report.run["config"], "reset_options": {"seed": 3}}
+    text = page_of(replace(report, run={**report.run, "config": config})).text  # type: ignore[typeddict-item]
+    assert 'reset options {"seed": 3}' in text
+
+
+def test_an_operation_that_was_never_made_has_no_success_rate() -> None:
+    assert "success rate –" in page_from(sample_reports.without_steps).text
+
+
+def test_templates_never_switch_escaping_off() -> None:
+    for template in Path(html.__file__).parent.joinpath("templates").rglob("*.html"):
+        assert not re.search(r"\|\s*safe|autoescape", template.read_text()), template

@@ -1,0 +1,56 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.synthetic_run import SyntheticRun, write_synthetic_run
+from reports.__main__ import main
+from reports.run_directory import RunDirectory
+
+
+def test_the_command_writes_the_report_and_prints_the_verdict(tmp_path: Path) -> None:
+    run = write_synthetic_run(tmp_path / "run", SyntheticRun(rows=2000, users=20)).path
+    command = [sys.executable, "-m", "reports", "run", str(run)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("PASSED: ")
+    assert done.stdout.endswith(f"report: {run / 'report.html'}\n")
+    assert (run / "report.html").stat().st_size > 10_000
+
+
+def test_a_run_that_misses_its_objective_exits_with_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = write_synthetic_run(tmp_path / "run", SyntheticRun(rows=500, users=10))
+    run = directory.read_run()
+    run["config"]["slo"]["total_p99_s"] = 0.001
+    directory.write_run(run)
+    assert main(["run", str(directory.path)]) == 1
+    assert capsys.readouterr().out.startswith("FAILED: ")
+
+
+def test_bad_input_is_one_clear_line_and_exit_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", str(tmp_path)]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith(f"error: {tmp_path} holds no run.json")
+    assert printed.err.count("\n") == 1
+
+
+def test_a_run_without_records_is_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = write_synthetic_run(tmp_path / "run", SyntheticRun(rows=100, users=10))
+    empty = RunDirectory(tmp_path / "empty")
+    empty.path.mkdir()
+    empty.write_run(whole.read_run())
+    assert main(["run", str(empty.path)]) == 2
+    assert "holds no steps" in capsys.readouterr().err
+
+
+def test_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["run", "--help"])
+    assert stop.value.code == 0
+    assert "RUN_DIR" in capsys.readouterr().out

@@ -1,0 +1,40 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks.synthetic_run import SyntheticRun, write_synthetic_run
+from reports.run_report import RunReport, report_run
+from reports.verdict import verdict_lines
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> RunReport:
+    path: Path = tmp_path_factory.mktemp("results") / "run"
+    return report_run(write_synthetic_run(path, SyntheticRun(rows=2000, users=20, failure_share=0)))
+
+
+def test_a_good_run_in_three_lines(report: RunReport) -> None:
+    lines = verdict_lines(report)
+    assert lines[0].startswith("PASSED: ")
+    assert lines[0].endswith("steps/s with 20 sessions, 100 % of 2,000 operations succeeded")
+    assert lines[1].startswith("  step latency: median ")
+    assert "over 4 workers" in lines[2]
+    assert len(lines) == 3
+
+
+def test_a_failed_run_says_which_criterion_failed(report: RunReport) -> None:
+    failed = [
+        replace(report.slo.criteria[0], passed=False, sentence="Too many failed."),
+        report.slo.criteria[1],
+    ]
+    lines = verdict_lines(replace(report, slo=replace(report.slo, passed=False, criteria=failed)))
+    assert lines[0].startswith("FAILED: ")
+    assert "  Too many failed." in lines
+
+
+def test_violated_isolation_and_notices_are_told(report: RunReport) -> None:
+    isolation = replace(report.isolation, violations=1, takeaways=["1 session changed worker."])
+    lines = verdict_lines(replace(report, isolation=isolation, notices=["This run was cut short."]))
+    assert "  1 session changed worker." in lines
+    assert lines[-1] == "  note: This run was cut short."

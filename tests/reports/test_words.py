@@ -1,0 +1,59 @@
+import pytest
+
+from reports import words
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.00035, "0.35 ms"),
+        (0.0521, "52.1 ms"),
+        (0.5, "500 ms"),
+        (0.9999, "1.00 s"),
+        (1.06, "1.06 s"),
+        (75, "75.0 s"),
+    ],
+)
+def test_seconds_have_three_digits_and_a_unit(value: float, text: str) -> None:
+    assert words.seconds(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0 %"),
+        (0.0006, "0.06 %"),
+        (0.05, "5 %"),
+        (0.412, "41 %"),
+        (0.9997, "99.97 %"),
+        (1, "100 %"),
+        (1.5, "150 %"),
+    ],
+)
+def test_a_share_never_reads_100_percent_when_it_is_less(value: float, text: str) -> None:
+    assert words.share(value) == text
+
+
+def test_counts_agree_with_their_noun() -> None:
+    assert words.count(1, "step") == "1 step"
+    assert words.count(20_000, "step") == "20,000 steps"
+
+
+def test_sizes() -> None:
+    assert words.megabytes(312e6) == "312 MB"
+    assert words.megabytes(1.25e9) == "1.25 GB"
+
+
+@pytest.mark.parametrize(
+    ("items", "text"), [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")]
+)
+def test_listing(items: list[str], text: str) -> None:
+    assert words.listing(items) == text
+
+
+def test_foreign_text_cannot_steer_a_terminal() -> None:
+    assert words.printable("ok\x1b[2J\r\nnext\u202eline") == "ok [2J next line"
+
+
+def test_foreign_text_is_cut() -> None:
+    assert words.printable("x" * 1000, 10) == "x" * 9 + "…"
