@@ -27,6 +27,9 @@ def _add_options(parser: LocustArgumentParser) -> None:
 
 @events.init.add_listener
 def _prepare(environment: Environment, **_: Any) -> None:
+    # Timers count from when the loop last looked at the clock, which was before the imports: without this
+    # --run-time ends the load a second or two early.
+    gevent.get_hub().loop.update_now()
     options = environment.parsed_options
     assert options is not None
     try:

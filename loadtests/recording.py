@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from argparse import Namespace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -163,9 +164,13 @@ class Recording:
         )
 
     def _report(self, directory: RunDirectory) -> None:
+        if find_spec("pandas") is None:
+            logger.info("Without pandas here, the report waits: make report RUN=%s", directory.path)
+            return
         command = [sys.executable, "-m", "loadtests", "finish", str(directory.path.absolute())]
         root = Path(__file__).parent.parent
-        self._finishing.append(subprocess.Popen(command, cwd=root))
+        # In a session of its own: Ctrl-C ends Locust, not the report of what it did.
+        self._finishing.append(subprocess.Popen(command, cwd=root, start_new_session=True))
 
     def _wait_for_reports(self, **_: Any) -> None:
         if not self._is_worker and self._environment.runner is not None:

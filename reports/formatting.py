@@ -66,7 +66,7 @@ def percent(share: float | None) -> str:
     """A share of 0…1 as a percentage that reads 100 % or 0 % only where it is exactly that."""
     if share is None or not math.isfinite(share):
         return MISSING
-    for digits in (1, 2, 3, 4):
+    for digits in range(1 if 0.01 <= share <= 0.99 else 2, 5):
         text = f"{share * 100:.{digits}f}"
         if float(text) not in (0.0, 100.0):
             return f"{text}{SPACE}%"

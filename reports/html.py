@@ -194,7 +194,7 @@ def _evenness(fairness: Fairness, noun: str) -> tuple[str, str]:
     if fairness.chi2_p is None:
         return f"One {noun}", "unknown"
     if fairness.chi2_p >= 0.05:
-        return "Evenly", "good"
+        return ("Evenly", "good") if fairness.jain >= 0.9 else ("By chance", "unknown")
     if fairness.chi2_p >= 0.001 or fairness.jain >= 0.99:
         return "Nearly", "good"
     return ("Unevenly", "caution") if fairness.jain >= 0.8 else ("Very unevenly", "caution")

@@ -167,7 +167,7 @@ def _notices(run: RunJson, run_totals: Totals) -> list[str]:
             f"Only {count(run_totals.steps, 'step')} succeeded: "
             "the 99th percentile and beyond rest on one or two."
         )
-    if run_totals.operations and run_totals.ramp_included:
+    if run_totals.steps and run_totals.ramp_included:
         notices.append(
             f"All users were there together too briefly to measure in, so throughput counts the whole run of "
             f"{seconds(run_totals.duration_s)}, ramp-up and end included. Run longer, or spawn faster."

@@ -301,18 +301,22 @@ class ComposeDeployment:
         starting = {replica: self._threads.submit(self._execute, replica, command) for replica in replicas}
         deadline = time.monotonic() + seconds
         while starting or not nginx.answers(self.url, self._record.name):
-            ready_now = [
-                replica for replica, wait in starting.items() if wait.done() and wait.result()[0] == 0
-            ]
-            for replica in ready_now:
+            self._check_alive()
+            for replica in [replica for replica, wait in starting.items() if wait.done()]:
+                if starting[replica].result()[0] != 0:
+                    # The engine may need a moment to see that the container has ended.
+                    time.sleep(1.0)
+                    self._check_alive()
+                    raise self._late(replica.name)
                 del starting[replica]
                 self._progress(f"waiting for health ({len(replicas) - len(starting)} of {len(replicas)})")
-            self._check_alive()
-            if time.monotonic() > deadline or any(wait.done() for wait in starting.values()):
-                self._save_logs()
-                late = ", ".join(replica.name for replica in starting) or "nginx"
-                raise LoadTestError(f"{late}: no answer in time; logs are in {self._home}")
+            if time.monotonic() > deadline:
+                raise self._late(", ".join(replica.name for replica in starting) or "nginx")
             time.sleep(0.05)
+
+    def _late(self, what: str) -> LoadTestError:
+        self._save_logs()
+        return LoadTestError(f"{what}: no answer in time; logs are in {self._home}")
 
     def _check_alive(self) -> None:
         for container in self._containers():

@@ -17,6 +17,8 @@ _UNEVEN_P = 0.001
 _DOUBTFUL_P = 0.05
 _NEARLY_EVEN_JAIN = 0.99
 _NOTABLE_RATIO = 1.1
+_ENOUGH_EACH = 5
+"""What the chi-squared test needs each part to expect (Cochran 1954)."""
 _IP_HASH = (
     "Balancing is ip_hash, which sends everything from one address to one replica: "
     "a single generator machine cannot load more than one."
@@ -93,13 +95,13 @@ def summarize(steps: Steps, answers: Answers, topology: Topology, config: RunCon
     by_sessions = config["transport"] == "ws" and bool((answers.session >= 0).any())
     unit = "sessions" if by_sessions else "steps"
     expected = _product(topology["replicas"], topology["workers"])
-    if not (steps.succeeded & (answers.host >= 0)).any():
-        unknown = "No reply named the host and process that gave it, so how the load was spread is unknown."
+    host_steps = _count(answers.host[step], len(answers.hosts))
+    host_sessions = _sessions(steps, answers, answers.host, len(answers.hosts))
+    if not host_steps.any() and not host_sessions.any():
+        unknown = "No observation named its host and process, so how the load was spread is unknown."
         return Distribution([], [], None, None, expected, unit, unattributed, [unknown])
 
-    host_steps = _count(answers.host[step], len(answers.hosts))
     worker_steps = _count(answers.worker[step], len(answers.workers))
-    host_sessions = _sessions(steps, answers, answers.host, len(answers.hosts))
     worker_sessions = _sessions(steps, answers, answers.worker, len(answers.workers))
     attributed = max(int(host_steps.sum()), 1)
 
@@ -211,6 +213,9 @@ def _evenness(noun: str, parts: Sequence[Any], fairness: Fairness | None, unit: 
     if fairness.chi2_p is None:
         return ["One worker carried everything: there was nothing to spread."] if noun == "worker" else []
     over = f"{unit} over {count(len(parts), noun)}"
+    load = sum(getattr(part, unit) for part in parts)
+    if load < _ENOUGH_EACH * len(parts):
+        return [f"{count(load, unit[:-1])} over {count(len(parts), noun)} are too few to judge the spread."]
     index = f"Jain's index {fairness.jain:.3f}"
     p = fairness.chi2_p
     if p >= _DOUBTFUL_P:

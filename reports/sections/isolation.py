@@ -58,7 +58,7 @@ def summarize(steps: Steps, answers: Answers, step_count: Ints | None, names: Ma
     moved = _changed(answers.session, answers.worker, named & (answers.worker >= 0), checked.size)
     shared = _changed(answers.session, steps.user, named, checked.size)
     gaps = _miscounted(steps, answers, step_count)
-    lost, repeated = int(gaps["lost"].sum()), int(gaps["repeated"].sum())
+    lost, repeated = sum(gaps["lost"].tolist()), sum(gaps["repeated"].tolist())
     examples = [
         *(_moved_example(answers, names, *pair) for pair in moved[:_EXAMPLES]),
         *(_shared_example(answers, pair[0]) for pair in shared[:_EXAMPLES]),
@@ -111,14 +111,7 @@ def _miscounted(steps: Steps, answers: Answers, step_count: Ints | None) -> pd.D
     del session, op, succeeded, begins, step
 
     stretch, number = stretch[counted], number[counted]
-    wrong = number != 1
-    wrong[:1] &= from_zero[stretch[:1]]
-    continues = stretch[1:] == stretch[:-1]
-    wrong[1:] = np.where(continues, number[1:] != number[:-1] + 1, wrong[1:] & from_zero[stretch[1:]])
-    suspects = np.unique(stretch[wrong])
-    among = np.zeros(from_zero.size, dtype=np.bool_)
-    among[suspects] = True
-    chosen = among[stretch]
+    chosen = _in_suspect_stretch(stretch, number, from_zero)
     found = (
         pd.DataFrame({"stretch": stretch[chosen], "number": number[chosen]})
         .groupby("stretch")["number"]
@@ -137,6 +130,17 @@ def _miscounted(steps: Steps, answers: Answers, step_count: Ints | None) -> pd.D
         }
     )
     return result[(result["lost"] > 0) | (result["repeated"] > 0)]
+
+
+def _in_suspect_stretch(stretch: Codes, number: Ints, from_zero: Bools) -> Bools:
+    """The rows of every stretch whose numbers do not simply rise by one, nearly always none."""
+    wrong = number != 1
+    wrong[:1] &= from_zero[stretch[:1]]
+    continues = stretch[1:] == stretch[:-1]
+    wrong[1:] = np.where(continues, number[1:] != number[:-1] + 1, wrong[1:] & from_zero[stretch[1:]])
+    suspect = np.zeros(from_zero.size, dtype=np.bool_)
+    suspect[stretch[wrong]] = True
+    return suspect[stretch]
 
 
 def _session_of_failures_too(steps: Steps, answers: Answers) -> Codes:

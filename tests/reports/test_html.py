@@ -132,7 +132,8 @@ def test_a_failed_interrupted_run_says_so_at_once() -> None:
 @pytest.mark.parametrize(
     ("fairness", "verdict"),
     [
-        (Fairness(0.70, 0.2, 3.0), "Evenly"),
+        (Fairness(0.97, 0.2, 1.5), "Evenly"),
+        (Fairness(0.70, 0.2, None), "By chance"),
         (Fairness(0.98, 0.01, 1.3), "Nearly"),
         (Fairness(0.995, 1e-6, 1.1), "Nearly"),
         (Fairness(0.95, 1e-6, 1.6), "Unevenly"),

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from loadtests.deployments import local
 from loadtests.deployments.registry import Registry
 from loadtests.deployments.teardown import take_down
+from tests.loadtests.deployments.light_server import SERVER
 
 
 @pytest.fixture
@@ -15,3 +17,9 @@ def registry(tmp_path: Path) -> Iterator[Registry]:
     yield registry
     for record in registry.records():
         take_down(record, registry)
+
+
+@pytest.fixture
+def light_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets local deployments start gunicorns that are there at once."""
+    monkeypatch.setattr(local, "SERVER", SERVER)

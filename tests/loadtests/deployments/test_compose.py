@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import docker
 import pytest
 
 from loadtests.deployments import DeploymentConfig, docker_engine
@@ -60,10 +59,10 @@ def test_the_image_is_built_again_when_its_inputs_change(
 
 @pytest.fixture(scope="module")
 def deployment(
-    docker_engine: None,
-    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ComposeDeployment]:
     """Two replicas of two workers."""
+    request.getfixturevalue("docker_engine")
     deployment = ComposeDeployment(
         DeploymentConfig(port=0),
         name="compose-test",
@@ -72,18 +71,14 @@ def deployment(
     deployment.up()
     yield deployment
     deployment.down()
-    client = docker_engine_client()
+    client = docker_engine.connect()
     assert docker_engine.containers(client, PROJECT) == []
     assert client.networks.list(names=[PROJECT]) == []
     deployment.down()
 
 
-def docker_engine_client() -> docker.DockerClient:
-    return docker_engine.connect()
-
-
 def inspected() -> dict[str, dict[str, Any]]:
-    client = docker_engine_client()
+    client = docker_engine.connect()
     return {
         container.name: client.api.inspect_container(container.id)
         for container in docker_engine.containers(client, PROJECT)
@@ -194,21 +189,15 @@ def test_a_port_that_is_taken_is_found_out_before_anything_starts(
 
 
 @pytest.mark.docker
+@pytest.mark.usefixtures("docker_engine")
 def test_a_replica_that_dies_while_starting_says_why(
-    docker_engine: None,  # noqa: ARG001
-    registry: Registry,
-    monkeypatch: pytest.MonkeyPatch,
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOG_LEVEL", "chatty")
     deployment = ComposeDeployment(DeploymentConfig(replicas=1, port=0), name="dies-c", registry=registry)
     with pytest.raises(LoadTestError, match=r"env-1 ended while starting(?s:.*)LOG_LEVEL=chatty"):
         deployment.up()
-    assert (
-        docker_engine_client().containers.list(
-            all=True, filters={"label": "com.docker.compose.project=openenv-loadtest-dies-c"}
-        )
-        == []
-    )
+    assert docker_engine.containers(docker_engine.connect(), "openenv-loadtest-dies-c") == []
     assert registry.records() == []
 
 

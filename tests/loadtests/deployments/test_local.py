@@ -3,11 +3,12 @@ import json
 import socket
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import psutil
 import pytest
 
-from loadtests.deployments import DeploymentConfig
+from loadtests.deployments import DeploymentConfig, Progress, silent
 from loadtests.deployments.local import LocalDeployment
 from loadtests.deployments.registry import MARKER, Registry
 from loadtests.errors import LoadTestError
@@ -107,20 +108,21 @@ def test_usage_follows_the_load(deployment: LocalDeployment) -> None:
     for _ in range(40):
         with session(deployment.url) as (connection, _):
             reset(connection)
-    with session(deployment.url), session(deployment.url):
+    with ExitStack() as held:
+        for _ in range(20):
+            held.enter_context(session(deployment.url))
         after = {usage.name: usage for usage in deployment.resources()}
     for host in deployment.hosts():
         assert after[host].role == "replica"
         assert after[host].cpu_seconds > before[host].cpu_seconds
         assert 50e6 < after[host].memory_bytes < 2e9
-        assert (after[host].open_files or 0) > (before[host].open_files or 0)
+        assert (after[host].open_files or 0) >= (before[host].open_files or 0) + 5
     assert after["nginx"].role == "nginx"
     assert 1e6 < after["nginx"].memory_bytes < 1e9
 
 
-def test_writes_no_access_log_unasked(
-    deployment: LocalDeployment, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+@pytest.mark.usefixtures("deployment")
+def test_writes_no_access_log_unasked(tmp_path_factory: pytest.TempPathFactory) -> None:
     assert list(tmp_path_factory.getbasetemp().glob("local*/deployments/local-test/nginx.log"))
     assert not list(tmp_path_factory.getbasetemp().glob("local*/deployments/local-test/access.log"))
 
@@ -135,69 +137,69 @@ def test_a_port_that_is_taken_is_found_out_before_anything_starts(
     assert not registry.directory.exists()
 
 
-def test_down_leaves_nothing(registry: Registry) -> None:
-    deployment = LocalDeployment(
-        DeploymentConfig(replicas=1, workers=1, port=0, access_log=True), name="down-test", registry=registry
-    )
+def light(registry: Registry, name: str, progress: Progress = silent) -> LocalDeployment:
+    config = DeploymentConfig(replicas=1, workers=2, port=0, access_log=True)
+    return LocalDeployment(config, name=name, progress=progress, registry=registry)
+
+
+@pytest.mark.usefixtures("light_server")
+def test_down_leaves_the_access_log_and_nothing_else(registry: Registry) -> None:
+    deployment = light(registry, "down-test")
     deployment.up()
-    ports = [int(deployment.url.rpartition(":")[2]), int(deployment.hosts()[0].rpartition(":")[2])]
+    port = int(deployment.url.rpartition(":")[2])
     leaders = [process.pid for process in registry.records()[0].processes]
     assert len(leaders) == 2
-    with session(deployment.url) as (connection, _):
-        reset(connection)
+    assert len(processes_of("down-test")) >= 3
+    with socket.create_connection(("127.0.0.1", port)):
         deployment.down()
     assert processes_of("down-test") == []
     assert not any(psutil.pid_exists(pid) for pid in leaders)
-    assert all(is_free(port) for port in ports)
+    assert all(is_free(int(host.rpartition(":")[2])) for host in [*deployment.hosts(), deployment.url])
     assert registry.records() == []
-    assert "GET /ws" in (registry.home("down-test") / "access.log").read_text()
+    assert {path.name for path in registry.home("down-test").iterdir()} == {
+        "access.log",
+        "nginx.log",
+        "replica-1.log",
+    }
+    assert "GET /health" in (registry.home("down-test") / "access.log").read_text()
     deployment.down()
 
 
+@pytest.mark.usefixtures("light_server")
 def test_a_replica_that_dies_while_starting_says_why(
     registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("LOG_LEVEL", "chatty")
-    deployment = LocalDeployment(DeploymentConfig(replicas=1, port=0), name="dies-test", registry=registry)
-    with pytest.raises(LoadTestError, match=r"ended while starting \(exit code \d+\)(?s:.*)LOG_LEVEL=chatty"):
-        deployment.up()
+    monkeypatch.setenv("LIGHT_SERVER", "broken")
+    with pytest.raises(LoadTestError, match=r"ended while starting \(exit code \d+\)(?s:.*)refuses to start"):
+        light(registry, "dies-test").up()
     assert processes_of("dies-test") == []
     assert registry.records() == []
-    assert "LOG_LEVEL=chatty" in (registry.home("dies-test") / "replica-1.log").read_text()
+    assert "refuses to start" in (registry.home("dies-test") / "replica-1.log").read_text()
 
 
+@pytest.mark.usefixtures("light_server")
 def test_ctrl_c_while_starting_leaves_nothing(registry: Registry) -> None:
     def interrupt(what: str) -> None:
         if what.startswith("waiting"):
             raise KeyboardInterrupt
 
-    deployment = LocalDeployment(
-        DeploymentConfig(replicas=1, workers=1, port=0),
-        name="ctrl-c-test",
-        progress=interrupt,
-        registry=registry,
-    )
     with pytest.raises(KeyboardInterrupt):
-        deployment.up()
+        light(registry, "ctrl-c-test", interrupt).up()
     assert processes_of("ctrl-c-test") == []
     assert not registry.directory.exists()
 
 
+@pytest.mark.usefixtures("light_server")
 def test_a_replica_that_ended_by_itself_leaves_its_log(registry: Registry) -> None:
     told: list[str] = []
-    deployment = LocalDeployment(
-        DeploymentConfig(replicas=1, workers=1, port=0),
-        name="ended-test",
-        progress=told.append,
-        registry=registry,
-    )
+    deployment = light(registry, "ended-test", told.append)
     deployment.up()
-    host = deployment.hosts()[0]
     gunicorn = psutil.Process(registry.records()[0].processes[0].pid)
     gunicorn.kill()
     gunicorn.wait(10)
     assert [usage.name for usage in deployment.resources()] == ["nginx"]
     deployment.down()
     assert processes_of("ended-test") == []
-    assert told[-1] == f"{host} had ended before: logs stay in {registry.home('ended-test')}"
-    assert (registry.home("ended-test") / "replica-1.log").exists()
+    home = registry.home("ended-test")
+    assert told[-1] == f"{deployment.hosts()[0]} had ended before: logs stay in {home}"
+    assert (home / "replica-1.log").exists()

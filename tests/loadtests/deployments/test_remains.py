@@ -25,7 +25,10 @@ import sys, time
 from pathlib import Path
 from loadtests.deployments import DeploymentConfig
 from loadtests.deployments.{module} import {cls} as Deployment
+from loadtests.deployments import local
 from loadtests.deployments.registry import Registry
+from tests.loadtests.deployments.light_server import SERVER
+local.SERVER = SERVER
 deployment = Deployment(
     DeploymentConfig(replicas=1, workers=1, port=0),
     name=sys.argv[1],

@@ -100,6 +100,12 @@ def test_nobody_named_who_answered() -> None:
     assert "unknown" in found.takeaways[0]
 
 
+def test_a_host_that_only_a_connect_named_says_nothing_of_the_spread() -> None:
+    found = spread([connect(0, host="a"), step(1), step(2)], topology(2, 2, "ab"))
+    assert (found.replicas, found.workers) == ([], [])
+    assert (found.expected_workers, found.unattributed_steps) == (4, 2)
+
+
 def test_hosts_without_processes() -> None:
     found = spread([step(0, host="a"), step(1, host="b")], topology(2, 2, "ab"))
     assert [r.steps for r in found.replicas] == [1, 1]
@@ -131,6 +137,11 @@ def test_an_even_spread_is_called_even_and_an_uneven_one_uneven() -> None:
     uneven = spread(sessions_on(("a", 7, 40), ("a", 8, 4)), topology(1, 2)).takeaways
     assert "more uneven than chance explains (p < 0.001" in uneven[0]
     assert "Worker 7 on env-a carried 90.9 % of the steps, 1.8 times its fair share." in uneven
+
+
+def test_a_few_sessions_say_nothing_of_the_spread() -> None:
+    found = spread(sessions_on(("a", 7, 3)), topology(1, 2))
+    assert found.takeaways[0] == "3 sessions over 2 workers are too few to judge the spread."
 
 
 def test_one_worker_has_nothing_to_spread() -> None:
