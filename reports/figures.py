@@ -102,7 +102,7 @@ def percentiles_over_time(over_time: OverTime, frame: Frame, width: float) -> st
             drawing.line(axes, over_time.at_s, values, colour)
         drawing.latency_axis(axes, np.concatenate([values for _, _, values in lines]), most=4)
         _shade_window(axes, frame, worded=True)
-        drawing.headline(axes, "Step latency")
+        drawing.headline(axes, "Percentiles of step latency")
         drawing.label_ends(
             axes, [(n, c, end) for n, c, v in lines if (end := _last(v)) is not None], frame.duration_s
         )
@@ -137,7 +137,7 @@ def heat_map(heat: HeatMap, frame: Frame, width: float) -> str:
             lambda value: formatting.tick_seconds(float(f"{10**value:.6g}")),
             grid=True,
         )
-        drawing.headline(axes, "Step latency")
+        drawing.headline(axes, "All steps by latency")
         _shade_key(figure, most, width)
 
     return drawing.draw("heat-map", "Heat map of step latency over time", width, 280, paint)

@@ -73,7 +73,9 @@ def report_run(directory: RunDirectory) -> RunReport:
         isolation=run_isolation,
         errors=run_errors,
         resources=resources.summarize(
-            directory.read_resources(), steps.origin if run_totals.operations else run["started_at"]
+            directory.read_resources(),
+            steps.origin if run_totals.operations else run["started_at"],
+            run["topology"]["names"],
         ),
     )
 

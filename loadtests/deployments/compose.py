@@ -98,8 +98,8 @@ class ComposeDeployment:
             self._held = ports.hold_balancer_port(self._config.port, self._registry)
             self._record.ports = [self._held.port]
             self._record.url = f"http://{ports.LOOPBACK}:{self._held.port}"
-            self._noted = True
             self._registry.create(self._record)
+            self._noted = True
             self._have_images()
         except BaseException as error:
             self._take_down(keep_logs=isinstance(error, LoadTestError))
@@ -212,13 +212,14 @@ class ComposeDeployment:
         project = ["-p", self._record.project or "", "-f", str(COMPOSE_FILE)]
         self._command(
             ["docker", "compose", "--ansi", "never", *project, *arguments],
+            title=f"docker compose {arguments[0]}",
             log=log,
             timeout_s=timeout_s,
             environ={**_without_compose_settings(), **self._variables(), **variables},
         )
 
     def _command(
-        self, command: Sequence[str], *, log: str, timeout_s: float, environ: Mapping[str, str] = os.environ
+        self, command: Sequence[str], *, title: str, log: str, timeout_s: float, environ: Mapping[str, str]
     ) -> None:
         """Runs a command to its end, its output in a log. Raises LoadTestError with the log's last lines."""
         path = self._home / log
@@ -239,9 +240,7 @@ class ComposeDeployment:
             how = (
                 f"exit code {process.returncode}" if process.returncode else f"not done in {timeout_s:.0f} s"
             )
-            raise LoadTestError(
-                f"`docker {command[-1]}` failed ({how}); the end of {path}:\n{processes.tail(path)}"
-            )
+            raise LoadTestError(f"`{title}` failed ({how}); the end of {path}:\n{processes.tail(path)}")
 
     def _show_step(self, log: Path) -> None:
         steps = BUILD_STEP.findall(log.read_text(errors="replace"))
@@ -266,7 +265,13 @@ class ComposeDeployment:
         if self._image(balancer) is None:
             self._progress(f"pulling the image {balancer}")
             try:
-                self._command(["docker", "pull", balancer], log="pull.log", timeout_s=BUILD_S)
+                self._command(
+                    ["docker", "pull", balancer],
+                    title=f"docker pull {balancer}",
+                    log="pull.log",
+                    timeout_s=BUILD_S,
+                    environ=os.environ,
+                )
             except LoadTestError as error:
                 raise ImageError(f"the image {balancer} cannot be pulled: {error}") from error
 

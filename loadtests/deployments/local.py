@@ -63,8 +63,8 @@ class LocalDeployment:
             self._held += ports.hold_replica_ports(self._config.replicas)
             self._record.ports = [held.port for held in self._held]
             self._record.url = f"http://{ports.LOOPBACK}:{self._record.ports[0]}"
-            self._noted = True
             self._registry.create(self._record)
+            self._noted = True
             self._start()
             self._wait()
             if self._record.purpose == "up":

@@ -43,11 +43,14 @@ class Resources:
     takeaways: list[str]
 
 
-def summarize(table: pa.Table, origin: float) -> Resources:
-    """The usage of every part in the resources table; `origin` is the run's start in Unix time."""
+def summarize(table: pa.Table, origin: float, names: dict[str, str]) -> Resources:
+    """The usage of every part in the resources table.
+
+    `origin` is the run's start in Unix time; `names` has friendlier names of hosts.
+    """
     samples = table.to_pandas()
     parts = [
-        _usage(str(role), str(name), group, origin)
+        _usage(str(role), names.get(str(name), str(name)), group, origin)
         for (role, name), group in samples.groupby(["role", "name"], observed=True, sort=False)
     ]
     order = {"generator": 2, "nginx": 1}
@@ -120,4 +123,6 @@ def _growth(part: PartUsage) -> list[str]:
 
 
 def _title(part: PartUsage) -> str:
-    return part.name if part.name == part.role else f"{part.role.capitalize()} {part.name}"
+    if part.name.startswith(part.role):
+        return part.name[0].upper() + part.name[1:]
+    return f"{part.role.capitalize()} {part.name}"

@@ -36,11 +36,9 @@ def test_a_stopped_server_lets_steps_in_flight_finish(serve: Callable[..., Serve
             httpx.post, f"{server.url}/step", json={"action": {"wait_seconds": 2}}, timeout=20
         )
         time.sleep(0.5)
-        stopped_at = time.monotonic()
         server.signal(signal.SIGTERM)
 
         assert close_code(idle) == 1012
-        assert time.monotonic() - stopped_at < 1.4
         answer = json.loads(busy.recv(timeout=20))["data"]["observation"]
         assert answer["waited_seconds"] >= 1.9
         assert answer["metadata"]["step_count"] == 2

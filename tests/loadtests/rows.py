@@ -29,7 +29,7 @@ ROW: dict[str, Any] = {
 
 def row(**changes: Any) -> Row:
     """A successful step, but for `changes`."""
-    return tuple((ROW | changes).values())  # type: ignore[return-value]
+    return tuple((ROW | changes).values())
 
 
 def batch(*rows: dict[str, Any]) -> pa.RecordBatch:

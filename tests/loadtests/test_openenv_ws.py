@@ -111,7 +111,7 @@ def test_a_server_that_drips_bytes_does_not_put_the_timeout_off() -> None:
         def drip() -> None:
             connection, _ = listener.accept()
             connection.recv(4096)
-            for byte in b"HTTP/1.1 101 Switching Protocols\r\n" * 2:
+            for byte in b"HTTP/1.1 101 Switching Protocols\r\n" * 20:
                 with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                     connection.sendall(bytes([byte]))
                 time.sleep(0.05)
@@ -120,7 +120,7 @@ def test_a_server_that_drips_bytes_does_not_put_the_timeout_off() -> None:
         begin = time.monotonic()
         error = failure(lambda: session(f"http://127.0.0.1:{listener.getsockname()[1]}", 0.3))
     assert error.category == "connect_timeout"
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < 20
 
 
 def test_a_session_that_the_server_closes_is_lost_with_its_reason(start: Start) -> None:

@@ -2,7 +2,6 @@
 
 import functools
 import re
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -170,12 +169,8 @@ def test_a_table_of_very_many_workers_is_cut_and_says_so() -> None:
 @pytest.mark.parametrize(
     ("replicas", "workers", "most"), [(2, 2, 300_000), (16, 8, 400_000), (64, 8, 600_000)]
 )
-def test_a_page_stays_small_and_quick_to_make(replicas: int, workers: int, most: int) -> None:
-    report = sample_reports.normal(replicas, workers)
-    began = time.process_time()
-    size = len(html.render(report).encode())
-    assert size < most
-    assert time.process_time() - began < 2.5
+def test_a_page_stays_small(replicas: int, workers: int, most: int) -> None:
+    assert len(html.render(sample_reports.normal(replicas, workers)).encode()) < most
 
 
 def test_further_keys_of_the_configuration_are_shown() -> None:

@@ -203,3 +203,15 @@ def test_a_replica_that_ended_by_itself_leaves_its_log(registry: Registry) -> No
     home = registry.home("ended-test")
     assert told[-1] == f"{deployment.hosts()[0]} had ended before: logs stay in {home}"
     assert (home / "replica-1.log").exists()
+
+
+@pytest.mark.usefixtures("light_server")
+def test_a_second_deployment_of_the_same_name_leaves_the_first_alone(registry: Registry) -> None:
+    first, second = light(registry, "same-name"), light(registry, "same-name")
+    first.up()
+    with pytest.raises(LoadTestError, match="'same-name' exists already"):
+        second.up()
+    second.down()
+    with urllib.request.urlopen(first.url + "/health") as response:
+        assert response.status == 200
+    first.down()

@@ -9,7 +9,9 @@ from reports.sections.resources import Resources, summarize
 
 
 def resources(*samples: dict[str, Any]) -> Resources:
-    return summarize(pa.Table.from_pylist(list(samples), schema=RESOURCES), 100.0)
+    return summarize(
+        pa.Table.from_pylist(list(samples), schema=RESOURCES), 100.0, {"127.0.0.1:1": "replica-1"}
+    )
 
 
 def sample(at: float, role: str = "replica", name: str = "env-1", **usage: Any) -> dict[str, Any]:
@@ -30,6 +32,10 @@ def test_usage_of_every_part() -> None:
     assert (nginx.cpu_mean, nginx.open_files_max) == (0.1, None)
     assert np.isnan(nginx.memory_max)
     assert found.takeaways[0] == "Replica env-1 worked hardest: 1.00 cores on average, 1.50 at most."
+
+
+def test_a_replica_has_its_deployments_name() -> None:
+    assert resources(sample(0, name="127.0.0.1:1", cpu_cores=0.1)).parts[0].name == "replica-1"
 
 
 def test_unknown_samples_are_left_out() -> None:
