@@ -77,7 +77,7 @@ lock: $(READY) ## pin the newest versions that pyproject.toml allows
 .PHONY: clean
 clean: ## remove caches and .venv, after make down; results stay
 	@test ! -e $(READY) || $(BIN)/python -m loadtests down
-	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .deployments .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): requirements.lock

@@ -75,6 +75,9 @@ def deployed(config: LoadTestConfig, console: Console) -> Iterator[Deployment]:
     try:
         deployment.up()
         say(f"up after {time.monotonic() - start:.1f} s: {deployment.url}")
+        most = deployment.most_sessions()
+        if most is not None and config.transport == "ws" and config.users > most:
+            say(f"USERS={config.users} is more than the {most} sessions that open files allow here")
         yield deployment
     finally:
         with uninterrupted():
@@ -108,9 +111,19 @@ def run_json(run_id: str, config: LoadTestConfig, deployment: Deployment) -> Run
         ended_at=None,
         config=_run_config(config, deployment),
         topology=deployment.topology(),
-        versions=versions() | deployment.versions(),
+        versions=_all_versions(deployment),
         machine=machine(),
     )
+
+
+def _all_versions(deployment: Deployment) -> dict[str, str]:
+    own = versions()
+    server = {
+        name if name not in own else f"server {name}": version
+        for name, version in deployment.versions().items()
+        if own.get(name) != version
+    }
+    return own | server
 
 
 def run_template(config: LoadTestConfig, deployment: Deployment) -> dict[str, Any]:
