@@ -1,5 +1,6 @@
 """Records every operation: rows are gathered in memory and handed on as Arrow batches each second."""
 
+import gc
 import logging
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from reports.schema import STEPS, ErrorCategory, Op, Transport
 
 FLUSH_SECONDS = 1.0
 _SLICE_ROWS = 500
+_COLLECTOR_THRESHOLDS = (100_000, 50, 1000)
 
 Row = tuple[
     float,
@@ -48,6 +50,7 @@ class Recorder:
         self._deliver = deliver
         self._rows: list[Row] = []
         self._greenlet: gevent.Greenlet | None = None
+        self._collector_thresholds = gc.get_threshold()
         _keep_pandas_out()
 
     @property
@@ -56,6 +59,15 @@ class Recorder:
         return self._rows.append
 
     def start(self) -> None:
+        """Begins to deliver each second. Until `stop` the garbage collector mostly leaves the process alone.
+
+        The rows of a busy second are so many new objects that they would set it off all the time, each time
+        to look at everything that lives: that was half of what recording cost.
+        """
+        self._collector_thresholds = gc.get_threshold()
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*_COLLECTOR_THRESHOLDS)
         self._greenlet = gevent.spawn(self._flush_each_second)
 
     def stop(self) -> None:
@@ -63,6 +75,8 @@ class Recorder:
         if self._greenlet is not None:
             self._greenlet.kill()
             self._greenlet = None
+            gc.set_threshold(*self._collector_thresholds)
+            gc.unfreeze()
         self.flush()
 
     def flush(self) -> None:
