@@ -74,7 +74,8 @@ def deployed(config: LoadTestConfig, console: Console) -> Iterator[Deployment]:
     start = time.monotonic()
     try:
         deployment.up()
-        say(f"up after {time.monotonic() - start:.1f} s: {deployment.url}")
+        if deployment.kind != "url":
+            say(f"up after {time.monotonic() - start:.1f} s: {deployment.url}")
         most = deployment.most_sessions()
         if most is not None and config.transport == "ws" and config.users > most:
             say(f"USERS={config.users} is more than the {most} sessions that open files allow here")

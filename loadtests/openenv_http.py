@@ -3,13 +3,13 @@
 import json
 from typing import Any
 
+from geventhttpclient import useragent
 from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
-from geventhttpclient.useragent import BadStatusCode, UserAgent
 
 from loadtests.replies import Answer, OperationError, parse_http, served_by
 
 
-def post(client: UserAgent, url: str, body: dict[str, Any]) -> Any:
+def post(client: useragent.UserAgent, url: str, body: dict[str, Any]) -> Any:
     """Sends `body` as JSON and reads the whole response, whatever its status.
 
     Raises OperationError where no response came.
@@ -21,18 +21,12 @@ def post(client: UserAgent, url: str, body: dict[str, Any]) -> Any:
             payload=json.dumps(body),
             headers={"Content-Type": "application/json", "Accept": "application/json"},
         )
-    except BadStatusCode as error:
+    except useragent.BadStatusCode as error:
         response = error.response
-    except ConnectionRefusedError as error:
-        raise OperationError("refused", str(error)) from error
-    except TimeoutError:
-        raise OperationError("timeout", "no reply in time") from None
-    except (ConnectionError, HTTPConnectionClosed) as error:
-        raise OperationError("connection_lost", str(error) or "connection closed") from error
-    except HTTPParseError as error:
-        raise OperationError("protocol", str(error)) from error
-    except OSError as error:
-        raise OperationError("refused", str(error)) from error
+    except useragent.ConnectionError as error:
+        raise _failure(getattr(error, "original", None) or error) from error
+    except (OSError, HTTPConnectionClosed, HTTPParseError) as error:
+        raise _failure(error) from error
     try:
         response.content  # noqa: B018 - reads the body
     except (OSError, HTTPConnectionClosed, HTTPParseError) as error:
@@ -49,3 +43,16 @@ def responder(response: Any) -> Answer:
     """Who answered, as far as the response's headers say."""
     headers = response.headers
     return served_by(headers.get("X-Served-By"), headers.get("X-Upstream"))
+
+
+def _failure(error: BaseException) -> OperationError:
+    match error:
+        case TimeoutError():
+            return OperationError("timeout", "no reply in time")
+        case ConnectionResetError() | BrokenPipeError() | HTTPConnectionClosed():
+            return OperationError("connection_lost", str(error) or "connection closed")
+        case HTTPParseError():
+            return OperationError("protocol", str(error))
+        case OSError():
+            return OperationError("refused", str(error))
+    return OperationError("connection_lost", str(error))

@@ -21,7 +21,7 @@ def bring_up(target: str, config: DeploymentConfig, console: Console) -> int:
     start = time.monotonic()
     deployment.up()
     say(f"up after {time.monotonic() - start:.1f} s: {config.replicas} × {config.workers} workers")
-    console.print(f"{deployment.url}  (make loadtest TARGET={deployment.url}; make down ends it)")
+    console.print(f"{deployment.url} (make down ends it)", soft_wrap=True)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import signal
 import subprocess
 import tempfile
 import time
@@ -20,6 +21,7 @@ from loadtests.terminal import progress
 from reports.run_directory import RunDirectory, RunDirectoryError
 
 _POLL_SECONDS = 0.5
+_END_SECONDS = 60.0
 
 
 def serve_page(config: LoadTestConfig, port: int, console: Console) -> int:
@@ -35,14 +37,15 @@ def serve_page(config: LoadTestConfig, port: int, console: Console) -> int:
             *("--results", str(config.results.absolute()), "--run-template", str(template)),
         ]
         raise_open_file_limit()
-        locust = subprocess.Popen(command, cwd=ROOT)
+        locust = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, start_new_session=True)
         progress(console)(f"Locust's page is http://127.0.0.1:{port} (Ctrl-C ends it)")
         try:
             _sample_runs(locust, deployment, config.results)
             return locust.wait()
         except KeyboardInterrupt:
-            with contextlib.suppress(KeyboardInterrupt):
-                locust.wait(60)
+            locust.send_signal(signal.SIGINT)
+            with contextlib.suppress(KeyboardInterrupt, subprocess.TimeoutExpired):
+                locust.wait(_END_SECONDS)
             return 0
         finally:
             if locust.poll() is None:

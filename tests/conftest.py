@@ -3,6 +3,7 @@ where REQUIRE_ALL=1 says that nothing may be missing."""
 
 import os
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 from typing import NoReturn
@@ -16,6 +17,12 @@ def missing(what: str) -> NoReturn:
     if os.environ.get("REQUIRE_ALL") == "1":
         pytest.fail(f"REQUIRE_ALL=1, but {what}")
     pytest.skip(what)
+
+
+def free_port() -> int:
+    """A port on 127.0.0.1 that nothing listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,63 @@
+import argparse
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from loadtests.config import (
+    DEPLOYMENT_SETTINGS,
+    LOAD_SETTINGS,
+    LoadTestConfig,
+    add_settings,
+    load_test_config,
+)
+from loadtests.generator import Generator, locust_command, stop_timeout
+
+
+def config(*arguments: str) -> LoadTestConfig:
+    parser = argparse.ArgumentParser()
+    add_settings(parser, DEPLOYMENT_SETTINGS + LOAD_SETTINGS)
+    return load_test_config(vars(parser.parse_args(arguments)))
+
+
+def test_the_command_says_all_that_was_configured() -> None:
+    command = locust_command(
+        config("--users", "7", "--wait", "uniform:0:1", "--action", '{"a": 1}', "--processes", "3"),
+        "http://127.0.0.1:1",
+    )
+    for option, value in (
+        ("--host", "http://127.0.0.1:1"),
+        ("--users", "7"),
+        ("--wait", "uniform:0:1"),
+        ("--action", '{"a": 1}'),
+        ("--processes", "3"),
+        ("--run-time", "20s"),
+    ):
+        assert command[command.index(option) + 1] == value
+    assert "--headless" in command
+
+
+def test_the_page_is_not_headless() -> None:
+    assert "--headless" not in locust_command(config(), "http://127.0.0.1:1", web=True)
+
+
+@pytest.mark.parametrize(("wait", "seconds"), [("0.1", 6), ("10", 15), ("3600", 30)])
+def test_steps_in_flight_get_time_to_finish_but_not_for_ever(wait: str, seconds: int) -> None:
+    assert stop_timeout(config("--wait", wait)) == seconds
+
+
+def test_a_generator_is_killed_with_its_workers(tmp_path: Path) -> None:
+    sleep = "import time; time.sleep(60)"
+    program = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', '{sleep}']).wait()"
+    generator = Generator([sys.executable, "-c", program])
+    with (tmp_path / "log").open("wb") as log:
+        generator.start(log)
+    process = psutil.Process(generator.pid)
+    while not (workers := process.children()):
+        assert generator.poll() is None
+    generator.kill()
+    assert generator.poll() == -9
+    _, alive = psutil.wait_procs(workers, timeout=10)
+    assert alive == []
+    generator.kill()

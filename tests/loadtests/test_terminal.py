@@ -1,0 +1,27 @@
+import io
+from pathlib import Path
+
+from rich.console import Console
+
+from loadtests.terminal import print_verdict, progress
+from reports.run_directory import RunDirectory
+from tests.reports import sample_reports
+
+
+def console() -> tuple[Console, io.StringIO]:
+    output = io.StringIO()
+    return Console(file=output, width=40), output
+
+
+def test_progress_is_a_line_without_markup_or_control_characters() -> None:
+    where, output = console()
+    progress(where)("building [bold]x[/bold] \x1b[31m" + "long " * 20)
+    assert output.getvalue() == "· building [bold]x[/bold] �[31m" + ("long " * 20) + "\n"
+
+
+def test_the_verdict_names_the_report() -> None:
+    where, output = console()
+    print_verdict(sample_reports.normal(), RunDirectory(Path("results/one")), where)
+    first, *_, last = output.getvalue().splitlines()
+    assert first.startswith("PASSED: ")
+    assert last == "report: results/one/report.html"

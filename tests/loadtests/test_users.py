@@ -1,0 +1,120 @@
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from websockets.sync.server import ServerConnection, serve
+
+from loadtests.deployments import DeploymentConfig
+from loadtests.deployments.local import LocalDeployment
+from loadtests.deployments.registry import Registry
+from reports.run_directory import RunDirectory
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.servers
+
+
+def steps_of_a_run(url: str, results: Path, *options: str) -> pd.DataFrame:
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "locust", "-f", "loadtests/locustfile.py", "-H", url, "--headless"),
+            *("-u", "4", "-r", "4", "-t", "3s", "--results", str(results), *options),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        timeout=90,
+        check=False,
+    )
+    (path,) = results.iterdir()
+    steps: pd.DataFrame = RunDirectory(path).read_steps().to_pandas()
+    return steps
+
+
+@contextmanager
+def foreign_environment(episode: int) -> Iterator[tuple[str, list[dict[str, object]]]]:
+    """An environment that names nobody and is done after `episode` steps; it notes the messages it gets."""
+    messages: list[dict[str, object]] = []
+
+    def handle(connection: ServerConnection) -> None:
+        steps = 0
+        for text in connection:
+            message = json.loads(text)
+            messages.append(message)
+            steps = 0 if message["type"] == "reset" else steps + 1
+            data = {"observation": {"text": "hi"}, "reward": 0.0, "done": steps >= episode}
+            connection.send(json.dumps({"type": "observation", "data": data}))
+
+    with serve(handle, "127.0.0.1", 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.socket.getsockname()[1]}", messages
+        server.shutdown()
+
+
+def test_another_environment_gets_the_action_as_given_and_a_reset_when_it_is_done(tmp_path: Path) -> None:
+    with foreign_environment(episode=3) as (url, messages):
+        steps = steps_of_a_run(url, tmp_path, "--action", '{"message": "hello"}', "--think-time", "0.01")
+    assert {"type": "step", "data": {"message": "hello"}} in messages
+    one = steps[steps["user"] == 0]["op"].tolist()
+    assert one[:9] == ["connect", "reset", "step", "step", "step", "reset", "step", "step", "step"]
+    assert steps["error"].isna().all()
+    assert steps[["host", "pid", "session_hash", "waited_s", "wait_s"]].isna().all().all()
+
+
+@pytest.fixture(scope="module")
+def small_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalDeployment]:
+    """One worker that takes two sessions."""
+    before = os.environ.get("MAX_CONCURRENT_ENVS")
+    os.environ["MAX_CONCURRENT_ENVS"] = "2"
+    deployment = LocalDeployment(
+        DeploymentConfig(replicas=1, workers=1, port=0),
+        name="small",
+        registry=Registry(tmp_path_factory.mktemp("small") / "records"),
+    )
+    try:
+        deployment.up()
+        yield deployment
+    finally:
+        deployment.down()
+        if before is None:
+            del os.environ["MAX_CONCURRENT_ENVS"]
+        else:
+            os.environ["MAX_CONCURRENT_ENVS"] = before
+
+
+def test_a_full_worker_is_named_by_the_sessions_it_turns_away(
+    small_server: LocalDeployment, tmp_path: Path
+) -> None:
+    steps = steps_of_a_run(small_server.url, tmp_path, "--wait", "0.05")
+    refused = steps[steps["error"] == "capacity"]
+    assert 2 <= len(refused) <= 2 * 4
+    assert set(refused["op"]) == {"reset"}
+    assert set(refused["host"]) == set(small_server.hosts())
+    served = steps[(steps["op"] == "step") & steps["error"].isna()]
+    assert served["user"].nunique() == 2
+    assert set(refused["pid"]) == set(served["pid"])
+
+
+def test_a_refused_action_fails_and_the_session_goes_on(
+    small_server: LocalDeployment, tmp_path: Path
+) -> None:
+    steps = steps_of_a_run(
+        small_server.url, tmp_path, "-u", "1", "--action", '{"wait_seconds": "long"}', "--think-time", "0.05"
+    )
+    assert steps["op"].value_counts()["connect"] == 1
+    failed = steps[steps["op"] == "step"]
+    assert set(failed["error"]) == {"validation"}
+    assert failed["error_detail"].str.contains("wait_seconds").all()
+
+
+def test_a_step_that_takes_too_long_ends_its_session(small_server: LocalDeployment, tmp_path: Path) -> None:
+    steps = steps_of_a_run(
+        small_server.url, tmp_path, "-u", "1", "--wait", "30", "--step-timeout", "0.5", "-t", "4s"
+    )
+    assert (steps.loc[steps["op"] == "step", "error"] == "timeout").all()
+    assert steps["op"].value_counts()["connect"] >= 2
