@@ -10,12 +10,12 @@ from loadtests.config import (
     DEPLOYMENT_SETTINGS,
     LOAD_SETTINGS,
     WEB_SETTINGS,
-    add_settings,
     deployment_config,
     load_test_config,
     web_port,
 )
 from loadtests.errors import LoadTestError
+from loadtests.settings import add_settings
 from reports.run_directory import RunDirectory, RunDirectoryError
 
 

@@ -5,6 +5,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from loadtests.errors import LoadTestError
+
 _FORMS = "0.5, uniform:LOW:HIGH, exponential:MEAN or lognormal:MEDIAN:SIGMA"
 
 
@@ -28,7 +30,7 @@ class Duration:
 def parse_duration(text: str, name: str) -> Duration:
     """Reads a number of seconds or `distribution:parameters`.
 
-    Raises ValueError with `name`, the bad value and the forms that are allowed.
+    Raises LoadTestError with `name`, the bad value and the forms that are allowed.
     """
     kind, *rest = text.strip().split(":")
     try:
@@ -36,8 +38,8 @@ def parse_duration(text: str, name: str) -> Duration:
     except ValueError:
         parameters = [math.nan]
     if not all(math.isfinite(value) and value >= 0 for value in parameters):
-        raise ValueError(
-            f"{name}={text!r} is not a duration in seconds: write {_FORMS}, none of them negative"
+        raise LoadTestError(
+            f"{name}={text} is not a duration in seconds: write {_FORMS}, none of them negative"
         )
     match kind if rest else "constant", parameters:
         case "constant", [value]:
@@ -51,4 +53,4 @@ def parse_duration(text: str, name: str) -> Duration:
             return Duration(
                 text, lambda: random.lognormvariate(mu, sigma), None, median * math.exp(3.09 * sigma)
             )
-    raise ValueError(f"{name}={text!r} is not a known distribution: write {_FORMS}")
+    raise LoadTestError(f"{name}={text} is not a known distribution: write {_FORMS}")

@@ -1,17 +1,25 @@
-"""What each simulated user does, checked, with its defaults."""
+"""What each simulated user does: its settings, and their values checked."""
 
 import json
-import math
 from dataclasses import dataclass
 from typing import Any
 
 from loadtests.durations import Duration, parse_duration
+from loadtests.errors import LoadTestError
+from loadtests.settings import Setting, Values, above_zero, whole
 
-DEFAULT_WAIT = "0.1"
-DEFAULT_THINK_TIME = "0"
-DEFAULT_STEPS_PER_EPISODE = 50
-DEFAULT_CONNECT_TIMEOUT = 10.0
-DEFAULT_STEP_TIMEOUT = 60.0
+USER_SETTINGS = (
+    Setting(
+        "WAIT",
+        "0.1",
+        "seconds each step waits: a number, uniform:LOW:HIGH, exponential:MEAN or lognormal:MEDIAN:SIGMA",
+    ),
+    Setting("THINK_TIME", "0", "seconds that a user thinks between steps, written like WAIT"),
+    Setting("STEPS_PER_EPISODE", "50", "steps before the next reset; 0: one reset only"),
+    Setting("CONNECT_TIMEOUT", "10", "seconds until a connection that is not open counts as failed"),
+    Setting("STEP_TIMEOUT", "60", "seconds until a reset or step without reply counts as failed"),
+    Setting("ACTION", "", 'the action of every step as JSON, for other environments: {"message": "hello"}'),
+)
 
 
 @dataclass(frozen=True)
@@ -28,42 +36,25 @@ class LoadOptions:
     """The action of every step; None: the Benchmark environment's, with a drawn wait."""
 
 
-def check(
-    *,
-    wait: str,
-    think_time: str,
-    steps_per_episode: int,
-    connect_timeout_s: float,
-    step_timeout_s: float,
-    action: str,
-) -> LoadOptions:
-    """Reads the options as written. Raises ValueError with the bad value and what is allowed."""
-    if steps_per_episode < 0:
-        raise ValueError(f"STEPS_PER_EPISODE={steps_per_episode} is negative: give 0 or more")
+def load_options(values: Values) -> LoadOptions:
+    """Reads the user settings. Raises LoadTestError with the bad value and what is allowed."""
     return LoadOptions(
-        wait=parse_duration(wait, "WAIT"),
-        think_time=parse_duration(think_time, "THINK_TIME"),
-        steps_per_episode=steps_per_episode,
-        connect_timeout_s=_seconds(connect_timeout_s, "CONNECT_TIMEOUT"),
-        step_timeout_s=_seconds(step_timeout_s, "STEP_TIMEOUT"),
-        action=parse_action(action),
+        wait=parse_duration(values["WAIT"], "WAIT"),
+        think_time=parse_duration(values["THINK_TIME"], "THINK_TIME"),
+        steps_per_episode=whole(values, "STEPS_PER_EPISODE", 0, 10**9),
+        connect_timeout_s=above_zero(values, "CONNECT_TIMEOUT"),
+        step_timeout_s=above_zero(values, "STEP_TIMEOUT"),
+        action=_action(values["ACTION"]),
     )
 
 
-def parse_action(text: str) -> dict[str, Any] | None:
-    """Reads an action written as a JSON object; None where `text` is empty. Raises ValueError."""
+def _action(text: str) -> dict[str, Any] | None:
     if not text:
         return None
     try:
         action = json.loads(text)
     except ValueError as error:
-        raise ValueError(f"ACTION={text!r} is not JSON: {error}") from None
+        raise LoadTestError(f"ACTION={text} is not JSON: {error}") from None
     if not isinstance(action, dict):
-        raise ValueError(f'ACTION={text!r} is not a JSON object: write one like {{"message": "hello"}}')
+        raise LoadTestError(f'ACTION={text} is not a JSON object: write one like {{"message": "hello"}}')
     return action
-
-
-def _seconds(value: float, name: str) -> float:
-    if not (math.isfinite(value) and value > 0):
-        raise ValueError(f"{name}={value:g} is not a time in seconds: give a number above 0")
-    return value

@@ -1,5 +1,6 @@
 """Load on any OpenEnv server with plain Locust: `locust -f loadtests/locustfile.py -H http://127.0.0.1:8000`."""
 
+import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,15 @@ from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from locust.runners import WorkerRunner
 
+from loadtests.errors import LoadTestError
 from loadtests.locust_options import add_options, parsed_load_options
 from loadtests.openenv_ws import websocket_uri
 from loadtests.recording import Recording
 from loadtests.users import OpenEnvHttpUser, OpenEnvUser, OpenEnvWebSocketUser
 
 __all__ = ["OpenEnvHttpUser", "OpenEnvWebSocketUser"]
+
+logger = logging.getLogger(__name__)
 
 
 @events.init_command_line_parser.add_listener
@@ -33,12 +37,8 @@ def _prepare(environment: Environment, **_: Any) -> None:
     options = environment.parsed_options
     assert options is not None
     try:
-        OpenEnvUser.options = parsed_load_options(options)
-        if environment.host:
-            websocket_uri(environment.host)
-        elif options.headless and not options.worker:
-            raise ValueError("no server is named: give one with -H http://127.0.0.1:8000")  # noqa: TRY301
-    except ValueError as error:
+        _use_options(environment, host_needed=options.headless and not options.worker)
+    except LoadTestError as error:
         sys.stderr.write(f"error: {error}\n")
         raise SystemExit(2) from None
     if not (isinstance(environment.runner, WorkerRunner) or options.user_classes or options.class_picker):
@@ -49,11 +49,17 @@ def _prepare(environment: Environment, **_: Any) -> None:
 
 
 def _apply_options(environment: Environment, **_: Any) -> None:
-    assert environment.parsed_options is not None
     try:
-        OpenEnvUser.options = parsed_load_options(environment.parsed_options)
-        websocket_uri(environment.host or "")
-    except ValueError as error:
-        sys.stderr.write(f"error: {error}\n")
-        if environment.runner is not None:
-            gevent.spawn(environment.runner.stop)
+        _use_options(environment, host_needed=True)
+    except LoadTestError as error:
+        logger.error("The test is not started: %s", error)  # noqa: TRY400 - the page shows this line
+        raise gevent.GreenletExit from None
+
+
+def _use_options(environment: Environment, *, host_needed: bool) -> None:
+    assert environment.parsed_options is not None
+    OpenEnvUser.options = parsed_load_options(environment.parsed_options)
+    if environment.host:
+        websocket_uri(environment.host)
+    elif host_needed:
+        raise LoadTestError("no server is named: give one with -H http://127.0.0.1:8000")

@@ -17,6 +17,7 @@ from websockets.http11 import Response
 from websockets.protocol import State
 from websockets.uri import WebSocketURI, parse_uri
 
+from loadtests.errors import LoadTestError
 from loadtests.replies import Answer, OperationError, parse_message, served_by
 
 _RECEIVE_BYTES = 65536
@@ -179,15 +180,15 @@ class WebSocketSession:
 
 @cache
 def websocket_uri(base_url: str) -> WebSocketURI:
-    """The address of `/ws` below an http, https, ws or wss URL. Raises ValueError where it is none."""
+    """The address of `/ws` below an http, https, ws or wss URL. Raises LoadTestError where it is none."""
     scheme, separator, rest = base_url.partition("://")
     schemes = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
     if not separator or scheme not in schemes:
-        raise ValueError(f"{base_url!r} is not an http, https, ws or wss URL")
+        raise LoadTestError(f"{base_url} is not an http, https, ws or wss URL")
     try:
         return parse_uri(f"{schemes[scheme]}://{rest.rstrip('/')}/ws")
     except InvalidURI as error:
-        raise ValueError(str(error)) from error
+        raise LoadTestError(str(error)) from error
 
 
 def step_message(action: Mapping[str, Any]) -> bytes:

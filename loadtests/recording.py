@@ -142,6 +142,7 @@ class Recording:
 
     def _config(self, template: dict[str, Any]) -> RunConfig:
         options = self._options
+        load = OpenEnvUser.options
         runner = self._environment.runner
         assert runner is not None
         classes = self._environment.user_classes
@@ -152,12 +153,12 @@ class Recording:
             users=runner.target_user_count,
             spawn_rate=float(options.spawn_rate or 1),
             duration_s=options.run_time,
-            wait=options.wait,
-            think_time=options.think_time,
-            steps_per_episode=options.steps_per_episode,
-            connect_timeout_s=options.connect_timeout,
-            step_timeout_s=options.step_timeout,
-            action=json.loads(options.action) if options.action else None,
+            wait=load.wait.text,
+            think_time=load.think_time.text,
+            steps_per_episode=load.steps_per_episode,
+            connect_timeout_s=load.connect_timeout_s,
+            step_timeout_s=load.step_timeout_s,
+            action=load.action,
             balancing=template.get("balancing"),
             processes=options.processes or 1,
             slo=template.get("slo", DEFAULT_SLO),

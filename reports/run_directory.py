@@ -5,6 +5,7 @@ import os
 import re
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -82,8 +83,14 @@ class RunDirectory:
         raise RunDirectoryError(f"{results} holds too many runs named {name}: remove some")
 
     def write_run(self, run: RunJson) -> None:
-        """Replaces run.json in one step, so that a reader never sees half of it."""
-        write_atomically(self.run_json, json.dumps(run, indent=2, ensure_ascii=False) + "\n")
+        """Replaces run.json in one step, so that a reader never sees half of it.
+
+        Raises RunDirectoryError where it cannot be written.
+        """
+        try:
+            write_atomically(self.run_json, json.dumps(run, indent=2, ensure_ascii=False) + "\n")
+        except OSError as error:
+            raise _unwritable(self.run_json, error) from error
 
     def read_run(self) -> RunJson:
         """Reads run.json. Raises RunDirectoryError where it is missing, broken or from a newer schema."""
@@ -129,7 +136,10 @@ class RunDirectory:
         return _read(self.resources_parquet, self.resources_stream, RESOURCES, "at", None)
 
     def compact(self) -> None:
-        """Turns the streams of a finished run into sorted Parquet files and removes the streams."""
+        """Turns the streams of a finished run into sorted Parquet files and removes the streams.
+
+        Raises RunDirectoryError where a file cannot be written; its stream stays then.
+        """
         _compact(self.steps_stream, self.steps_parquet, STEPS, "started_at")
         _compact(self.resources_stream, self.resources_parquet, RESOURCES, "at")
 
@@ -197,9 +207,27 @@ class StreamReader:
 
 def write_atomically(path: Path, text: str) -> None:
     """Writes `text` to `path` so that a reader sees the old file or the new one, never a part."""
+    with _replacing(path) as scratch:
+        scratch.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """Another path to write to, which takes the place of `path` at the end, or is gone after an error."""
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    scratch.write_text(text, encoding="utf-8")
-    scratch.replace(path)
+    try:
+        yield scratch
+        scratch.replace(path)
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise
+
+
+def _unwritable(path: Path, error: OSError) -> RunDirectoryError:
+    return RunDirectoryError(
+        f"{path} cannot be written ({error.strerror or error}): "
+        "check its permissions and the space on the disk"
+    )
 
 
 def _dictionary_encoded(schema: pa.Schema) -> pa.Schema:
@@ -267,9 +295,13 @@ def _compact(stream: Path, parquet: Path, schema: pa.Schema, sort_key: str) -> N
         return
     table = _read_stream(stream, schema, schema.names)
     order = pc.sort_indices(table, sort_keys=[(sort_key, "ascending")])
-    scratch = parquet.with_name(f".{parquet.name}.{os.getpid()}")
-    with pq.ParquetWriter(scratch, table.schema, compression="zstd", compression_level=1) as writer:
-        for start in range(0, max(table.num_rows, 1), _ROW_GROUP):
-            writer.write_table(table.take(order.slice(start, _ROW_GROUP)))
-    scratch.replace(parquet)
+    try:
+        with (
+            _replacing(parquet) as scratch,
+            pq.ParquetWriter(scratch, table.schema, compression="zstd", compression_level=1) as writer,
+        ):
+            for start in range(0, max(table.num_rows, 1), _ROW_GROUP):
+                writer.write_table(table.take(order.slice(start, _ROW_GROUP)))
+    except OSError as error:
+        raise _unwritable(parquet, error) from error
     stream.unlink()

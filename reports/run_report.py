@@ -24,6 +24,7 @@ from reports.words import count, printable, seconds
 Floats = NDArray[np.float64]
 
 _FEW_STEPS = 100
+_MUCH_SHORTER = 0.8
 
 
 @dataclass(frozen=True)
@@ -173,5 +174,23 @@ def _notices(run: RunJson, run_totals: Totals) -> list[str]:
         notices.append(
             f"All users were there together too briefly to measure in, so throughput counts the whole run of "
             f"{seconds(run_totals.duration_s)}, ramp-up and end included. Run longer, or spawn faster."
+        )
+    planned_s = run["config"]["duration_s"]
+    if (
+        run["status"] == "completed"
+        and run_totals.operations
+        and planned_s is not None
+        and run_totals.duration_s < _MUCH_SHORTER * planned_s
+    ):
+        notices.append(
+            f"Operations are recorded for {seconds(run_totals.duration_s)} only, of the {seconds(planned_s)} "
+            "that the run was to last: the server stopped answering, the load ended early, or records were "
+            "lost."
+        )
+    if run_totals.left_early and not run_totals.ramp_included:
+        notices.append(
+            f"{run_totals.left_early:,} of {count(run_totals.users, 'user')} completed nothing in the last "
+            "fifth of the run: the server left them without an answer, they were stopped, or their generator "
+            "died. What they were waiting for is not in the figures."
         )
     return notices

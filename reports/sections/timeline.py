@@ -62,12 +62,15 @@ def _takeaways(at_s: Floats, slice_s: float, done: Floats, totals: Totals) -> li
     if totals.ramp_included:
         takeaways = [f"Over the whole run of {seconds(totals.duration_s)} it carried {measured}."]
     else:
-        window = f"With all users there, from {begin:.1f} s to {end:.1f} s"
+        there = f"{totals.users - totals.left_early:,} of {totals.users:,}" if totals.left_early else "all"
+        window = f"With {there} users there, from {begin:.1f} s to {end:.1f} s"
         takeaways = [f"{window}, the deployment carried {measured}; ramp-up and the end are left out."]
     steady = done[(at_s - slice_s / 2 >= begin) & (at_s + slice_s / 2 <= end)]
     if steady.size < _ENOUGH_SLICES:
         return takeaways
     mean = float(steady.mean())
+    if not mean:
+        return [*takeaways, "No step succeeded in it."]
     stalls = int(np.count_nonzero(steady < _STALL * mean))
     if stalls:
         takeaways.append(

@@ -30,9 +30,13 @@ class Totals:
     throughput_steps_per_s: float
     """Successful steps that ended inside the window, over its length."""
     window_s: tuple[float, float]
-    """The measured window in seconds since the run's start: all users are there, none has left."""
+    """The measured window in seconds since the run's start: all users are there, but for `left_early`."""
     ramp_included: bool = False
     """All users were there too briefly to measure in, so the window is the whole run."""
+    users: int = 0
+    """Users that made an operation."""
+    left_early: int = 0
+    """Users whose last operation ended before the last fifth of the run: gave up, hung, or were killed."""
 
 
 def summarize(steps: Steps, answers: Answers, spans: UserSpans) -> Totals:
@@ -55,6 +59,8 @@ def summarize(steps: Steps, answers: Answers, spans: UserSpans) -> Totals:
         throughput_steps_per_s=_throughput(steps.ended_s[step], window or (0.0, duration)),
         window_s=window or (0.0, duration),
         ramp_included=window is None,
+        users=spans.last_s.size,
+        left_early=int(np.count_nonzero(~_stayed(spans, duration))),
     )
 
 
@@ -68,8 +74,13 @@ def measured_window(spans: UserSpans, duration_s: float) -> tuple[float, float] 
     if not spans.first_s.size:
         return None
     begin = float(spans.first_s.max())
-    end = float(spans.last_s[spans.last_s >= (1 - _LAST_PART) * duration_s].min())
+    end = float(spans.last_s[_stayed(spans, duration_s)].min())
     return (begin, end) if end - begin >= max(_LEAST_WINDOW_S, _LEAST_WINDOW_SHARE * duration_s) else None
+
+
+def _stayed(spans: UserSpans, duration_s: float) -> NDArray[np.bool_]:
+    stayed: NDArray[np.bool_] = spans.last_s >= (1 - _LAST_PART) * duration_s
+    return stayed
 
 
 def _throughput(ended_s: Floats, window_s: tuple[float, float]) -> float:

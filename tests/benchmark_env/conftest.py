@@ -128,8 +128,8 @@ def serve() -> Iterator[Callable[..., Server]]:
         yield lambda *arguments, **options: stack.enter_context(serving(*arguments, **options))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    """One gunicorn with two workers, shared by a module's tests."""
+    """One gunicorn with two workers, shared by all tests; whoever ends its workers waits for new ones."""
     with serving(WORKERS=2) as shared:
         yield shared

@@ -6,10 +6,10 @@ from loadtests.config import (
     DEPLOYMENT_SETTINGS,
     LOAD_SETTINGS,
     LoadTestConfig,
-    add_settings,
     load_test_config,
 )
 from loadtests.errors import LoadTestError
+from loadtests.settings import add_settings
 
 SETTINGS = DEPLOYMENT_SETTINGS + LOAD_SETTINGS
 

@@ -9,10 +9,10 @@ from loadtests.config import (
     DEPLOYMENT_SETTINGS,
     LOAD_SETTINGS,
     LoadTestConfig,
-    add_settings,
     load_test_config,
 )
 from loadtests.generator import Generator, locust_command, stop_timeout
+from loadtests.settings import add_settings
 
 
 def config(*arguments: str) -> LoadTestConfig:

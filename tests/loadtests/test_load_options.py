@@ -2,38 +2,31 @@ import re
 
 import pytest
 
-from loadtests.load_options import LoadOptions, check
+from loadtests.errors import LoadTestError
+from loadtests.load_options import USER_SETTINGS, LoadOptions, load_options
 
 
-def checked(**changes: object) -> LoadOptions:
-    values: dict[str, object] = {
-        "wait": "0.1",
-        "think_time": "0",
-        "steps_per_episode": 50,
-        "connect_timeout_s": 10.0,
-        "step_timeout_s": 60.0,
-        "action": "",
-    }
-    return check(**(values | changes))  # type: ignore[arg-type]
+def options(**changes: str) -> LoadOptions:
+    return load_options({setting.name: setting.default for setting in USER_SETTINGS} | changes)
 
 
 def test_the_action_is_the_benchmark_environments_unless_given() -> None:
-    assert checked().action is None
-    assert checked(action='{"message": "hello"}').action == {"message": "hello"}
+    assert options().action is None
+    assert options(ACTION='{"message": "hello"}').action == {"message": "hello"}
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("name", "value", "words"),
     [
-        ({"wait": "-1"}, "WAIT='-1'"),
-        ({"think_time": "later"}, "THINK_TIME='later'"),
-        ({"steps_per_episode": -2}, "STEPS_PER_EPISODE=-2"),
-        ({"connect_timeout_s": 0.0}, "CONNECT_TIMEOUT=0"),
-        ({"step_timeout_s": float("nan")}, "STEP_TIMEOUT=nan"),
-        ({"action": "{"}, "is not JSON"),
-        ({"action": "[1]"}, "is not a JSON object"),
+        ("WAIT", "-1", "WAIT=-1"),
+        ("THINK_TIME", "later", "THINK_TIME=later"),
+        ("STEPS_PER_EPISODE", "-2", "STEPS_PER_EPISODE=-2"),
+        ("CONNECT_TIMEOUT", "0", "CONNECT_TIMEOUT=0"),
+        ("STEP_TIMEOUT", "nan", "STEP_TIMEOUT=nan"),
+        ("ACTION", "{", "is not JSON"),
+        ("ACTION", "[1]", "is not a JSON object"),
     ],
 )
-def test_a_bad_value_is_named(changes: dict[str, object], words: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(words)):
-        checked(**changes)
+def test_a_bad_value_is_named(name: str, value: str, words: str) -> None:
+    with pytest.raises(LoadTestError, match=re.escape(words)):
+        options(**{name: value})

@@ -164,7 +164,7 @@ def test_sigterm_takes_everything_down(tmp_path: Path) -> None:
     ("options", "words"),
     [
         (["--users", "0"], "USERS=0"),
-        (["--wait", "-1"], "WAIT='-1'"),
+        (["--wait", "-1"], "WAIT=-1"),
         (["--wait", "normal:1:2"], "normal:1:2"),
         (["--target", "cloud"], "TARGET=cloud"),
         (["--balancing", "fastest"], "BALANCING=fastest"),

@@ -25,7 +25,7 @@ def locust(*options: str, **environ: str) -> subprocess.CompletedProcess[str]:
 def test_the_environment_sets_an_option() -> None:
     done = locust("--headless", "-H", "http://127.0.0.1:9", LOADTEST_THINK_TIME="-3")
     assert done.returncode == 2
-    assert "THINK_TIME='-3'" in done.stderr
+    assert "THINK_TIME=-3" in done.stderr
 
 
 def test_an_unknown_transport_is_refused() -> None:

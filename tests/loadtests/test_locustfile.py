@@ -127,7 +127,7 @@ def test_a_killed_worker_process_leaves_the_others_rows(deployment: LocalDeploym
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--wait", "-1"], "WAIT='-1'"),
+        (["--wait", "-1"], "WAIT=-1"),
         (["--wait", "normal:1:2"], "normal:1:2"),
         (["--action", "{"], "is not JSON"),
         (["-H", "ftp://x"], "ftp://x"),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from websockets.sync.server import Server, ServerConnection, serve
 
+from loadtests.errors import LoadTestError
 from loadtests.openenv_ws import RESET, WebSocketSession, step_message, websocket_uri
 from loadtests.replies import OperationError
 
@@ -195,5 +196,5 @@ def test_the_address_lies_below_the_servers_url(
 
 @pytest.mark.parametrize("url", ["", "127.0.0.1:8000", "ftp://x", "http://"])
 def test_what_is_no_address_is_said(url: str) -> None:
-    with pytest.raises(ValueError, match=r"URL|URI"):
+    with pytest.raises(LoadTestError, match=r"URL|URI"):
         websocket_uri(url)

@@ -1,4 +1,7 @@
 import json
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -179,3 +182,32 @@ def test_writing_atomically_leaves_one_file(tmp_path: Path) -> None:
     write_atomically(path, "new é")
     assert path.read_text(encoding="utf-8") == "new é"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """Lets a write fail that makes a file longer, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_disk_too_full_to_compact_leaves_the_stream_and_no_scraps(tmp_path: Path) -> None:
+    rows = [step(at, latency_s=1 / (at + 3), session_hash=f"{at * 7919:016x}") for at in range(2000)]
+    directory = stream_of(tmp_path / "run", rows)
+    with files_of_at_most(4096), pytest.raises(RunDirectoryError, match=r"steps\.parquet cannot be written"):
+        directory.compact()
+    assert list(directory.path.iterdir()) == [directory.steps_stream]
+    assert len(directory.read_steps()) == 2000
+
+
+def test_a_disk_too_full_for_run_json_keeps_the_old_one(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    directory.write_run(RUN)
+    with files_of_at_most(100), pytest.raises(RunDirectoryError, match=r"run\.json cannot be written .*disk"):
+        directory.write_run({**RUN, "status": "failed"})
+    assert directory.read_run() == RUN
+    assert list(tmp_path.iterdir()) == [directory.run_json]

@@ -118,6 +118,21 @@ def test_few_steps_and_a_short_window_are_told(tmp_path: Path) -> None:
     assert notices[1].startswith("All users were there together too briefly")
 
 
+def test_users_that_were_not_answered_any_more_are_told(tmp_path: Path) -> None:
+    rows = [step(at / 10, user=user) for at in range(200) for user in (1, 2) if user == 1 or at < 80]
+    (notice,) = report_run(run_of(tmp_path / "run", rows)).notices
+    assert notice.startswith("1 of 2 users completed nothing in the last fifth of the run")
+
+
+def test_records_of_much_less_than_the_planned_time_are_told(tmp_path: Path) -> None:
+    directory = run_of(tmp_path / "run", [step(at / 10) for at in range(200)])
+    run = directory.read_run()
+    run["config"]["duration_s"] = 60.0
+    directory.write_run(run)
+    (notice,) = report_run(directory).notices
+    assert notice.startswith("Operations are recorded for 20.0 s only, of the 60.0 s")
+
+
 def test_a_run_of_one_row(tmp_path: Path) -> None:
     report = report_run(run_of(tmp_path / "run", [connect(0)]))
     assert (report.totals.operations, report.totals.steps) == (1, 0)

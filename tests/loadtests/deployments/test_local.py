@@ -2,7 +2,6 @@ import collections
 import json
 import socket
 import urllib.request
-from collections.abc import Iterator
 from contextlib import ExitStack
 
 import psutil
@@ -15,25 +14,6 @@ from loadtests.errors import LoadTestError
 from tests.loadtests.deployments.sessions import reset, session
 
 pytestmark = pytest.mark.servers
-
-
-@pytest.fixture(scope="module")
-def told() -> list[str]:
-    return []
-
-
-@pytest.fixture(scope="module")
-def deployment(tmp_path_factory: pytest.TempPathFactory, told: list[str]) -> Iterator[LocalDeployment]:
-    """Two replicas of two workers."""
-    deployment = LocalDeployment(
-        DeploymentConfig(port=0),
-        name="local-test",
-        progress=told.append,
-        registry=Registry(tmp_path_factory.mktemp("local") / "deployments"),
-    )
-    deployment.up()
-    yield deployment
-    deployment.down()
 
 
 def processes_of(name: str) -> list[psutil.Process]:
@@ -123,8 +103,8 @@ def test_usage_follows_the_load(deployment: LocalDeployment) -> None:
 
 @pytest.mark.usefixtures("deployment")
 def test_writes_no_access_log_unasked(tmp_path_factory: pytest.TempPathFactory) -> None:
-    assert list(tmp_path_factory.getbasetemp().glob("local*/deployments/local-test/nginx.log"))
-    assert not list(tmp_path_factory.getbasetemp().glob("local*/deployments/local-test/access.log"))
+    assert list(tmp_path_factory.getbasetemp().glob("shared*/deployments/shared/nginx.log"))
+    assert not list(tmp_path_factory.getbasetemp().glob("shared*/deployments/shared/access.log"))
 
 
 def test_a_port_that_is_taken_is_found_out_before_anything_starts(

@@ -4,7 +4,7 @@ import pytest
 from reports.sections import totals
 from reports.sections.timeline import Timeline, summarize
 from reports.steps import user_spans
-from tests.reports.operations import Row, answers, step, steps
+from tests.reports.operations import Row, answers, row, step, steps
 
 
 def timeline(rows: list[Row]) -> Timeline:
@@ -31,6 +31,23 @@ def test_rates_add_up_to_all_steps() -> None:
 def test_a_stall_is_told() -> None:
     rows = [step(at) for at in np.arange(0, 20, 0.1) if not 8 <= at < 12]
     assert any("stalled" in takeaway for takeaway in timeline(rows).takeaways)
+
+
+def test_a_server_that_dies_before_all_users_are_there_is_told() -> None:
+    refused = [
+        row("connect", at + user / 10, user=user, latency_s=0.001, error="refused")
+        for user in range(4)
+        for at in range(2, 20)
+    ]
+    assert (
+        "No step succeeded in it." in timeline([step(0.1 * n, user=0) for n in range(10)] + refused).takeaways
+    )
+
+
+def test_users_that_left_early_are_not_called_there() -> None:
+    rows = [step(at, user=user) for user in (1, 2) for at in np.arange(0, 20, 0.5)]
+    rows += [step(at, user=3) for at in np.arange(0, 5, 0.5)]
+    assert timeline(rows).takeaways[0].startswith("With 2 of 3 users there, ")
 
 
 def test_a_drift_is_told() -> None:
