@@ -61,8 +61,7 @@ def _down(_options: argparse.Namespace, console: Console) -> int:
 
 
 def _finish(options: argparse.Namespace, console: Console) -> int:
-    from loadtests.finish import finish_run
-    from loadtests.terminal import print_verdict
+    from loadtests.finish import finish_run, print_verdict
 
     directory = RunDirectory(options.run_directory)
     report = finish_run(directory, "completed")

@@ -53,4 +53,4 @@ def parse_duration(text: str, name: str) -> Duration:
             return Duration(
                 text, lambda: random.lognormvariate(mu, sigma), None, median * math.exp(3.09 * sigma)
             )
-    raise LoadTestError(f"{name}={text} is not a known distribution: write {_FORMS}")
+    raise LoadTestError(f"{name}={text} is no distribution with its parameters: write {_FORMS}")

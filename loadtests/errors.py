@@ -3,3 +3,10 @@
 
 class LoadTestError(Exception):
     """Stops a command with one line on stderr and exit code 2."""
+
+
+EXIT_ROWS_LOST = 3
+"""Locust's exit code where records are missing, so that the run's figures cannot be believed."""
+
+EXIT_WORKER_LOST = 4
+"""Locust's exit code where one of its workers died, so that a part of the load was missing."""

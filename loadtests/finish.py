@@ -1,10 +1,14 @@
-"""The end of a run: its status, its compact records and its report."""
+"""The end of a run: its status, its compact records, its report and its verdict."""
 
 import time
 
+from rich.console import Console
+
+from loadtests.live_view import printable
 from reports.run_directory import RunDirectory
 from reports.run_report import RunReport
 from reports.schema import RunStatus
+from reports.verdict import passed, verdict_lines
 from reports.write import write_report
 
 
@@ -21,3 +25,15 @@ def finish_run(directory: RunDirectory, status: RunStatus, detail: str | None = 
     directory.write_run(run)
     directory.compact()
     return write_report(directory)
+
+
+def print_verdict(report: RunReport, directory: RunDirectory, console: Console) -> None:
+    """Prints the verdict and main figures of a run, and where its report is."""
+    first, *lines = verdict_lines(report)
+    console.print(
+        printable(first, style="bold green" if passed(report) else "bold red"),
+        soft_wrap=not console.is_terminal,
+    )
+    for line in lines:
+        console.print(printable(line), soft_wrap=not console.is_terminal)
+    console.print(f"report: {directory.report_html}", markup=False, soft_wrap=True)

@@ -12,6 +12,7 @@ from typing import IO
 import psutil
 
 from loadtests.config import LoadTestConfig
+from loadtests.deployments.ports import LOOPBACK, free_port
 from loadtests.deployments.processes import raise_open_file_limit
 
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
@@ -37,7 +38,10 @@ def locust_command(config: LoadTestConfig, url: str, *, web: bool = False) -> li
     if options.action is not None:
         command += ["--action", json.dumps(options.action)]
     if config.processes > 1:
+        port = str(free_port())
         command += ["--processes", str(config.processes)]
+        command += ["--master-bind-host", LOOPBACK, "--master-bind-port", port]
+        command += ["--master-host", LOOPBACK, "--master-port", port]
     return command if web else [*command, "--headless", "--only-summary"]
 
 
@@ -58,15 +62,18 @@ class Generator:
         assert self._process is not None
         return self._process.pid
 
-    def start(self, log: IO[bytes]) -> None:
-        """Starts Locust with as many open files as the machine allows; its output goes to `log`."""
+    def start(self, log: IO[bytes] | None) -> None:
+        """Starts Locust with as many open files as the machine allows; its output goes to `log`.
+
+        None: to where the harness's own goes.
+        """
         raise_open_file_limit()
         self._process = subprocess.Popen(
             self._command,
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=log,
-            stderr=subprocess.STDOUT,
+            stderr=None if log is None else subprocess.STDOUT,
             start_new_session=True,
         )
 
@@ -74,6 +81,11 @@ class Generator:
         """The exit code, negative for a signal; None while it runs."""
         assert self._process is not None
         return self._process.poll()
+
+    def wait(self) -> int:
+        """Waits for its end; returns the exit code."""
+        assert self._process is not None
+        return self._process.wait()
 
     def stop(self) -> None:
         """Asks for a clean end and waits for it."""

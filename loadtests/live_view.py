@@ -65,7 +65,7 @@ class LiveView:
     def _line(self, snapshot: Snapshot, elapsed: float) -> Text:
         shares = "/".join(str(count) for _, count in self._workers(snapshot))
         text = f"{elapsed:4.0f} s  {self._figures(snapshot)}  {self._unit} by worker {shares or '–'}"
-        return printable(f"{text}  last error: {snapshot.last_error}" if snapshot.last_error else text)
+        return printable(f"{text}  last error: {snapshot.last_error[:120]}" if snapshot.last_error else text)
 
     def _figures(self, snapshot: Snapshot) -> str:
         return (
@@ -91,7 +91,7 @@ class LiveView:
         )
         parts: list[RenderableType] = [progress, figures, self._bars(snapshot)]
         if snapshot.last_error:
-            parts.append(printable(f"last error: {snapshot.last_error}", style="red"))
+            parts.append(printable(f"last error: {snapshot.last_error[:240]}", style="red"))
         return Group(*parts)
 
     def _bars(self, snapshot: Snapshot) -> Table:
@@ -103,7 +103,13 @@ class LiveView:
             who = "no worker seen" if not host else f"{self._names.get(host, host)} pid {pid or 'unknown'}"
             table.add_row(
                 printable(who),
-                ProgressBar(total=max(most, 1), completed=count, width=30, finished_style="cyan"),
+                ProgressBar(
+                    total=max(most, 1),
+                    completed=count,
+                    width=30,
+                    complete_style="cyan",
+                    finished_style="cyan",
+                ),
                 f"{count} {self._unit}",
                 f"{count / total:.0%}" if total else "",
             )

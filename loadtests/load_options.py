@@ -1,12 +1,16 @@
 """What each simulated user does: its settings, and their values checked."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from loadtests.durations import Duration, parse_duration
 from loadtests.errors import LoadTestError
 from loadtests.settings import Setting, Values, above_zero, whole
+
+LONGEST_WAIT_S = 3600.0
+"""What the Benchmark environment waits at most, unless its MAX_WAIT_SECONDS says otherwise."""
 
 USER_SETTINGS = (
     Setting(
@@ -38,14 +42,26 @@ class LoadOptions:
 
 def load_options(values: Values) -> LoadOptions:
     """Reads the user settings. Raises LoadTestError with the bad value and what is allowed."""
+    action = _action(values["ACTION"])
+    wait = parse_duration(values["WAIT"] if action is None else f"{asked_wait(action) or 0:g}", "WAIT")
+    if wait.longest > LONGEST_WAIT_S:
+        raise LoadTestError(
+            f"WAIT={values['WAIT']} is longer than the Benchmark environment waits, {LONGEST_WAIT_S:g} s"
+        )
     return LoadOptions(
-        wait=parse_duration(values["WAIT"], "WAIT"),
+        wait=wait,
         think_time=parse_duration(values["THINK_TIME"], "THINK_TIME"),
         steps_per_episode=whole(values, "STEPS_PER_EPISODE", 0, 10**9),
         connect_timeout_s=above_zero(values, "CONNECT_TIMEOUT"),
         step_timeout_s=above_zero(values, "STEP_TIMEOUT"),
-        action=_action(values["ACTION"]),
+        action=action,
     )
+
+
+def asked_wait(action: Mapping[str, Any]) -> float | None:
+    """The seconds that an action asks the environment to wait, where it names any that make sense."""
+    wait = action.get("wait_seconds")
+    return float(wait) if isinstance(wait, int | float) and 0 <= wait <= LONGEST_WAIT_S else None
 
 
 def _action(text: str) -> dict[str, Any] | None:

@@ -18,14 +18,13 @@ from loadtests.deployments.choose import choose
 from loadtests.deployments.processes import tail, uninterrupted
 from loadtests.deployments.registry import MARKER
 from loadtests.deployments.remains import remove_remains
-from loadtests.errors import LoadTestError
-from loadtests.finish import finish_run
+from loadtests.errors import EXIT_ROWS_LOST, EXIT_WORKER_LOST, LoadTestError
 from loadtests.generator import Generator, locust_command, stop_timeout
 from loadtests.live_statistics import LiveStatistics
 from loadtests.live_view import LiveView
 from loadtests.machine import machine, versions
 from loadtests.resource_sampler import ResourceSampler
-from loadtests.terminal import end_on_termination, print_verdict, progress
+from loadtests.terminal import end_on_termination, progress
 from reports.run_directory import RunDirectory, RunDirectoryError, StreamReader
 from reports.schema import SCHEMA_VERSION, RunConfig, RunJson, RunStatus
 
@@ -49,15 +48,30 @@ def run_load_test(config: LoadTestConfig, console: Console) -> int:
         directory = RunDirectory.create(config.results, f"{deployment.kind}-{config.transport}")
         directory.write_run(run_json(directory.path.name, config, deployment))
         status, detail = _make_load(config, deployment, directory, console)
+        _note_incidents(directory, deployment)
     progress(console)("writing the report")
+    from loadtests.finish import finish_run, print_verdict  # loads pandas and matplotlib: not before the load
+
     try:
         report = finish_run(directory, status, detail)
+    except KeyboardInterrupt:
+        progress(console)(f"the report is not finished: make report RUN={directory.path}")
+        return EXIT_INTERRUPTED
     except RunDirectoryError as error:
         raise LoadTestError(f"{detail or error}\n{tail(directory.path / 'locust.log')}".rstrip()) from None
     print_verdict(report, directory, console)
     if status == "interrupted":
         return EXIT_INTERRUPTED
     return EXIT_PASSED if report.slo.passed and status == "completed" else EXIT_FAILED
+
+
+def _note_incidents(directory: RunDirectory, deployment: Deployment) -> None:
+    alive = {usage.name for usage in deployment.resources() if usage.role == "replica"}
+    names = deployment.topology()["names"]
+    if gone := [names.get(host, host) for host in deployment.hosts() if host not in alive]:
+        run = directory.read_run()
+        run["incidents"] = [f"{name} ended before the load did." for name in gone]
+        directory.write_run(run)
 
 
 @contextlib.contextmanager
@@ -72,8 +86,10 @@ def deployed(config: LoadTestConfig, console: Console) -> Iterator[Deployment]:
     say(why)
     os.environ[MARKER] = name  # the load generator inherits it, and is found should this process be killed
     start = time.monotonic()
+    is_up = False
     try:
         deployment.up()
+        is_up = True
         if deployment.kind != "url":
             say(f"up after {time.monotonic() - start:.1f} s: {deployment.url}")
         most = deployment.most_sessions()
@@ -81,11 +97,12 @@ def deployed(config: LoadTestConfig, console: Console) -> Iterator[Deployment]:
             say(f"USERS={config.users} is more than the {most} sessions that open files allow here")
         yield deployment
     finally:
-        with uninterrupted():
-            if deployment.kind != "url":
-                say("taking the deployment down")
-            deployment.down()
-            os.environ.pop(MARKER, None)
+        os.environ.pop(MARKER, None)
+        if is_up:  # what is not up has taken down whatever it had started
+            with uninterrupted():
+                if deployment.kind != "url":
+                    say("taking the deployment down")
+                deployment.down()
 
 
 def check_writable(results: Path) -> None:
@@ -159,11 +176,12 @@ def _make_load(
 ) -> Outcome:
     command = [*locust_command(config, deployment.url), "--run-directory", str(directory.path.absolute())]
     generator = Generator(command)
-    with (directory.path / "locust.log").open("wb") as log:
-        generator.start(log)
-    sampler = ResourceSampler(directory, deployment.resources, generator.pid)
-    sampler.start()
+    sampler: ResourceSampler | None = None
     try:
+        with (directory.path / "locust.log").open("wb") as log:
+            generator.start(log)
+        sampler = ResourceSampler(directory, deployment.resources, generator.pid)
+        sampler.start()
         with _live_view(config, deployment, console) as view:
             return _watch(config, generator, directory, view)
     except KeyboardInterrupt:
@@ -174,7 +192,8 @@ def _make_load(
     finally:
         with uninterrupted():
             generator.kill()
-            sampler.stop()
+            if sampler is not None:
+                sampler.stop()
 
 
 def _live_view(config: LoadTestConfig, deployment: Deployment, console: Console) -> LiveView:
@@ -204,6 +223,10 @@ def _watch(config: LoadTestConfig, generator: Generator, directory: RunDirectory
     statistics.update(reader.read())
     if code < 0:
         return "failed", f"the load generator was killed by {signal.Signals(-code).name}"
+    if code == EXIT_ROWS_LOST:
+        return "failed", "not every row could be written; the figures are of what could (is the disk full?)"
+    if code == EXIT_WORKER_LOST:
+        return "failed", "a Locust worker died, and its users' load was missing from then on"
     if code not in (0, 1):
         return "failed", f"Locust ended with exit code {code}; its log is {directory.path / 'locust.log'}"
     if not statistics.snapshot().users:

@@ -1,6 +1,8 @@
 """Load on any OpenEnv server with plain Locust: `locust -f loadtests/locustfile.py -H http://127.0.0.1:8000`."""
 
 import logging
+import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from locust.env import Environment
 from locust.runners import WorkerRunner
 
 from loadtests.errors import LoadTestError
+from loadtests.garbage import QuietCollector
 from loadtests.locust_options import add_options, parsed_load_options
 from loadtests.openenv_ws import websocket_uri
 from loadtests.recording import Recording
@@ -44,6 +47,11 @@ def _prepare(environment: Environment, **_: Any) -> None:
     if not (isinstance(environment.runner, WorkerRunner) or options.user_classes or options.class_picker):
         environment.user_classes = [OpenEnvHttpUser if options.transport == "http" else OpenEnvWebSocketUser]
     environment.events.test_start.add_listener(_apply_options)
+    collector = QuietCollector()
+    environment.events.test_start.add_listener(lambda **_: collector.start())
+    environment.events.test_stop.add_listener(lambda **_: collector.stop())
+    if (options.run_directory or options.run_template) and not isinstance(environment.runner, WorkerRunner):
+        gevent.spawn(_end_without_parent, os.getppid())
     if not options.no_recorder:
         Recording(environment, options)
 
@@ -54,6 +62,14 @@ def _apply_options(environment: Environment, **_: Any) -> None:
     except LoadTestError as error:
         logger.error("The test is not started: %s", error)  # noqa: TRY400 - the page shows this line
         raise gevent.GreenletExit from None
+
+
+def _end_without_parent(parent: int) -> None:
+    """Ends Locust when the harness that started it is gone: nobody else would before its time is up."""
+    while os.getppid() == parent:
+        gevent.sleep(1)
+    logger.error("The harness is gone: the load ends")
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _use_options(environment: Environment, *, host_needed: bool) -> None:

@@ -3,17 +3,29 @@
 import json
 from typing import Any
 
+import gevent
 from geventhttpclient import useragent
 from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
 
 from loadtests.replies import Answer, OperationError, parse_http, served_by
 
 
-def post(client: useragent.UserAgent, url: str, body: dict[str, Any]) -> Any:
-    """Sends `body` as JSON and reads the whole response, whatever its status.
+def post(client: useragent.UserAgent, url: str, body: dict[str, Any], timeout_s: float) -> Any:
+    """Sends `body` as JSON and reads the whole response, whatever its status, within `timeout_s` seconds.
 
     Raises OperationError where no response came.
     """
+    # The client's own time-outs are for each read, which a server that drips bytes puts off for ever.
+    limit = gevent.Timeout.start_new(timeout_s, TimeoutError)
+    try:
+        return _post(client, url, body)
+    except TimeoutError:
+        raise _failure(TimeoutError()) from None
+    finally:
+        limit.close()
+
+
+def _post(client: useragent.UserAgent, url: str, body: dict[str, Any]) -> Any:
     try:
         response: Any = client.urlopen(
             url,
@@ -29,6 +41,8 @@ def post(client: useragent.UserAgent, url: str, body: dict[str, Any]) -> Any:
         raise _failure(error) from error
     try:
         response.content  # noqa: B018 - reads the body
+    except TimeoutError:
+        raise
     except (OSError, HTTPConnectionClosed, HTTPParseError) as error:
         raise OperationError("connection_lost", f"in the middle of the reply: {error}") from error
     return response

@@ -1,5 +1,6 @@
 """One OpenEnv session over WebSocket, on gevent sockets and the Sans-I/O protocol of `websockets`."""
 
+import contextlib
 import ipaddress
 import json
 import ssl
@@ -42,6 +43,8 @@ class WebSocketSession:
         self._response: Response | None = None
         self._socket: socket.socket | None = None
         deadline = time.monotonic() + connect_timeout_s
+        # Name resolution, each address and TLS have time-outs of their own: this one is for all together.
+        limit = gevent.Timeout.start_new(connect_timeout_s, TimeoutError)
         try:
             self._socket = _open_socket(uri, connect_timeout_s)
             request = self._protocol.connect()
@@ -69,6 +72,8 @@ class WebSocketSession:
         except BaseException:
             self.abort()
             raise
+        finally:
+            limit.close()
         if self._protocol.handshake_exc is not None:
             self.abort()
             raise OperationError(
@@ -84,9 +89,15 @@ class WebSocketSession:
 
     def request(self, message: bytes, timeout_s: float) -> Answer:
         """Sends one message and reads its reply, within `timeout_s` seconds."""
+        if self._messages:
+            # Only an error may come unasked, as the one that turns a session away does.
+            parse_message(self._messages.pop(0))
+            raise OperationError("protocol", "the server sent a message that nothing asked for")
         deadline = time.monotonic() + timeout_s
         try:
             if self._protocol.state is State.OPEN:
+                assert self._socket is not None
+                self._socket.settimeout(timeout_s)
                 self._protocol.send_text(message)
                 self._send()
             while not self._messages:
@@ -155,8 +166,9 @@ class WebSocketSession:
             elif isinstance(event, Response):
                 self._response = event
         if data:
-            self._send()
-        elif not self._messages:
+            with contextlib.suppress(ConnectionError):  # what was read still counts; the next read tells
+                self._send()
+        elif not self._messages and self._protocol.handshake_exc is None:
             raise self._ended()
 
     def _collect(self, frame: Frame) -> None:

@@ -1,6 +1,5 @@
 """Records every operation: rows are gathered in memory and handed on as Arrow batches each second."""
 
-import gc
 import logging
 import sys
 from collections.abc import Callable
@@ -13,7 +12,6 @@ from reports.schema import STEPS, ErrorCategory, Op, Transport
 
 FLUSH_SECONDS = 1.0
 _SLICE_ROWS = 500
-_COLLECTOR_THRESHOLDS = (100_000, 50, 1000)
 
 Row = tuple[
     float,
@@ -50,7 +48,6 @@ class Recorder:
         self._deliver = deliver
         self._rows: list[Row] = []
         self._greenlet: gevent.Greenlet | None = None
-        self._collector_thresholds = gc.get_threshold()
         _keep_pandas_out()
 
     @property
@@ -59,25 +56,16 @@ class Recorder:
         return self._rows.append
 
     def start(self) -> None:
-        """Begins to deliver each second. Until `stop` the garbage collector mostly leaves the process alone.
-
-        The rows of a busy second are so many new objects that they would set it off all the time, each time
-        to look at everything that lives: that was half of what recording cost.
-        """
-        self._collector_thresholds = gc.get_threshold()
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*_COLLECTOR_THRESHOLDS)
+        """Begins to deliver each second."""
         self._greenlet = gevent.spawn(self._flush_each_second)
 
-    def stop(self) -> None:
-        """Delivers what is left; nothing is recorded after it."""
+    def stop(self) -> int:
+        """Delivers what is left, the last of it. Returns how many rows could not be delivered."""
         if self._greenlet is not None:
             self._greenlet.kill()
             self._greenlet = None
-            gc.set_threshold(*self._collector_thresholds)
-            gc.unfreeze()
         self.flush()
+        return len(self._rows)
 
     def flush(self) -> None:
         """Delivers the rows gathered so far as one batch."""
@@ -94,14 +82,17 @@ class Recorder:
             return
         try:
             self._deliver(pa.concat_batches(slices))
-        except OSError as error:
+        except Exception as error:  # a full disk, a master that is gone: both may come back
             self._rows[:0] = rows
             logger.error("%d rows wait to be recorded: %s", len(self._rows), error)  # noqa: TRY400
 
     def _flush_each_second(self) -> None:
         while True:
             gevent.sleep(FLUSH_SECONDS)
-            self.flush()
+            try:
+                self.flush()
+            except Exception:
+                logger.exception("a second's rows could not be recorded")
 
 
 class _Without(MetaPathFinder):

@@ -10,15 +10,18 @@ import subprocess
 import sys
 import time
 from argparse import Namespace
+from collections import deque
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import gevent
 import pyarrow as pa
+from gevent.lock import RLock
 from locust.env import Environment
 from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
+from loadtests.errors import EXIT_ROWS_LOST, EXIT_WORKER_LOST
 from loadtests.machine import machine, versions
 from loadtests.recorder import Recorder
 from loadtests.users import OpenEnvUser
@@ -43,8 +46,11 @@ class Recording:
         self._recorder: Recorder | None = None
         self._writer: StreamWriter | None = None
         self._directory: RunDirectory | None = None
+        self._received: deque[bytes] = deque()
+        self._stopping = RLock()
         self._finishing: list[subprocess.Popen[bytes]] = []
         self._is_worker = isinstance(environment.runner, WorkerRunner)
+        self._recording_workers: set[str] = set()
         self._finished_workers: set[str] = set()
         if isinstance(environment.runner, MasterRunner):
             environment.runner.register_message(_ROWS, self._receive)
@@ -55,7 +61,9 @@ class Recording:
         environment.events.quitting.add_listener(self._wait_for_reports)
 
     def _start(self, **_: Any) -> None:
+        self._recording_workers.clear()
         self._finished_workers.clear()
+        self._received.clear()
         if not self._is_worker and not self._open():
             return
         if not isinstance(self._environment.runner, MasterRunner):
@@ -64,21 +72,34 @@ class Recording:
             OpenEnvUser.recorder = self._recorder
 
     def _stop(self, **_: Any) -> None:
-        OpenEnvUser.recorder = None
-        if self._recorder is not None:
-            self._recorder.stop()
-            self._recorder = None
-        runner = self._environment.runner
-        if isinstance(runner, WorkerRunner):
-            runner.send_message(_ROWS, {"final": True})
-        elif isinstance(runner, MasterRunner):
-            self._collect(runner)
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
-        if self._directory is not None and not self._options.run_directory:
-            self._report(self._directory)
-        self._directory = None
+        # Locust may end one test twice, as when it is told to stop while it stops: the second waits.
+        with self._stopping:
+            OpenEnvUser.recorder = None
+            recorder, self._recorder = self._recorder, None
+            directory, self._directory = self._directory, None
+            lost = recorder.stop() if recorder is not None else 0
+            runner = self._environment.runner
+            if isinstance(runner, WorkerRunner):
+                runner.send_message(_ROWS, {"final": True})
+            elif isinstance(runner, MasterRunner) and directory is not None:
+                self._collect(runner)
+            if directory is not None:
+                self._close(directory, lost)
+
+    def _close(self, directory: RunDirectory, lost: int) -> None:
+        writer, self._writer = self._writer, None
+        try:
+            if writer is not None:
+                self._write_received(writer)
+                writer.close()
+        except OSError as error:
+            logger.error("The end of the records could not be written: %s", error)  # noqa: TRY400
+        if lost or self._received:
+            self._received.clear()
+            logger.error("Rows are missing from %s: they could not be written", directory.path)
+            self._environment.process_exit_code = EXIT_ROWS_LOST
+        if not self._options.run_directory:
+            self._report(directory)
 
     def _open(self) -> bool:
         if self._options.run_directory:
@@ -89,22 +110,40 @@ class Recording:
                 self._directory.write_run(self._run_json(self._directory))
             except RunDirectoryError as error:
                 logger.error("Nothing is recorded: %s", error)  # noqa: TRY400 - one line says it
+                self._environment.process_exit_code = EXIT_ROWS_LOST
                 return False
             logger.info("Recording to %s", self._directory.path)
-        self._writer = StreamWriter(self._directory.steps_stream, STEPS)
+        try:
+            self._writer = StreamWriter(self._directory.steps_stream, STEPS)
+        except OSError as error:
+            logger.error("Nothing is recorded: %s", error)  # noqa: TRY400
+            self._environment.process_exit_code = EXIT_ROWS_LOST
+            return False
         return True
 
     def _deliver(self, batch: pa.RecordBatch) -> None:
-        if self._writer is not None:
+        runner = self._environment.runner
+        if isinstance(runner, WorkerRunner):
+            runner.send_message(_ROWS, {"batch": batch.serialize().to_pybytes()})
+        elif self._writer is not None:
             self._writer.append(batch)
-        elif isinstance(self._environment.runner, WorkerRunner):
-            self._environment.runner.send_message(_ROWS, {"batch": batch.serialize().to_pybytes()})
 
     def _receive(self, msg: Any, **_: Any) -> None:
+        self._recording_workers.add(msg.node_id)
         if msg.data.get("final"):
             self._finished_workers.add(msg.node_id)
-        elif self._writer is not None:
-            self._writer.append_serialized(msg.data["batch"])
+            return
+        self._received.append(msg.data["batch"])
+        if self._writer is not None:
+            try:
+                self._write_received(self._writer)
+            except OSError as error:
+                logger.error("%d batches wait to be recorded: %s", len(self._received), error)  # noqa: TRY400
+
+    def _write_received(self, writer: StreamWriter) -> None:
+        while self._received:
+            writer.append_serialized(self._received[0])
+            self._received.popleft()
 
     def _collect(self, runner: MasterRunner) -> None:
         """Waits for the last rows of every worker.
@@ -118,10 +157,17 @@ class Recording:
             for worker in runner.clients.all
         ):
             gevent.sleep(0.05)
+        if lost := self._recording_workers - self._finished_workers:
+            logger.error(
+                "%d of %d Locust workers died during the test", len(lost), len(self._recording_workers)
+            )
+            self._environment.process_exit_code = EXIT_WORKER_LOST
 
     def _finish(self, **_: Any) -> None:
-        if self._environment.runner is not None:
-            self._environment.runner.stop()
+        runner = self._environment.runner
+        if isinstance(runner, WorkerRunner):
+            runner.stop()
+            self._stop()
 
     def _run_json(self, directory: RunDirectory) -> RunJson:
         template: dict[str, Any] = {}

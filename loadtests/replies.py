@@ -1,13 +1,16 @@
 """What an OpenEnv server answered: an observation and who made it, or an error with its category."""
 
 import json
+import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from reports.schema import ErrorCategory
 
 _INT64_MAX = 2**63 - 1
 _LONGEST_NAME = 255
+_LONGEST_WAIT_S = 1e7
 _LONGEST_DETAIL = 500
 
 _ERROR_CODES: dict[str, ErrorCategory] = {
@@ -22,9 +25,9 @@ class OperationError(Exception):
     """An operation that failed: its category of the steps table, and what was said about it."""
 
     def __init__(self, category: ErrorCategory, detail: str, session_over: bool = True) -> None:
-        super().__init__(f"{category}: {detail}")
         self.category = category
-        self.detail = detail[:_LONGEST_DETAIL]
+        self.detail = _clean(detail[:_LONGEST_DETAIL])
+        super().__init__(f"{category}: {self.detail}")
         self.session_over = session_over
         """False where the session can go on with the next step."""
 
@@ -84,7 +87,7 @@ def parse_result(result: dict[str, Any], size: int) -> Answer:
         host=host_of(get("host_url")),
         pid=_integer(get("pid")),
         session_hash=_name(get("session_hash")),
-        waited_s=_number(get("waited_seconds")),
+        waited_s=_seconds(get("waited_seconds")),
         server_timestamp=_number(get("timestamp")),
         step_count=_integer(step_count),
         done=result.get("done") is True,
@@ -112,23 +115,33 @@ def parse_http(status: int, body: bytes | None) -> Answer:
 
 def host_of(url: Any) -> str | None:
     """The host and port of a URL, as the steps table's `host` names a replica."""
-    if not isinstance(url, str):
-        return None
-    return url.rpartition("://")[2].rstrip("/")[:_LONGEST_NAME] or None
+    return _host_of(url) if isinstance(url, str) else None
 
 
 def served_by(header: str | None, upstream: str | None) -> Answer:
     """Who answered, from the response headers `X-Served-By: host;pid=…` and the balancer's `X-Upstream`."""
     if header:
         host, _, pid = header.partition(";pid=")
-        return Answer(host=_name(host), pid=int(pid) if pid.isascii() and pid.isdigit() else None)
+        return Answer(
+            host=_name(host), pid=int(pid) if pid.isascii() and pid.isdigit() and len(pid) < 19 else None
+        )
     if upstream:
         return Answer(host=_name(upstream.rpartition(",")[2].strip()))
     return NOBODY
 
 
+@lru_cache(maxsize=4096)
+def _host_of(url: str) -> str | None:
+    return _name(url.rpartition("://")[2].rstrip("/"))
+
+
 def _name(value: Any) -> str | None:
-    return value[:_LONGEST_NAME] if isinstance(value, str) and value else None
+    return _clean(value[:_LONGEST_NAME]) if isinstance(value, str) and value else None
+
+
+def _clean(text: str) -> str:
+    """Text without what cannot be stored, or must not reach a terminal: surrogates, control characters."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "�" for c in text)
 
 
 def _integer(value: Any) -> int | None:
@@ -137,8 +150,13 @@ def _integer(value: Any) -> int | None:
 
 def _number(value: Any) -> float | None:
     if type(value) is float:
-        return value
+        return value if math.isfinite(value) else None
     return float(value) if type(value) is int and -_INT64_MAX <= value <= _INT64_MAX else None
+
+
+def _seconds(value: Any) -> float | None:
+    seconds = _number(value)
+    return seconds if seconds is not None and 0 <= seconds <= _LONGEST_WAIT_S else None
 
 
 def _first_error(data: dict[str, Any]) -> str:

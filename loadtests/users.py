@@ -15,15 +15,16 @@ from locust.user.task import LOCUST_STATE_STOPPING
 
 from loadtests import openenv_http
 from loadtests.clock import now
-from loadtests.load_options import LoadOptions
+from loadtests.load_options import LoadOptions, asked_wait
 from loadtests.openenv_ws import RESET, WebSocketSession, step_message
 from loadtests.recorder import Recorder
 from loadtests.replies import NOBODY, Answer, OperationError
 from reports.schema import Op, Transport
 
 RETRY_SECONDS = 1.0
-"""How long a user waits after it could not connect or reset, before it tries again."""
+"""How long a user waits after an operation that failed, before it tries the next."""
 
+_OVERDUE_SECONDS = 5.0
 _USERS_A_PROCESS = 1_000_000
 
 
@@ -35,6 +36,8 @@ class OpenEnvUser(User):
     request_type: ClassVar[str]
     options: ClassVar[LoadOptions]
     recorder: ClassVar[Recorder | None] = None
+    _longest_s: ClassVar[float] = 0.0
+    """The longest that a successful operation of this process has taken beyond its wait."""
     _numbers: ClassVar["itertools.count[int]"] = itertools.count()
 
     def __init__(self, environment: Environment) -> None:
@@ -58,7 +61,12 @@ class OpenEnvUser(User):
         steps = range(options.steps_per_episode) if options.steps_per_episode else itertools.count()
         for _ in steps:
             action = self._constant_action or {"wait_seconds": options.wait.draw()}
-            if self.step(action) or self._state == LOCUST_STATE_STOPPING:
+            answer, error = self.step(action)
+            if answer.done or (error is not None and error.session_over):
+                return
+            if error is not None:
+                self.think(RETRY_SECONDS)
+            if self._state == LOCUST_STATE_STOPPING:
                 return
             if seconds := options.think_time.draw():
                 self.think(seconds)
@@ -71,8 +79,8 @@ class OpenEnvUser(User):
         """Resets the environment; False where that failed."""
         raise NotImplementedError
 
-    def step(self, action: dict[str, Any]) -> bool:
-        """Takes one step; True where the episode is over."""
+    def step(self, action: dict[str, Any]) -> tuple[Answer, OperationError | None]:
+        """Takes one step."""
         raise NotImplementedError
 
     def think(self, seconds: float) -> None:
@@ -87,6 +95,7 @@ class OpenEnvUser(User):
     ) -> tuple[Answer, OperationError | None]:
         """Performs an operation, times it, and reports it to the recorder and to Locust's statistics."""
         error: OperationError | None = None
+        stopped = False
         started_at = now()
         start = time.perf_counter()
         try:
@@ -94,7 +103,14 @@ class OpenEnvUser(User):
         except OperationError as failure:
             error = failure
             answer = NOBODY
+        except gevent.GreenletExit:
+            if (hung := self._hung(time.perf_counter() - start, wait_s)) is None:
+                raise
+            error, stopped = hung, True
+            answer = NOBODY
         latency_s = time.perf_counter() - start
+        if error is None:
+            OpenEnvUser._longest_s = max(OpenEnvUser._longest_s, latency_s - (wait_s or 0.0))
         who = answer
         if answer.host is None and (error is None or error.replied):
             who = responder()
@@ -127,7 +143,20 @@ class OpenEnvUser(User):
             exception=error,
             context=self.context(),
         )
+        if stopped:
+            raise gevent.GreenletExit
         return answer, error
+
+    def _hung(self, elapsed_s: float, wait_s: float | None) -> OperationError | None:
+        """The failure of an operation that the end of the load cuts off; None where it was merely under way.
+
+        Without it a server that answers nothing any more would look well whenever the load ends before the
+        first time-out.
+        """
+        overdue_s = elapsed_s - (wait_s or 0.0)
+        if overdue_s < max(_OVERDUE_SECONDS, 2 * OpenEnvUser._longest_s):
+            return None
+        return OperationError("timeout", f"no reply after {elapsed_s:.1f} s, when the load ended")
 
 
 class OpenEnvWebSocketUser(OpenEnvUser):
@@ -153,10 +182,9 @@ class OpenEnvWebSocketUser(OpenEnvUser):
         _, error = self._request("reset", RESET, None)
         return error is None
 
-    def step(self, action: dict[str, Any]) -> bool:
+    def step(self, action: dict[str, Any]) -> tuple[Answer, OperationError | None]:
         message = self._constant_message or step_message(action)
-        answer, error = self._request("step", message, asked_wait(action))
-        return answer.done or (error is not None and error.session_over)
+        return self._request("step", message, asked_wait(action))
 
     def think(self, seconds: float) -> None:
         if self._session is not None:
@@ -191,34 +219,37 @@ class OpenEnvHttpUser(OpenEnvUser, FastHttpUser):
     transport = "http"
     request_type = "HTTP"
     insecure = False
+    max_redirects = 0
 
     def __init__(self, environment: Environment) -> None:
         self.connection_timeout = self.options.connect_timeout_s
         self.network_timeout = self.options.step_timeout_s
         super().__init__(environment)
         self._responded_by = NOBODY
+        assert self.host is not None
+        self._base_url = http_url(self.host)
 
     def reset(self) -> bool:
         _, error = self._post("reset", {}, None)
         return error is None
 
-    def step(self, action: dict[str, Any]) -> bool:
-        answer, _ = self._post("step", {"action": action}, asked_wait(action))
-        return answer.done
+    def step(self, action: dict[str, Any]) -> tuple[Answer, OperationError | None]:
+        return self._post("step", {"action": action}, asked_wait(action))
 
     def _post(
         self, op: Op, body: dict[str, Any], wait_s: float | None
     ) -> tuple[Answer, OperationError | None]:
         def perform() -> Answer:
             self._responded_by = NOBODY
-            response = openenv_http.post(self.client.client, f"{self.host}/{op}", body)
+            url = f"{self._base_url}/{op}"
+            response = openenv_http.post(self.client.client, url, body, self.options.step_timeout_s)
             self._responded_by = openenv_http.responder(response)
             return openenv_http.parse_response(response)
 
         return self.operate(op, perform, wait_s, lambda: self._responded_by)
 
 
-def asked_wait(action: dict[str, Any]) -> float | None:
-    """The seconds that an action asks the environment to wait, where it names any."""
-    wait = action.get("wait_seconds")
-    return float(wait) if isinstance(wait, int | float) else None
+def http_url(base_url: str) -> str:
+    """The base of HTTP requests to a server that is named by an http, https, ws or wss URL."""
+    scheme, _, rest = base_url.rstrip("/").partition("://")
+    return f"{ {'ws': 'http', 'wss': 'https'}.get(scheme, scheme) }://{rest}"

@@ -2,8 +2,6 @@
 
 import contextlib
 import json
-import signal
-import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -13,15 +11,13 @@ from rich.console import Console
 from loadtests.config import LoadTestConfig
 from loadtests.deployments import Deployment
 from loadtests.deployments.ports import check_free
-from loadtests.deployments.processes import raise_open_file_limit
-from loadtests.generator import ROOT, locust_command
+from loadtests.generator import Generator, locust_command
 from loadtests.load_test import check_writable, deployed, run_template
 from loadtests.resource_sampler import ResourceSampler
 from loadtests.terminal import progress
 from reports.run_directory import RunDirectory, RunDirectoryError
 
 _POLL_SECONDS = 0.5
-_END_SECONDS = 60.0
 
 
 def serve_page(config: LoadTestConfig, port: int, console: Console) -> int:
@@ -36,32 +32,30 @@ def serve_page(config: LoadTestConfig, port: int, console: Console) -> int:
             *("--web-host", "127.0.0.1", "--web-port", str(port)),
             *("--results", str(config.results.absolute()), "--run-template", str(template)),
         ]
-        raise_open_file_limit()
-        locust = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, start_new_session=True)
-        progress(console)(f"Locust's page is http://127.0.0.1:{port} (Ctrl-C ends it)")
+        generator = Generator(command)
         try:
-            _sample_runs(locust, deployment, config.results)
-            return locust.wait()
+            generator.start(None)
+            progress(console)(f"Locust's page is http://127.0.0.1:{port} (Ctrl-C ends it)")
+            _sample_runs(generator, deployment, config.results)
+            return generator.wait()
         except KeyboardInterrupt:
-            locust.send_signal(signal.SIGINT)
-            with contextlib.suppress(KeyboardInterrupt, subprocess.TimeoutExpired):
-                locust.wait(_END_SECONDS)
+            with contextlib.suppress(KeyboardInterrupt):
+                generator.stop()
             return 0
         finally:
-            if locust.poll() is None:
-                locust.kill()
+            generator.kill()
 
 
-def _sample_runs(locust: subprocess.Popen[bytes], deployment: Deployment, results: Path) -> None:
+def _sample_runs(generator: Generator, deployment: Deployment, results: Path) -> None:
     """Samples resources into each run that the page starts, while it goes on."""
     sampler: ResourceSampler | None = None
     current: RunDirectory | None = None
-    while locust.poll() is None:
+    while generator.poll() is None:
         running = _running(results, deployment.url)
         if running != current:
             if sampler is not None:
                 sampler.stop()
-            sampler = ResourceSampler(running, deployment.resources, locust.pid) if running else None
+            sampler = ResourceSampler(running, deployment.resources, generator.pid) if running else None
             if sampler is not None:
                 sampler.start()
             current = running

@@ -29,7 +29,8 @@ def _parser() -> argparse.ArgumentParser:
         "run",
         help="report one run",
         description="Writes report.html and report.json into the directory of a run, finished or cut short.",
-        epilog="Exit code: 0 where the run met its objective, 1 where it did not, 2 for bad input.",
+        epilog="Exit code: 0 where the run met its objective, 1 where it did not or was cut short, "
+        "2 for bad input.",
     )
     run.add_argument("run", type=Path, metavar="RUN_DIR", help="the run's directory, results/<run_id>")
     return parser
@@ -37,13 +38,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def _report_run(path: Path) -> int:
     # Here, because they load pandas and matplotlib, which --help should not wait for.
-    from reports.verdict import verdict_lines
+    from reports.verdict import passed, verdict_lines
     from reports.write import write_report
 
     directory = RunDirectory(path)
     report = write_report(directory)
     sys.stdout.write("\n".join([*verdict_lines(report), f"report: {directory.report_html}"]) + "\n")
-    return PASSED if report.slo.passed else FAILED
+    return PASSED if passed(report) else FAILED
 
 
 if __name__ == "__main__":

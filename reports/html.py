@@ -16,7 +16,7 @@ from reports.drawing import HALF, NARROW, WIDE
 from reports.figures import Frame
 from reports.run_report import RunReport
 from reports.schema import RunConfig, RunJson
-from reports.sections.distribution import Fairness, ReplicaShare, WorkerShare
+from reports.sections.distribution import Evenness, ReplicaShare, WorkerShare
 from reports.sections.slo import Criterion
 
 MOST_ROWS = 300
@@ -55,6 +55,17 @@ class Drawing:
 
     wide: Markup
     narrow: Markup
+
+
+_EVENNESS: dict[Evenness, tuple[str, str]] = {
+    "single": ("One known", "unknown"),
+    "too few": ("Too few", "unknown"),
+    "even": ("Evenly", "good"),
+    "by chance": ("By chance", "unknown"),
+    "nearly even": ("Nearly", "good"),
+    "uneven": ("Unevenly", "caution"),
+    "very uneven": ("Very unevenly", "caution"),
+}
 
 
 def render(report: RunReport) -> str:
@@ -143,6 +154,8 @@ def _passed(report: RunReport) -> Answer:
     operations = _plural(report.totals.operations, "operation")
     facts.append(("failed", f"{formatting.count(report.totals.failures)} of {operations}"))
     verdict, state = ("Passed", "good") if report.slo.passed else ("Failed", "bad")
+    if report.slo.passed and report.run["status"] != "completed":
+        verdict, state = "Cut short", "caution"
     return Answer("Did it pass?", verdict, state, facts, "verdict", "Criteria")
 
 
@@ -182,22 +195,14 @@ def _even(report: RunReport) -> Answer:
     idle = sum(1 for part in parts if not part.steps and not part.sessions)
     facts = [
         ("Jain’s index", f"{formatting.significant(fairness.jain)}, {_plural(len(parts), noun)}"),
-        ("largest share", f"{formatting.percent(most.share)}, fair {formatting.percent(1 / len(parts))}"),
+        (
+            "largest share of steps",
+            f"{formatting.percent(most.share)}, fair {formatting.percent(1 / len(parts))}",
+        ),
         ("idle", _plural(idle, noun) if idle else f"no {noun}"),
     ]
-    verdict, state = _evenness(fairness, noun)
+    verdict, state = _EVENNESS[spread.evenness] if spread.evenness else ("Unknown", "unknown")
     return Answer(question, verdict, state, facts, section, more)
-
-
-def _evenness(fairness: Fairness, noun: str) -> tuple[str, str]:
-    """The distribution's first takeaway in a word; its bounds are the same."""
-    if fairness.chi2_p is None:
-        return f"One {noun}", "unknown"
-    if fairness.chi2_p >= 0.05:
-        return ("Evenly", "good") if fairness.jain >= 0.9 else ("By chance", "unknown")
-    if fairness.chi2_p >= 0.001 or fairness.jain >= 0.99:
-        return "Nearly", "good"
-    return ("Unevenly", "caution") if fairness.jain >= 0.8 else ("Very unevenly", "caution")
 
 
 def _trusted(report: RunReport) -> Answer:

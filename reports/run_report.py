@@ -175,6 +175,12 @@ def _notices(run: RunJson, run_totals: Totals) -> list[str]:
             f"All users were there together too briefly to measure in, so throughput counts the whole run of "
             f"{seconds(run_totals.duration_s)}, ramp-up and end included. Run longer, or spawn faster."
         )
+    if run["status"] == "completed" and run_totals.operations and run_totals.users < run["config"]["users"]:
+        notices.append(
+            f"Only {run_totals.users:,} of {count(run['config']['users'], 'user')} had started when the load "
+            "ended. Run longer, or spawn faster."
+        )
+    notices += [printable(incident) for incident in run.get("incidents", [])]
     planned_s = run["config"]["duration_s"]
     if (
         run["status"] == "completed"

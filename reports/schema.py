@@ -115,6 +115,8 @@ class RunJson(TypedDict):
     status: RunStatus
     status_detail: NotRequired[str | None]
     """Why a run was interrupted or failed, in words."""
+    incidents: NotRequired[list[str]]
+    """What happened to the deployment while the run went on, a sentence each."""
     started_at: float
     ended_at: float | None
     config: RunConfig

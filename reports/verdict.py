@@ -4,10 +4,15 @@ from reports.run_report import RunReport
 from reports.words import count, seconds, share
 
 
+def passed(report: RunReport) -> bool:
+    """Whether the run went to its end and met its objective."""
+    return report.slo.passed and report.run["status"] == "completed"
+
+
 def verdict_lines(report: RunReport) -> list[str]:
     """Whether the run passed, how fast it was, how it was spread, and whether the figures can be trusted."""
     totals, distribution, isolation = report.totals, report.distribution, report.isolation
-    outcome = "PASSED" if report.slo.passed else "FAILED"
+    outcome = "PASSED" if passed(report) else "CUT SHORT" if report.slo.passed else "FAILED"
     speed = f"{totals.throughput_steps_per_s:,.1f} steps/s with {count(totals.sessions, 'session')}"
     success = f"{share(totals.success_rate)} of {count(totals.operations, 'operation')} succeeded"
     lines = [f"{outcome}: {speed}, {success}"]

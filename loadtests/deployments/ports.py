@@ -73,6 +73,13 @@ def check_free(port: int, setting: str) -> None:
         ) from None
 
 
+def free_port() -> int:
+    """A port that nothing listens on now."""
+    held = HeldPort(0)
+    held.release()
+    return held.port
+
+
 def hold_replica_ports(count: int) -> list[HeldPort]:
     """Holds free ports for replicas. Raises LoadTestError where there are not enough."""
     held: list[HeldPort] = []

@@ -16,9 +16,7 @@ def remove_remains(registry: Registry = REGISTRY) -> list[str]:
     """Takes down what crashed commands have left; a line for each, for people to read."""
     lines = []
     for record in find_remains(registry):
-        what = (
-            f"what a command that ended {_when(record)} left behind ({record.kind} deployment {record.name})"
-        )
+        what = f"what a crashed command left behind: {record.kind} deployment {record.name}{_when(record)}"
         try:
             take_down(record, registry)
             lines.append(f"removed {what}")
@@ -47,5 +45,5 @@ def take_down_running(registry: Registry = REGISTRY) -> list[str]:
 
 def _when(record: Record) -> str:
     if not record.started_at:
-        return "without a trace"
-    return time.strftime("started on %Y-%m-%d at %H:%M:%S", time.localtime(record.started_at))
+        return ""
+    return time.strftime(", started on %Y-%m-%d at %H:%M:%S", time.localtime(record.started_at))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from reports.words import count, factor, listing, printable, share
 
 _UNEVEN_P = 0.001
 _DOUBTFUL_P = 0.05
+_ROUGHLY_EVEN_JAIN, _UNEVEN_JAIN = 0.9, 0.8
 _NEARLY_EVEN_JAIN = 0.99
 _NOTABLE_RATIO = 1.1
 _ENOUGH_EACH = 5
@@ -67,6 +68,10 @@ class Fairness:
     """None where the least loaded part got nothing."""
 
 
+Evenness = Literal["single", "too few", "even", "by chance", "nearly even", "uneven", "very uneven"]
+"""How even a spread is. `by chance`: uneven, but no more than sessions thrown at random would be."""
+
+
 @dataclass(frozen=True)
 class Distribution:
     """How a run was spread. Both lists are empty where no observation named who answered."""
@@ -82,6 +87,8 @@ class Distribution:
     unattributed_steps: int
     """Successful steps whose observation named no host."""
     takeaways: list[str]
+    evenness: Evenness | None = None
+    """Of the spread over workers, or over replicas where workers are unknown; None where both are."""
 
 
 def summarize(steps: Steps, answers: Answers, topology: Topology, config: RunConfig) -> Distribution:
@@ -115,8 +122,10 @@ def summarize(steps: Steps, answers: Answers, topology: Topology, config: RunCon
             workers += _workers_of(
                 replica, answers, topology["workers"], worker_sessions, worker_steps, attributed
             )
-    replica_fairness = _fairness([getattr(part, unit) for part in replicas])
-    worker_fairness = _fairness([getattr(part, unit) for part in workers])
+    # Users keep their HTTP connections, so their steps are not thrown independently, as the test supposes.
+    independent = unit == "sessions" or config["transport"] == "ws"
+    replica_fairness = _fairness([getattr(part, unit) for part in replicas], independent)
+    worker_fairness = _fairness([getattr(part, unit) for part in workers], independent)
     return Distribution(
         replicas=replicas,
         workers=workers,
@@ -133,6 +142,8 @@ def summarize(steps: Steps, answers: Answers, topology: Topology, config: RunCon
             *_unexpected(workers, expected, attributed, unattributed),
             *_balancing(config["balancing"], len(replicas)),
         ],
+        evenness=judge_evenness(worker_fairness, workers, unit)
+        or judge_evenness(replica_fairness, replicas, unit),
     )
 
 
@@ -191,14 +202,14 @@ def _workers_of(
     return workers + [WorkerShare(replica.host, replica.name, None, 0, 0, 0.0)] * silent
 
 
-def _fairness(loads: list[int]) -> Fairness | None:
+def _fairness(loads: list[int], independent: bool) -> Fairness | None:
     if not sum(loads):
         return None
     values = np.array(loads, dtype=np.float64)
     least = float(values.min())
     return Fairness(
         jain=jain_index(values),
-        chi2_p=equal_shares_p(values),
+        chi2_p=equal_shares_p(values) if independent else None,
         max_over_min=float(values.max()) / least if least else None,
     )
 
@@ -207,24 +218,44 @@ def _product(replicas: int | None, workers: int | None) -> int | None:
     return None if replicas is None or workers is None else replicas * workers
 
 
-def _evenness(noun: str, parts: Sequence[Any], fairness: Fairness | None, unit: str) -> list[str]:
+def judge_evenness(fairness: Fairness | None, parts: Sequence[Any], unit: str) -> Evenness | None:
+    """How even a spread of `unit` over `parts` is; None where nothing was spread."""
     if fairness is None:
+        return None
+    if len(parts) == 1:
+        return "single"
+    if sum(getattr(part, unit) for part in parts) < _ENOUGH_EACH * len(parts):
+        return "too few"
+    jain, p = fairness.jain, fairness.chi2_p
+    if p is not None and p >= _DOUBTFUL_P:
+        return "even" if jain >= _ROUGHLY_EVEN_JAIN else "by chance"
+    if jain >= _NEARLY_EVEN_JAIN or (p is not None and p >= _UNEVEN_P):
+        return "nearly even"
+    return "uneven" if jain >= _UNEVEN_JAIN else "very uneven"
+
+
+def _evenness(noun: str, parts: Sequence[Any], fairness: Fairness | None, unit: str) -> list[str]:
+    judgement = judge_evenness(fairness, parts, unit)
+    if fairness is None or judgement is None:
         return []
-    if fairness.chi2_p is None:
-        return ["One worker carried everything: there was nothing to spread."] if noun == "worker" else []
     over = f"{unit} over {count(len(parts), noun)}"
-    load = sum(getattr(part, unit) for part in parts)
-    if load < _ENOUGH_EACH * len(parts):
-        return [f"{count(load, unit[:-1])} over {count(len(parts), noun)} are too few to judge the spread."]
     index = f"Jain's index {fairness.jain:.3f}"
     p = fairness.chi2_p
+    if judgement == "single":
+        return [f"Only one {noun} is known, and it carried everything."] if noun == "worker" else []
+    if judgement == "too few":
+        load = sum(getattr(part, unit) for part in parts)
+        are = "is" if load == 1 else "are"
+        return [f"{count(load, unit[:-1])} over {count(len(parts), noun)} {are} too few to judge the spread."]
+    if p is None:
+        return [f"The spread of {over} is {judgement} ({index})."]
     if p >= _DOUBTFUL_P:
         return [f"The spread of {over} is as even as chance would have it (p = {p:.2f}, {index})."]
     if p >= _UNEVEN_P:
         return [
             f"The spread of {over} is a little less even than chance would have it (p = {p:.3f}, {index})."
         ]
-    if fairness.jain >= _NEARLY_EVEN_JAIN:
+    if judgement == "nearly even":
         return [f"The spread of {over} is nearly even ({index}), though not by chance (p < 0.001)."]
     return [f"The spread of {over} is more uneven than chance explains (p < 0.001, {index})."]
 

@@ -42,7 +42,8 @@ class Totals:
 def summarize(steps: Steps, answers: Answers, spans: UserSpans) -> Totals:
     """Counts a run's operations and measures its throughput.
 
-    Where the environment names no session, every successful connect counts as one.
+    Where the environment names no session, every connect counts as one that was followed by an answer: a
+    server may accept a connection only to turn its session away.
     """
     operations = int(steps.op.size)
     succeeded = int(np.count_nonzero(steps.succeeded))
@@ -96,5 +97,13 @@ def _sessions(steps: Steps, answers: Answers) -> int:
     if named.size:
         sessions = np.count_nonzero(np.bincount(named))
     else:
-        sessions = np.count_nonzero(over_ws & (steps.op == CONNECT))
+        sessions = np.count_nonzero(_answered_connects(steps, over_ws))
     return int(sessions + np.count_nonzero(np.bincount(over_http)))
+
+
+def _answered_connects(steps: Steps, over_ws: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    order = np.argsort(steps.user, kind="stable")
+    user, connected, succeeded = steps.user[order], (over_ws & (steps.op == CONNECT))[order], over_ws[order]
+    answered = np.zeros(order.size, dtype=np.bool_)
+    answered[:-1] = connected[:-1] & succeeded[1:] & (user[1:] == user[:-1])
+    return answered

@@ -23,13 +23,13 @@ def config(*arguments: str) -> LoadTestConfig:
 
 def test_the_command_says_all_that_was_configured() -> None:
     command = locust_command(
-        config("--users", "7", "--wait", "uniform:0:1", "--action", '{"a": 1}', "--processes", "3"),
+        config("--users", "7", "--think-time", "uniform:0:1", "--action", '{"a": 1}', "--processes", "3"),
         "http://127.0.0.1:1",
     )
     for option, value in (
         ("--host", "http://127.0.0.1:1"),
         ("--users", "7"),
-        ("--wait", "uniform:0:1"),
+        ("--think-time", "uniform:0:1"),
         ("--action", '{"a": 1}'),
         ("--processes", "3"),
         ("--run-time", "20s"),

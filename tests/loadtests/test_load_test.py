@@ -10,7 +10,6 @@ import psutil
 import pytest
 
 from loadtests.deployments.local import LocalDeployment
-from loadtests.deployments.registry import MARKER, REGISTRY
 from reports.run_directory import RunDirectory
 from tests.conftest import ROOT
 
@@ -25,14 +24,30 @@ def command(results: Path, *options: str) -> list[str]:
 
 def run(results: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command(results, *options), cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+        command(results, *options),
+        cwd=ROOT,
+        env=owned(results),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
 
 
 def start(results: Path, *options: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        command(results, *options), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command(results, *options),
+        cwd=ROOT,
+        env=owned(results),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
+
+
+def owned(results: Path) -> dict[str, str]:
+    """An environment by which whatever a run starts can be told from what others started."""
+    return {**os.environ, "OWNER_OF_THIS_RUN": str(results)}
 
 
 def only_run(results: Path) -> RunDirectory:
@@ -52,10 +67,8 @@ def remains(results: Path) -> list[str]:
     found = []
     for process in psutil.process_iter():
         try:
-            mine = str(results) in " ".join(process.cmdline()) or any(
-                record.name == process.environ().get(MARKER) for record in REGISTRY.records()
-            )
-            if mine:
+            names = " ".join([*process.cmdline(), process.environ().get("OWNER_OF_THIS_RUN", "")])
+            if str(results) in names:
                 found.append(" ".join(process.cmdline()))
         except psutil.Error:
             continue
@@ -101,7 +114,7 @@ def test_an_slo_that_is_missed_is_exit_code_1(deployment: LocalDeployment, tmp_p
 
 
 def test_ctrl_c_leaves_a_report_and_nothing_running(tmp_path: Path) -> None:
-    process = start(tmp_path, "--target", "local", "--duration", "60")
+    process = start(tmp_path, "--target", "local", "--replicas", "1", "--workers", "1", "--duration", "60")
     wait_for_steps(tmp_path)
     time.sleep(1)
     process.send_signal(signal.SIGINT)
@@ -130,7 +143,7 @@ def test_a_killed_generator_still_reports(deployment: LocalDeployment, tmp_path:
 
 
 def test_what_a_killed_run_left_is_removed_by_the_next_command_which_says_so(tmp_path: Path) -> None:
-    process = start(tmp_path, "--target", "local", "--duration", "60")
+    process = start(tmp_path, "--target", "local", "--replicas", "1", "--workers", "1", "--duration", "60")
     wait_for_steps(tmp_path)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=60)
@@ -153,7 +166,7 @@ def test_what_a_killed_run_left_is_removed_by_the_next_command_which_says_so(tmp
 
 
 def test_sigterm_takes_everything_down(tmp_path: Path) -> None:
-    process = start(tmp_path, "--target", "local", "--duration", "60")
+    process = start(tmp_path, "--target", "local", "--replicas", "1", "--workers", "1", "--duration", "60")
     wait_for_steps(tmp_path)
     process.terminate()
     process.communicate(timeout=90)

@@ -1,5 +1,6 @@
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -122,6 +123,20 @@ def test_a_killed_worker_process_leaves_the_others_rows(deployment: LocalDeploym
         process.kill()
     steps = only_run(tmp_path).read_steps().to_pandas()
     assert steps["generator"].nunique() == 2
+    last = steps[steps["error"].isna()].groupby("generator", observed=True)["started_at"].max()
+    assert last.max() - last.min() > 1
+
+
+def test_rows_that_cannot_be_written_are_told_by_the_exit_code(
+    deployment: LocalDeployment, tmp_path: Path
+) -> None:
+    limited = f"ulimit -f 100; exec {shlex.join(command(deployment.url, tmp_path, '--wait', '0'))}"
+    done = subprocess.run(
+        ["bash", "-c", limited], cwd=ROOT, capture_output=True, text=True, timeout=90, check=False
+    )
+    assert done.returncode == 3
+    assert "Rows are missing" in done.stderr
+    assert only_run(tmp_path).path.exists()
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import socket
 import threading
@@ -56,7 +57,7 @@ def client(timeout_s: float = 5) -> UserAgent:
 
 
 def step(url: str, timeout_s: float = 5) -> Answer:
-    return parse_response(post(client(timeout_s), url, {"action": {}}))
+    return parse_response(post(client(timeout_s), url, {"action": {}}, timeout_s))
 
 
 def test_a_result_says_who_answered(start: Start) -> None:
@@ -65,7 +66,7 @@ def test_a_result_says_who_answered(start: Start) -> None:
 
 def test_headers_say_who_answered_where_the_result_does_not(start: Start) -> None:
     url = start(lambda handler: reply(handler, 422, {"detail": []}, X_Served_By="h:1;pid=7"))
-    response = post(client(), url, {})
+    response = post(client(), url, {}, 5)
     assert (responder(response).host, responder(response).pid) == ("h:1", 7)
 
 
@@ -80,6 +81,18 @@ def test_an_error_status_has_its_category(start: Start, status: int, category: s
 def test_no_reply_in_time_is_a_timeout(start: Start) -> None:
     with pytest.raises(OperationError) as raised:
         step(start(lambda _: time.sleep(1)), 0.2)
+    assert raised.value.category == "timeout"
+
+
+def test_a_server_that_drips_bytes_does_not_put_the_timeout_off(start: Start) -> None:
+    def drip(handler: BaseHTTPRequestHandler) -> None:
+        for byte in b"HTTP/1.1 200 OK\r\n" * 20:
+            with contextlib.suppress(OSError):
+                handler.connection.sendall(bytes([byte]))
+            time.sleep(0.02)
+
+    with pytest.raises(OperationError) as raised:
+        step(start(drip), 0.3)
     assert raised.value.category == "timeout"
 
 

@@ -24,7 +24,7 @@ def start() -> Iterator[Start]:
     servers: list[Server] = []
 
     def start_server(handler: Handler) -> str:
-        server = serve(handler, "127.0.0.1", 0)
+        server = serve(handler, "127.0.0.1", 0, close_timeout=0.2)
         servers.append(server)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         return f"http://127.0.0.1:{server.socket.getsockname()[1]}"
@@ -122,6 +122,29 @@ def test_a_server_that_drips_bytes_does_not_put_the_timeout_off() -> None:
         error = failure(lambda: session(f"http://127.0.0.1:{listener.getsockname()[1]}", 0.3))
     assert error.category == "connect_timeout"
     assert time.monotonic() - begin < 20
+
+
+def test_thinking_leaves_the_next_requests_time_alone(start: Start) -> None:
+    def slow(connection: ServerConnection) -> None:
+        for _ in connection:
+            time.sleep(0.3)
+            connection.send(REPLY)
+
+    one = session(start(slow))
+    one.idle(0.05)
+    assert one.request(b" " * 900_000 + RESET, 5).pid == 5
+
+
+def test_what_comes_unasked_is_no_reply_to_the_next_request(start: Start) -> None:
+    def eager(connection: ServerConnection) -> None:
+        for _ in connection:
+            connection.send(REPLY)
+            connection.send(REPLY)
+
+    one = session(start(eager))
+    one.request(RESET, 2)
+    one.idle(0.2)
+    assert failure(lambda: one.request(RESET, 2)).category == "protocol"
 
 
 def test_a_session_that_the_server_closes_is_lost_with_its_reason(start: Start) -> None:

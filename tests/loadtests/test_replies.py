@@ -35,6 +35,8 @@ def test_an_observation_says_who_answered() -> None:
         {"host_url": 7, "pid": "42", "session_hash": None, "waited_seconds": "x", "metadata": []},
         {"host_url": {}, "pid": True, "session_hash": [], "waited_seconds": None, "metadata": None},
         {"host_url": "", "pid": 2**70, "session_hash": "", "waited_seconds": 2**70, "metadata": {}},
+        {"host_url": "http://", "pid": 1.5, "session_hash": 5, "waited_seconds": float("inf"), "metadata": 1},
+        {"host_url": "://", "pid": "", "session_hash": False, "waited_seconds": -1.0, "metadata": 3},
     ],
 )
 def test_fields_of_a_wrong_type_are_left_out(changes: dict[str, object]) -> None:
@@ -47,6 +49,14 @@ def test_an_observation_of_another_environment_names_nobody() -> None:
     answer = parse_message('{"type": "observation", "data": {"observation": {"echo": 1}, "done": true}}')
     assert answer.host is None
     assert answer.done
+
+
+def test_names_can_be_stored_and_shown_whatever_a_server_sends() -> None:
+    answer = parse_message(observation(host_url="http://\ud800:1", session_hash="a\x1b[31m\r\nb"))
+    assert (answer.host, answer.session_hash) == ("�:1", "a�[31m��b")
+    with pytest.raises(OperationError) as raised:
+        parse_message(error("EXECUTION_ERROR", more="\ud800").replace('"no"', '"\\ud800 \\u001b[31m"'))
+    assert raised.value.detail.isprintable()
 
 
 @pytest.mark.parametrize(
@@ -107,6 +117,7 @@ def test_who_served_stands_in_headers() -> None:
     assert served_by(None, "10.0.0.1:8000, 10.0.0.2:8000").host == "10.0.0.2:8000"
     assert served_by(None, None).host is None
     assert served_by("h;pid=²", None).pid is None
+    assert served_by("h;pid=" + "9" * 30, None).pid is None
 
 
 def test_a_host_is_a_url_without_its_scheme() -> None:

@@ -3,7 +3,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from loadtests.terminal import print_verdict, progress
+from loadtests.finish import print_verdict
+from loadtests.terminal import progress
 from reports.run_directory import RunDirectory
 from tests.reports import sample_reports
 

@@ -1,4 +1,5 @@
 import json
+import math
 import os
 import subprocess
 import sys
@@ -37,8 +38,13 @@ def steps_of_a_run(url: str, results: Path, *options: str) -> pd.DataFrame:
 
 
 @contextmanager
-def foreign_environment(episode: int) -> Iterator[tuple[str, list[dict[str, object]]]]:
-    """An environment that names nobody and is done after `episode` steps; it notes the messages it gets."""
+def foreign_environment(
+    episode: int, answers: float = math.inf
+) -> Iterator[tuple[str, list[dict[str, object]]]]:
+    """An environment that names nobody and is done after `episode` steps; it notes the messages it gets.
+
+    After so many `answers` in all it hangs.
+    """
     messages: list[dict[str, object]] = []
 
     def handle(connection: ServerConnection) -> None:
@@ -47,10 +53,12 @@ def foreign_environment(episode: int) -> Iterator[tuple[str, list[dict[str, obje
             message = json.loads(text)
             messages.append(message)
             steps = 0 if message["type"] == "reset" else steps + 1
+            if len(messages) > answers:
+                continue
             data = {"observation": {"text": "hi"}, "reward": 0.0, "done": steps >= episode}
             connection.send(json.dumps({"type": "observation", "data": data}))
 
-    with serve(handle, "127.0.0.1", 0) as server:
+    with serve(handle, "127.0.0.1", 0, close_timeout=0.2) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.socket.getsockname()[1]}", messages
         server.shutdown()
@@ -64,6 +72,15 @@ def test_another_environment_gets_the_action_as_given_and_a_reset_when_it_is_don
     assert one[:9] == ["connect", "reset", "step", "step", "step", "reset", "step", "step", "step"]
     assert steps["error"].isna().all()
     assert steps[["host", "pid", "session_hash", "waited_s", "wait_s"]].isna().all().all()
+
+
+def test_a_server_that_hangs_until_the_end_has_failed(tmp_path: Path) -> None:
+    with foreign_environment(episode=10**9, answers=40) as (url, _):
+        steps = steps_of_a_run(url, tmp_path, "--action", "{}", "--think-time", "0.01", "--stop-timeout", "6")
+    hung = steps[steps["error"] == "timeout"]
+    assert hung["user"].nunique() == 4
+    assert (hung["latency_s"] >= 5).all()
+    assert hung["error_detail"].str.contains("when the load ended").all()
 
 
 @pytest.fixture(scope="module")

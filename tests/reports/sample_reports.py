@@ -8,7 +8,13 @@ from numpy.typing import NDArray
 
 from reports.run_report import RunReport
 from reports.schema import RunConfig, RunJson
-from reports.sections.distribution import Distribution, Fairness, ReplicaShare, WorkerShare
+from reports.sections.distribution import (
+    Distribution,
+    Fairness,
+    ReplicaShare,
+    WorkerShare,
+    judge_evenness,
+)
 from reports.sections.errors import ErrorGroup, Errors
 from reports.sections.isolation import Isolation
 from reports.sections.latency import Curve, HeatMap, Latency, OverTime, Summary
@@ -133,6 +139,7 @@ def with_errors() -> RunReport:
             report.distribution,
             workers=workers,
             worker_fairness=Fairness(0.62, 1e-9, None),
+            evenness="very uneven",
             unattributed_steps=12,
             takeaways=["One of 8 workers got nothing, and one carried 45 % of all sessions."],
         ),
@@ -287,6 +294,7 @@ def distribution(replicas: int, workers: int, sessions: int, steps: int) -> Dist
         unit="sessions",
         unattributed_steps=0,
         takeaways=["Sessions were spread as evenly as chance allows."],
+        evenness=judge_evenness(fairness(each), rows, "sessions"),
     )  # fmt: skip
 
 

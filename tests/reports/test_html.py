@@ -11,7 +11,7 @@ import pytest
 
 from reports import html
 from reports.run_report import RunReport
-from reports.sections.distribution import Fairness
+from reports.sections.distribution import Evenness
 from tests.reports import sample_reports
 
 SECTIONS = (
@@ -129,21 +129,24 @@ def test_a_failed_interrupted_run_says_so_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fairness", "verdict"),
+    ("evenness", "verdict"),
     [
-        (Fairness(0.97, 0.2, 1.5), "Evenly"),
-        (Fairness(0.70, 0.2, None), "By chance"),
-        (Fairness(0.98, 0.01, 1.3), "Nearly"),
-        (Fairness(0.995, 1e-6, 1.1), "Nearly"),
-        (Fairness(0.95, 1e-6, 1.6), "Unevenly"),
-        (Fairness(0.50, 1e-6, None), "Very unevenly"),
-        (Fairness(1.0, None, 1.0), "One worker"),
+        ("even", "Evenly"),
+        ("by chance", "By chance"),
+        ("too few", "Too few"),
+        ("very uneven", "Very unevenly"),
     ],
 )
-def test_the_spread_is_judged_against_chance(fairness: Fairness, verdict: str) -> None:
+def test_the_spread_is_told_in_a_word(evenness: Evenness, verdict: str) -> None:
     report = sample_reports.normal()
-    report = replace(report, distribution=replace(report.distribution, worker_fairness=fairness))
+    report = replace(report, distribution=replace(report.distribution, evenness=evenness))
     assert f"Was it evenly spread? {verdict} " in page_of(report).text
+
+
+def test_a_run_that_was_cut_short_has_not_passed() -> None:
+    report = sample_reports.normal()
+    report = replace(report, run={**report.run, "status": "interrupted"})
+    assert "Did it pass? Cut short " in page_of(report).text
 
 
 def test_what_is_not_known_is_called_unknown() -> None:

@@ -31,6 +31,7 @@ def run_of(path: Path, rows: list[Row], **changes: Any) -> RunDirectory:
     path.mkdir()
     directory = RunDirectory(path)
     run: Any = run_json("a-run", SyntheticRun(), 1_760_000_020.0) | changes
+    run["config"]["users"] = len({row["user"] for row in rows})
     directory.write_run(run)
     pq.write_table(table(rows), directory.steps_parquet)
     return directory
@@ -116,6 +117,17 @@ def test_few_steps_and_a_short_window_are_told(tmp_path: Path) -> None:
     notices = report_run(run_of(tmp_path / "run", [step(0), step(0.2)])).notices
     assert notices[0].startswith("Only 2 steps succeeded")
     assert notices[1].startswith("All users were there together too briefly")
+
+
+def test_users_that_never_started_are_told(tmp_path: Path) -> None:
+    directory = run_of(tmp_path / "run", [step(at / 10) for at in range(200)])
+    run = directory.read_run()
+    run["config"]["users"] = 64
+    run["incidents"] = ["replica-1 ended before the load did."]
+    directory.write_run(run)
+    notices = report_run(directory).notices
+    assert notices[0].startswith("Only 1 of 64 users had started when the load ended")
+    assert notices[1] == "replica-1 ended before the load did."
 
 
 def test_users_that_were_not_answered_any_more_are_told(tmp_path: Path) -> None:

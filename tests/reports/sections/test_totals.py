@@ -28,7 +28,12 @@ def test_sessions_are_counted_by_name() -> None:
 
 
 def test_sessions_without_a_name_are_counted_by_connect() -> None:
-    assert totals([connect(0), step(1), connect(2), connect(3, error="refused")]).sessions == 2
+    rows = [connect(0), step(1), connect(2), step(3), connect(4, error="refused")]
+    assert totals(rows).sessions == 2
+
+
+def test_a_session_that_was_turned_away_is_none() -> None:
+    assert totals([connect(0), step(1), connect(2), step(3, error="capacity"), connect(4)]).sessions == 1
 
 
 def test_over_http_sessions_are_users_that_were_answered() -> None:
