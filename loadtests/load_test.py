@@ -50,9 +50,9 @@ def run_load_test(config: LoadTestConfig, console: Console) -> int:
         status, detail = _make_load(config, deployment, directory, console)
         _note_incidents(directory, deployment)
     progress(console)("writing the report")
-    from loadtests.finish import finish_run, print_verdict  # loads pandas and matplotlib: not before the load
-
     try:
+        from loadtests.finish import finish_run, print_verdict  # loads pandas and matplotlib: after the load
+
         report = finish_run(directory, status, detail)
     except KeyboardInterrupt:
         progress(console)(f"the report is not finished: make report RUN={directory.path}")
@@ -66,7 +66,9 @@ def run_load_test(config: LoadTestConfig, console: Console) -> int:
 
 
 def _note_incidents(directory: RunDirectory, deployment: Deployment) -> None:
-    alive = {usage.name for usage in deployment.resources() if usage.role == "replica"}
+    alive: set[str] = set(deployment.hosts())
+    with contextlib.suppress(Exception):  # the records matter more
+        alive = {usage.name for usage in deployment.resources() if usage.role == "replica"}
     names = deployment.topology()["names"]
     if gone := [names.get(host, host) for host in deployment.hosts() if host not in alive]:
         run = directory.read_run()

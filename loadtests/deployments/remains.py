@@ -16,7 +16,7 @@ def remove_remains(registry: Registry = REGISTRY) -> list[str]:
     """Takes down what crashed commands have left; a line for each, for people to read."""
     lines = []
     for record in find_remains(registry):
-        what = f"what a crashed command left behind: {record.kind} deployment {record.name}{_when(record)}"
+        what = f"what a crashed command{_when(record)} left behind ({record.kind} deployment {record.name})"
         try:
             take_down(record, registry)
             lines.append(f"removed {what}")
@@ -46,4 +46,4 @@ def take_down_running(registry: Registry = REGISTRY) -> list[str]:
 def _when(record: Record) -> str:
     if not record.started_at:
         return ""
-    return time.strftime(", started on %Y-%m-%d at %H:%M:%S", time.localtime(record.started_at))
+    return time.strftime(" that started on %Y-%m-%d at %H:%M:%S", time.localtime(record.started_at))

@@ -93,7 +93,7 @@ def test_removes_what_a_killed_command_left(registry: Registry, start_owner: Sta
     owner.wait()
     assert members("run-killed", registry.home("run-killed"))
     (line,) = remove_remains(registry)
-    assert line.startswith("removed what a command that ended")
+    assert line.startswith("removed what a crashed command that started on ")
     assert "(local deployment run-killed)" in line
     assert members("run-killed", registry.home("run-killed")) == []
     assert not registry.directory.exists()
@@ -133,7 +133,7 @@ def test_remains_without_a_readable_record_are_found_by_their_marker(registry: R
     registry.directory.mkdir()
     (registry.directory / "run-2.json").write_text("not JSON")
     (line,) = remove_remains(registry)
-    assert line == "removed what a command that ended without a trace left behind (local deployment run-2)"
+    assert line == "removed what a crashed command left behind (local deployment run-2)"
     assert not psutil.pid_exists(left.pid)
     left.wait()
 
