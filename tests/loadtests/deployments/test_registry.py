@@ -20,6 +20,7 @@ def test_reads_what_was_written(registry: Registry) -> None:
     written.processes.append(Process.of(os.getpid()))
     registry.create(written)
     assert registry.records() == [written]
+    registry.remove(written.name)
 
 
 def test_a_name_can_be_used_once(registry: Registry) -> None:
