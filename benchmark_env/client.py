@@ -9,7 +9,7 @@ from openenv.core.env_server.types import State
 from .models import BenchmarkAction, BenchmarkObservation
 
 
-class BenchmarkEnv(EnvClient[BenchmarkAction, BenchmarkObservation, State]):  # type: ignore[misc]
+class BenchmarkEnv(EnvClient[BenchmarkAction, BenchmarkObservation, State]):
     """One session on a Benchmark environment server, over one WebSocket connection.
 
     Works in synchronous code, awaited in asynchronous code, and as a context manager of either kind::

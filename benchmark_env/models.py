@@ -14,7 +14,7 @@ else:
 MAX_WAIT_SECONDS: Final = read_max_wait_seconds(os.environ)
 
 
-class BenchmarkAction(Action):  # type: ignore[misc]
+class BenchmarkAction(Action):
     """Wait for a while, then answer."""
 
     wait_seconds: float = Field(
@@ -27,7 +27,7 @@ class BenchmarkAction(Action):  # type: ignore[misc]
     )
 
 
-class BenchmarkObservation(Observation):  # type: ignore[misc]
+class BenchmarkObservation(Observation):
     """Who answered, and how long it waited.
 
     `reward` is 1 / (1 + wait_seconds) after a step and None after a reset; `done` is always False; `metadata`

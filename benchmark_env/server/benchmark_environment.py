@@ -22,7 +22,7 @@ else:
     from server import identity
 
 
-class BenchmarkEnvironment(Environment[BenchmarkAction, BenchmarkObservation, State]):  # type: ignore[misc]
+class BenchmarkEnvironment(Environment[BenchmarkAction, BenchmarkObservation, State]):
     """One session: counts its steps, and keeps the identity it got at its first reset or step."""
 
     SUPPORTS_CONCURRENT_SESSIONS = True

@@ -76,7 +76,7 @@ class DrainingServer(Server):
         return logging.getLogger("uvicorn.error")
 
 
-class BenchmarkWorker(UvicornWorker):  # type: ignore[misc]
+class BenchmarkWorker(UvicornWorker):
     """Serves the application of `app.py` with the settings that the environment variables give."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

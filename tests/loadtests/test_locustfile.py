@@ -32,6 +32,19 @@ def run(url: str, results: Path, *options: str) -> subprocess.CompletedProcess[s
     )
 
 
+def start(url: str, results: Path, *options: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command(url, results, *options), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+
+def wait_for_rows(results: Path) -> None:
+    deadline = time.monotonic() + 30
+    while not any(stream.stat().st_size > 10_000 for stream in results.glob("*/steps.arrows")):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def only_run(results: Path) -> RunDirectory:
     (path,) = [path for path in results.iterdir() if path.is_dir()]
     return RunDirectory(path)
@@ -78,17 +91,9 @@ def test_episodes_begin_with_a_reset(deployment: LocalDeployment, tmp_path: Path
 
 
 def test_a_kill_loses_at_most_the_last_second(deployment: LocalDeployment, tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        command(deployment.url, tmp_path, "-t", "60s"),
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    process = start(deployment.url, tmp_path, "-t", "60s")
     try:
-        deadline = time.monotonic() + 30
-        while not any(stream.stat().st_size > 10_000 for stream in tmp_path.glob("*/steps.arrows")):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        wait_for_rows(tmp_path)
         time.sleep(2.5)
     finally:
         killed_at = time.time()
@@ -105,17 +110,9 @@ def test_a_kill_loses_at_most_the_last_second(deployment: LocalDeployment, tmp_p
 
 
 def test_a_killed_worker_process_leaves_the_others_rows(deployment: LocalDeployment, tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        command(deployment.url, tmp_path, "--processes", "2", "-t", "6s"),
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    process = start(deployment.url, tmp_path, "--processes", "2", "-t", "6s")
     try:
-        deadline = time.monotonic() + 30
-        while not any(stream.stat().st_size > 10_000 for stream in tmp_path.glob("*/steps.arrows")):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        wait_for_rows(tmp_path)
         time.sleep(2)
         os.kill(psutil.Process(process.pid).children()[0].pid, signal.SIGKILL)
         process.wait(60)
