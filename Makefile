@@ -24,14 +24,27 @@ help:
 	@echo "  WAIT [0.1]               seconds a step waits: a number, uniform:LOW:HIGH, exponential:MEAN …"
 	@echo "  TRANSPORT [ws]           ws or http"
 	@echo "  PROCESSES [1] PORT [8000] and more: $(BIN)/python -m loadtests run --help"
+	@echo
+	@echo "Settings of one command only; what each does: $(BIN)/python -m loadtests scaling --help"
+	@echo "  scaling   lists (USERS=1,8,64), REPETITIONS [2] SCENARIO [sustained] WARMUP [1] SEED GRID RESUME"
+	@echo "  capacity  START [16] MOST [16384] TRIES [3] PRECISION [2.5] BUDGET [10m]"
+	@echo "  compare   FAIL_ON_REGRESSION=PERCENT"
 
 .PHONY: loadtest
 loadtest: $(READY) ## one load test: deployment up, load, report, deployment down
 	@$(BIN)/python -m loadtests run
 
+.PHONY: scaling
+scaling: $(READY) ## an experiment over a grid of deployments and loads, and its scaling report
+	@$(BIN)/python -m loadtests scaling
+
 .PHONY: webui
 webui: $(READY) ## the same deployment under Locust's web page on http://127.0.0.1:8089
 	@$(BIN)/python -m loadtests webui
+
+.PHONY: capacity
+capacity: $(READY) ## search how many sessions a deployment holds, what stops it, and how to lift that
+	@$(BIN)/python -m loadtests capacity
 
 .PHONY: up
 up: $(READY) ## bring a deployment up and leave it running
@@ -45,6 +58,12 @@ down: $(READY) ## take down what make up left running
 report: $(READY) ## write the report of a recorded run again: make report RUN=results/…
 	@$(BIN)/python -m reports run "$(or $(RUN),results)"
 
+.PHONY: compare
+compare: $(READY) ## compare two runs or experiments: make compare A=results/… B=results/…
+	@test -n "$(A)" -a -n "$(B)" || { \
+	  echo "error: name both, the baseline A and what is held against it: make compare A=results/… B=results/…" >&2; exit 2; }
+	@$(BIN)/python -m reports compare "$(A)" "$(B)" $(if $(FAIL_ON_REGRESSION),--fail-on-regression "$(FAIL_ON_REGRESSION)")
+
 .PHONY: test
 test: $(READY) ## lint, types and all tests
 	@echo "· lint"
@@ -53,16 +72,24 @@ test: $(READY) ## lint, types and all tests
 	@echo "· types"
 	@$(BIN)/mypy
 	@echo "· tests"
-	@$(BIN)/pytest $(TESTS)
+	@$(BIN)/pytest -n 2 $(TESTS)
 
 .PHONY: bench
 bench: $(READY) ## measure the recorder's cost and the report's speed
 	@$(BIN)/python -m benchmarks.recorder_cost
 	@$(BIN)/python -m benchmarks.report_speed
 
+.PHONY: truth
+truth: $(READY) ## search servers whose capacity is known, five times: every answer must be right
+	@$(BIN)/python -m benchmarks.capacity_truth
+
 .PHONY: image
 image: ## build the environment's image, benchmark-env:latest
 	@docker build -t benchmark-env:latest -f benchmark_env/server/Dockerfile benchmark_env
+
+.PHONY: push
+push: $(READY) ## upload the environment to Hugging Face Spaces: PUSH="--repo-id me/name --private"
+	@cd benchmark_env && PATH="$(CURDIR)/$(BIN):$$PATH" openenv push $(PUSH)
 
 .PHONY: lock
 lock: $(READY) ## pin the newest versions that pyproject.toml allows

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+WEB_PAGE: Final = "ENABLE_WEB_INTERFACE"
 LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 _ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:\[\]/\s]+):(?P<port>[0-9]{1,5})")
 _FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
@@ -26,7 +27,7 @@ class Settings:
     """What the server is told by its environment variables; durations in seconds."""
 
     workers: int
-    """`WORKERS`: gunicorn worker processes."""
+    """`WORKERS`: gunicorn worker processes; one by default where `ENABLE_WEB_INTERFACE` serves the page."""
     bind: str
     """`BIND`: HOST:PORT to listen on."""
     host_url: str | None
@@ -59,7 +60,8 @@ class Settings:
         Raises SettingsError for the first one that cannot be used.
         """
         return cls(
-            workers=_whole(environ, "WORKERS", 2, least=1),
+            # The page keeps its state in one process.
+            workers=_whole(environ, "WORKERS", 1 if _flag(environ, WEB_PAGE, default=False) else 2, least=1),
             bind=_address(environ, "BIND", "127.0.0.1:8000"),
             host_url=_url(environ, "HOST_URL"),
             # A session takes about 45 KB and one file descriptor: 4096 of them take 180 MB in a worker, and

@@ -1,11 +1,13 @@
-"""The commands: `python -m loadtests run`, `up`, `down`, `webui`, `finish`."""
+"""The commands: `python -m loadtests run`, `webui`, `scaling`, `capacity`, `up`, `down`, `finish`."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
 from rich.console import Console
 
+from loadtests.capacity_config import CAPACITY_SETTINGS, capacity_config
 from loadtests.config import (
     DEPLOYMENT_SETTINGS,
     LOAD_SETTINGS,
@@ -15,6 +17,7 @@ from loadtests.config import (
     web_port,
 )
 from loadtests.errors import LoadTestError
+from loadtests.experiment_config import EXPERIMENT_SETTINGS
 from loadtests.settings import add_settings
 from reports.run_directory import RunDirectory, RunDirectoryError
 
@@ -45,6 +48,28 @@ def _webui(options: argparse.Namespace, console: Console) -> int:
     from loadtests.web import serve_page
 
     return serve_page(config, port, console)
+
+
+def _scaling(options: argparse.Namespace, console: Console) -> int:
+    from loadtests import experiment
+    from loadtests.experiment_config import resolve_settings
+
+    given: dict[str, str | None] = dict(vars(options))
+    if options.RESUME is not None:
+        if options.GRID:
+            raise LoadTestError(f"GRID={options.GRID}: an experiment goes on with its own grid, leave it out")
+        results = Path(options.RESULTS or "results")
+        path = experiment.last_experiment(results) if options.RESUME == "last" else Path(options.RESUME)
+        return experiment.resume_experiment(path, given, console)
+    file = Path(options.GRID) if options.GRID else None
+    return experiment.run_experiment(resolve_settings(given, file), console)
+
+
+def _capacity(options: argparse.Namespace, console: Console) -> int:
+    config = capacity_config(vars(options))
+    from loadtests.capacity_search import search_capacity
+
+    return search_capacity(config, console)
 
 
 def _up(options: argparse.Namespace, console: Console) -> int:
@@ -83,6 +108,40 @@ def _parser() -> argparse.ArgumentParser:
     webui = commands.add_parser("webui", help="a deployment under Locust's web page")
     add_settings(webui, DEPLOYMENT_SETTINGS + LOAD_SETTINGS + WEB_SETTINGS)
     webui.set_defaults(command=_webui)
+    scaling = commands.add_parser(
+        "scaling",
+        help="an experiment: many load tests over a grid, and how the figures grow",
+        description="Runs a grid of load tests, each with its report, and reports how they scale. Settings "
+        "with several values take commas between them. Exit codes: 0 every cell completed, 1 some did not, "
+        "2 bad input, 130 interrupted.",
+    )
+    add_settings(scaling, EXPERIMENT_SETTINGS, defaults=False)
+    scaling.add_argument(
+        "--grid",
+        dest="GRID",
+        metavar="GRID",
+        default=os.environ.get("GRID") or None,
+        help="a TOML file of settings, such as users = [1, 8, 64]; options and variables take precedence",
+    )
+    scaling.add_argument(
+        "--resume",
+        dest="RESUME",
+        metavar="EXPERIMENT",
+        nargs="?",
+        const="last",
+        default=os.environ.get("RESUME") or None,
+        help="go on with an experiment, results/<experiment_id>; without a name the last unfinished one",
+    )
+    scaling.set_defaults(command=_scaling)
+    capacity = commands.add_parser(
+        "capacity",
+        help="searches how many sessions a deployment holds",
+        description="Searches the largest batch of sessions that meets the SLO when all connect, reset and "
+        "step at once, and says what was hit first. Exit codes: 0 found, 1 no batch met the SLO or the "
+        "search failed, 2 bad input, 130 interrupted.",
+    )
+    add_settings(capacity, CAPACITY_SETTINGS)
+    capacity.set_defaults(command=_capacity)
     up = commands.add_parser("up", help="bring a deployment up and leave it running")
     add_settings(up, DEPLOYMENT_SETTINGS)
     up.set_defaults(command=_up)

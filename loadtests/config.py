@@ -9,7 +9,7 @@ from loadtests.deployments import Balancing, DeploymentConfig
 from loadtests.errors import LoadTestError
 from loadtests.load_options import USER_SETTINGS, LoadOptions, load_options
 from loadtests.settings import Setting, Values, above_zero, choice, number, whole
-from reports.schema import Slo, Transport
+from reports.schema import Scenario, Slo, Transport
 
 _SPAWNS_A_SECOND = 100
 
@@ -19,6 +19,7 @@ DEPLOYMENT_SETTINGS = (
     Setting("REPLICAS", "2", "environment servers behind the balancer"),
     Setting("WORKERS", "2", "worker processes of each replica"),
     Setting("BALANCING", "round_robin", "round_robin, least_conn, ip_hash or random"),
+    Setting("REUSE_PORT", "1", "0: the workers of a replica share one listening socket"),
     Setting("PORT", "8000", "where the balancer listens on 127.0.0.1; 0: any free port"),
     Setting("ACCESS_LOG", "0", "1: the balancer writes an access log"),
 )
@@ -54,6 +55,9 @@ class LoadTestConfig:
     processes: int
     results: Path
     slo: Slo
+    scenario: Scenario = "sustained"
+    warmup_s: int | None = None
+    """Seconds after all users are there that do not count, nor does the ramp-up before; None: all counts."""
 
 
 def deployment_config(values: Values) -> DeploymentConfig:
@@ -64,6 +68,7 @@ def deployment_config(values: Values) -> DeploymentConfig:
         balancing=cast(Balancing, choice(values, "BALANCING", get_args(Balancing))),
         port=whole(values, "PORT", 0, 65535),
         access_log=choice(values, "ACCESS_LOG", ("0", "1")) == "1",
+        reuse_port=choice(values, "REUSE_PORT", ("0", "1")) == "1",
     )
 
 
@@ -82,7 +87,7 @@ def load_test_config(values: Values) -> LoadTestConfig:
         spawn_rate=above_zero(values, "SPAWN_RATE")
         if values["SPAWN_RATE"]
         else max(1.0, min(users / 2, float(_SPAWNS_A_SECOND * processes))),
-        duration_s=_duration(values),
+        duration_s=whole_seconds(values, "DURATION"),
         options=load_options(values),
         processes=processes,
         results=Path(values["RESULTS"]),
@@ -101,13 +106,14 @@ def web_port(values: Values) -> int:
 _SECONDS: dict[Literal["", "s", "m", "h"], int] = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
-def _duration(values: Values) -> int:
-    text = values["DURATION"]
+def whole_seconds(values: Values, name: str) -> int:
+    """A length of time, a week at most, in whole seconds. Raises LoadTestError."""
+    text = values[name]
     match = re.fullmatch(r"(\d{1,9})([smh]?)", text.strip())
     seconds = int(match[1]) * _SECONDS[cast(Literal["", "s", "m", "h"], match[2])] if match else 0
     if not 1 <= seconds <= 7 * 86400:
         raise LoadTestError(
-            f"DURATION={text} is not allowed: give whole seconds, minutes or hours (20, 90s, 5m, 1h), "
+            f"{name}={text} is not allowed: give whole seconds, minutes or hours (20, 90s, 5m, 1h), "
             "a week at most"
         )
     return seconds

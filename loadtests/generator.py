@@ -21,16 +21,19 @@ ROOT = Path(__file__).parent.parent
 _GRACE_SECONDS = 5.0
 _LONGEST_GRACE_SECONDS = 30.0
 _SHUTDOWN_SECONDS = 30.0
+_MARGIN_SECONDS = 30.0
+_START_SECONDS_A_USER = 0.01
 
 
 def locust_command(config: LoadTestConfig, url: str, *, web: bool = False) -> list[str]:
     """The Locust command line that makes the configured load on `url`."""
     options = config.options
+    spawn_rate = config.users if config.scenario == "batch" else config.spawn_rate
     command = [
         *(sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--host", url),
-        *("--users", str(config.users), "--spawn-rate", f"{config.spawn_rate:g}"),
-        *("--run-time", f"{config.duration_s}s", "--stop-timeout", str(stop_timeout(config))),
-        *("--transport", config.transport, "--wait", options.wait.text),
+        *("--users", str(config.users), "--spawn-rate", f"{spawn_rate:.10g}"),
+        *("--run-time", f"{longest_run_time(config)}s", "--stop-timeout", str(stop_timeout(config))),
+        *("--scenario", config.scenario, "--transport", config.transport, "--wait", options.wait.text),
         *("--think-time", options.think_time.text, "--steps-per-episode", str(options.steps_per_episode)),
         *("--connect-timeout", f"{options.connect_timeout_s:g}"),
         *("--step-timeout", f"{options.step_timeout_s:g}"),
@@ -43,6 +46,19 @@ def locust_command(config: LoadTestConfig, url: str, *, web: bool = False) -> li
         command += ["--master-bind-host", LOOPBACK, "--master-bind-port", port]
         command += ["--master-host", LOOPBACK, "--master-port", port]
     return command if web else [*command, "--headless", "--only-summary"]
+
+
+def longest_run_time(config: LoadTestConfig) -> int:
+    """Whole seconds after which the load ends at the latest.
+
+    A batch ends by itself, so there it is a cap: long enough for every operation of a server that hangs to
+    run into its time-out.
+    """
+    if config.scenario != "batch":
+        return config.duration_s
+    options = config.options
+    time_outs = options.connect_timeout_s + 2 * options.step_timeout_s + options.wait.longest
+    return math.ceil(time_outs + _MARGIN_SECONDS + _START_SECONDS_A_USER * config.users)
 
 
 def stop_timeout(config: LoadTestConfig) -> int:

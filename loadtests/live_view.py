@@ -28,13 +28,18 @@ class LiveView:
         names: dict[str, str],
         expected_workers: int | None,
         unit: str,
+        heading: RenderableType = "",
+        lines: bool = True,
     ) -> None:
+        """`heading` stands above the figures; without `lines`, nothing is shown where nobody looks."""
         self._console = console
         self._duration_s = duration_s
         self._users = users
         self._names = names
         self._expected_workers = expected_workers
         self._unit = unit
+        self._heading = heading
+        self._lines = lines
         self._started = time.monotonic()
         self._last_line = 0.0
         self._live = (
@@ -58,7 +63,7 @@ class LiveView:
         elapsed = time.monotonic() - self._started
         if self._live is not None:
             self._live.update(self._picture(snapshot, elapsed), refresh=True)
-        elif elapsed - self._last_line >= _LINE_SECONDS:
+        elif self._lines and elapsed - self._last_line >= _LINE_SECONDS:
             self._last_line = elapsed
             self._console.print(self._line(snapshot, elapsed), soft_wrap=True)
 
@@ -89,7 +94,12 @@ class LiveView:
             milliseconds(snapshot.p99),
             Text(f"{snapshot.failures:,}", style="bold red" if snapshot.failures else ""),
         )
-        parts: list[RenderableType] = [progress, figures, self._bars(snapshot)]
+        parts: list[RenderableType] = [
+            *([self._heading] if self._heading else []),
+            progress,
+            figures,
+            self._bars(snapshot),
+        ]
         if snapshot.last_error:
             parts.append(printable(f"last error: {snapshot.last_error[:240]}", style="red"))
         return Group(*parts)

@@ -6,21 +6,25 @@ import secrets
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from loadtests.clock import now
 from loadtests.config import LoadTestConfig
-from loadtests.deployments import Deployment
+from loadtests.deployments import Deployment, DeploymentConfig, Progress
 from loadtests.deployments.choose import choose
+from loadtests.deployments.health import get
 from loadtests.deployments.processes import tail, uninterrupted
 from loadtests.deployments.registry import MARKER
 from loadtests.deployments.remains import remove_remains
 from loadtests.errors import EXIT_ROWS_LOST, EXIT_WORKER_LOST, LoadTestError
-from loadtests.generator import Generator, locust_command, stop_timeout
-from loadtests.live_statistics import LiveStatistics
+from loadtests.generator import Generator, locust_command, longest_run_time, stop_timeout
+from loadtests.live_statistics import LiveStatistics, Snapshot
 from loadtests.live_view import LiveView
 from loadtests.machine import machine, versions
 from loadtests.resource_sampler import ResourceSampler
@@ -31,10 +35,39 @@ from reports.schema import SCHEMA_VERSION, RunConfig, RunJson, RunStatus
 EXIT_PASSED, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 
 _POLL_SECONDS = 0.25
+_HEALTH_SECONDS = 10.0
+_SERVER_SETTINGS = (
+    "MAX_CONCURRENT_ENVS",
+    "MAX_WAIT_SECONDS",
+    "SESSION_IDLE_TIMEOUT",
+    "GRACEFUL_TIMEOUT",
+    "WORKER_TIMEOUT",
+    "BACKLOG",
+    "MAX_MESSAGE_BYTES",
+    "LOG_LEVEL",
+    "ENABLE_WEB_INTERFACE",
+)
 _OVERTIME_SECONDS = 60.0
 
 Outcome = tuple[RunStatus, str | None]
 """How the load ended, and why where it did not complete."""
+
+
+@dataclass(frozen=True)
+class RecordedRun:
+    """What one load left behind: its run directory, without a report yet."""
+
+    directory: RunDirectory
+    status: RunStatus
+    detail: str | None
+    """Why it did not complete."""
+
+
+class View(AbstractContextManager["View"], Protocol):
+    """Shows a load while it goes on."""
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Is called a few times a second."""
 
 
 def run_load_test(config: LoadTestConfig, console: Console) -> int:
@@ -44,18 +77,21 @@ def run_load_test(config: LoadTestConfig, console: Console) -> int:
     LoadTestError for what a person can mend; nothing is left running in any case.
     """
     check_writable(config.results)
-    with deployed(config, console) as deployment:
-        directory = RunDirectory.create(config.results, f"{deployment.kind}-{config.transport}")
-        directory.write_run(run_json(directory.path.name, config, deployment))
-        status, detail = _make_load(config, deployment, directory, console)
-        _note_incidents(directory, deployment)
-    progress(console)("writing the report")
+    say = progress(console)
+    with deployed(config.target, config.deployment, say) as deployment:
+        if warning := too_many_sessions(config, deployment):
+            say(warning)
+        view = load_view(config, deployment, console)
+        directory = new_run(config, deployment, config.results)
+        recorded = record_run(config, deployment, directory, view, say)
+    status, detail = recorded.status, recorded.detail
+    say("writing the report")
     try:
         from loadtests.finish import finish_run, print_verdict  # loads pandas and matplotlib: after the load
 
         report = finish_run(directory, status, detail)
     except KeyboardInterrupt:
-        progress(console)(f"the report is not finished: make report RUN={directory.path}")
+        say(f"the report is not finished: make report RUN={directory.path}")
         return EXIT_INTERRUPTED
     except RunDirectoryError as error:
         raise LoadTestError(f"{detail or error}\n{tail(directory.path / 'locust.log')}".rstrip()) from None
@@ -65,26 +101,72 @@ def run_load_test(config: LoadTestConfig, console: Console) -> int:
     return EXIT_PASSED if report.slo.passed and status == "completed" else EXIT_FAILED
 
 
-def _note_incidents(directory: RunDirectory, deployment: Deployment) -> None:
-    alive: set[str] = set(deployment.hosts())
-    with contextlib.suppress(Exception):  # the records matter more
-        alive = {usage.name for usage in deployment.resources() if usage.role == "replica"}
+def new_run(config: LoadTestConfig, deployment: Deployment, results: Path) -> RunDirectory:
+    """Makes the run directory for one load, below `results`. Raises RunDirectoryError."""
+    directory = RunDirectory.create(results, f"{deployment.kind}-{config.transport}")
+    directory.write_run(run_json(directory.path.name, config, deployment))
+    return directory
+
+
+def record_run(
+    config: LoadTestConfig, deployment: Deployment, directory: RunDirectory, view: View, say: Progress
+) -> RecordedRun:
+    """Makes one load on a deployment that is up, and records it in the new run directory.
+
+    Ctrl-C ends the load, not what calls this: the status says "interrupted". Raises RunDirectoryError where
+    nothing can be written.
+    """
+    status, detail = _make_load(config, deployment, directory, view, say)
+    _note_incidents(directory, deployment)
+    return RecordedRun(directory, status, detail)
+
+
+def too_many_sessions(config: LoadTestConfig, deployment: Deployment) -> str | None:
+    """A warning where the load wants more sessions than the deployment has open files for."""
+    most = deployment.most_sessions()
+    if most is None or config.transport != "ws" or config.users <= most:
+        return None
+    return f"USERS={config.users} is more than the {most} sessions that open files allow here"
+
+
+def ended_parts(deployment: Deployment) -> list[str]:
+    """Names of replicas, and nginx, that are no longer there; empty where that cannot be known.
+
+    Of a server that is given by its URL only whether it still answers can be known.
+    """
+    if deployment.kind == "url":
+        return [] if _answers(deployment.url) else ["The server"]
+    try:
+        alive = {usage.name for usage in deployment.resources()}
+    except Exception:  # the records matter more
+        return []
     names = deployment.topology()["names"]
-    if gone := [names.get(host, host) for host in deployment.hosts() if host not in alive]:
+    gone = [names.get(host, host) for host in deployment.hosts() if host not in alive]
+    return gone + (["nginx"] if deployment.hosts() and "nginx" not in alive else [])
+
+
+def _answers(url: str) -> bool:
+    try:
+        return get(f"{url}/health", timeout_s=_HEALTH_SECONDS).status < 500
+    except (OSError, HTTPException):
+        return False
+
+
+def _note_incidents(directory: RunDirectory, deployment: Deployment) -> None:
+    if gone := ended_parts(deployment):
         run = directory.read_run()
         run["incidents"] = [f"{name} ended before the load did." for name in gone]
         directory.write_run(run)
 
 
 @contextlib.contextmanager
-def deployed(config: LoadTestConfig, console: Console) -> Iterator[Deployment]:
+def deployed(target: str, config: DeploymentConfig, say: Progress) -> Iterator[Deployment]:
     """The target, up; taken down at the end whatever happens, undisturbed by Ctrl-C."""
-    say = progress(console)
     for line in remove_remains():
         say(line)
     end_on_termination()
     name = f"run-{secrets.token_hex(4)}"
-    deployment, why = choose(config.target, config.deployment, "run", name=name, progress=say)
+    deployment, why = choose(target, config, "run", name=name, progress=say)
     say(why)
     os.environ[MARKER] = name  # the load generator inherits it, and is found should this process be killed
     start = time.monotonic()
@@ -94,9 +176,6 @@ def deployed(config: LoadTestConfig, console: Console) -> Iterator[Deployment]:
         is_up = True
         if deployment.kind != "url":
             say(f"up after {time.monotonic() - start:.1f} s: {deployment.url}")
-        most = deployment.most_sessions()
-        if most is not None and config.transport == "ws" and config.users > most:
-            say(f"USERS={config.users} is more than the {most} sessions that open files allow here")
         yield deployment
     finally:
         os.environ.pop(MARKER, None)
@@ -154,13 +233,13 @@ def run_template(config: LoadTestConfig, deployment: Deployment) -> dict[str, An
 
 def _run_config(config: LoadTestConfig, deployment: Deployment) -> RunConfig:
     options = config.options
-    return RunConfig(
+    known = RunConfig(
         deployment=deployment.kind,
         url=deployment.url,
         transport=config.transport,
         users=config.users,
         spawn_rate=config.spawn_rate,
-        duration_s=config.duration_s,
+        duration_s=None if config.scenario == "batch" else config.duration_s,
         wait=options.wait.text,
         think_time=options.think_time.text,
         steps_per_episode=options.steps_per_episode,
@@ -168,13 +247,25 @@ def _run_config(config: LoadTestConfig, deployment: Deployment) -> RunConfig:
         step_timeout_s=options.step_timeout_s,
         action=options.action,
         balancing=None if deployment.kind == "url" else config.deployment.balancing,
+        reuse_port=None if deployment.kind == "url" else config.deployment.reuse_port,
+        scenario=config.scenario,
         processes=config.processes,
         slo=config.slo,
     )
+    if config.warmup_s is not None:
+        known["warmup_s"] = config.warmup_s
+    if deployment.kind != "url" and (settings := server_settings()):
+        known["server_settings"] = settings
+    return known
+
+
+def server_settings() -> dict[str, str]:
+    """What the environment variables here tell the environment servers, beyond the harness's own settings."""
+    return {name: os.environ[name] for name in _SERVER_SETTINGS if os.environ.get(name)}
 
 
 def _make_load(
-    config: LoadTestConfig, deployment: Deployment, directory: RunDirectory, console: Console
+    config: LoadTestConfig, deployment: Deployment, directory: RunDirectory, view: View, say: Progress
 ) -> Outcome:
     command = [*locust_command(config, deployment.url), "--run-directory", str(directory.path.absolute())]
     generator = Generator(command)
@@ -184,10 +275,10 @@ def _make_load(
             generator.start(log)
         sampler = ResourceSampler(directory, deployment.resources, generator.pid)
         sampler.start()
-        with _live_view(config, deployment, console) as view:
+        with view:
             return _watch(config, generator, directory, view)
     except KeyboardInterrupt:
-        progress(console)("stopping the load; what was recorded is kept (Ctrl-C again to stop at once)")
+        say("stopping the load; what was recorded is kept (Ctrl-C again to stop at once)")
         with contextlib.suppress(KeyboardInterrupt):
             generator.stop()
         return "interrupted", "stopped by Ctrl-C"
@@ -198,7 +289,15 @@ def _make_load(
                 sampler.stop()
 
 
-def _live_view(config: LoadTestConfig, deployment: Deployment, console: Console) -> LiveView:
+def load_view(
+    config: LoadTestConfig,
+    deployment: Deployment,
+    console: Console,
+    *,
+    heading: RenderableType = "",
+    lines: bool = True,
+) -> LiveView:
+    """A live view of a load that `record_run` is about to make."""
     topology = deployment.topology()
     replicas, workers = topology["replicas"], topology["workers"]
     return LiveView(
@@ -208,13 +307,15 @@ def _live_view(config: LoadTestConfig, deployment: Deployment, console: Console)
         names=topology["names"],
         expected_workers=replicas * workers if replicas and workers else None,
         unit="sessions" if config.transport == "ws" else "users",
+        heading=heading,
+        lines=lines,
     )
 
 
-def _watch(config: LoadTestConfig, generator: Generator, directory: RunDirectory, view: LiveView) -> Outcome:
+def _watch(config: LoadTestConfig, generator: Generator, directory: RunDirectory, view: View) -> Outcome:
     statistics = LiveStatistics()
     reader = StreamReader(directory.steps_stream)
-    deadline = time.monotonic() + config.duration_s + stop_timeout(config) + _OVERTIME_SECONDS
+    deadline = time.monotonic() + longest_run_time(config) + stop_timeout(config) + _OVERTIME_SECONDS
     while (code := generator.poll()) is None:
         if time.monotonic() > deadline:
             generator.kill()

@@ -1,10 +1,12 @@
 """The load that users make, as options of Locust: on its command line, in the environment, on its page."""
 
 from argparse import SUPPRESS, Namespace
+from typing import get_args
 
 from locust.argument_parser import LocustArgumentParser
 
 from loadtests.load_options import USER_SETTINGS, LoadOptions, load_options
+from reports.schema import Scenario
 
 
 def add_options(parser: LocustArgumentParser) -> None:
@@ -24,6 +26,15 @@ def add_options(parser: LocustArgumentParser) -> None:
         env_var="LOADTEST_TRANSPORT",
         include_in_web_ui=False,
         help="ws: each user holds one session on a WebSocket; http: stateless requests (default: ws)",
+    )
+    parser.add_argument(
+        "--scenario",
+        choices=get_args(Scenario),
+        default="sustained",
+        env_var="LOADTEST_SCENARIO",
+        include_in_web_ui=False,
+        help="sustained: users step until the test ends; batch: all users connect, reset, step once and "
+        "close at the same time, and the test ends with the last (default: sustained)",
     )
     parser.add_argument(
         "--results",

@@ -15,6 +15,7 @@ from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from locust.runners import WorkerRunner
 
+from loadtests.batch import Batch
 from loadtests.errors import LoadTestError
 from loadtests.garbage import QuietCollector
 from loadtests.locust_options import add_options, parsed_load_options
@@ -46,7 +47,10 @@ def _prepare(environment: Environment, **_: Any) -> None:
         raise SystemExit(2) from None
     if not (isinstance(environment.runner, WorkerRunner) or options.user_classes or options.class_picker):
         environment.user_classes = [OpenEnvHttpUser if options.transport == "http" else OpenEnvWebSocketUser]
+    if options.scenario == "batch" and options.spawn_rate is None:
+        options.spawn_rate = options.num_users
     environment.events.test_start.add_listener(_apply_options)
+    Batch(environment)
     collector = QuietCollector()
     environment.events.test_start.add_listener(lambda **_: collector.start())
     environment.events.test_stop.add_listener(lambda **_: collector.stop())

@@ -61,12 +61,14 @@ class Recording:
         environment.events.quitting.add_listener(self._wait_for_reports)
 
     def _start(self, **_: Any) -> None:
-        self._recording_workers.clear()
+        runner = self._environment.runner
+        workers = runner.clients.all if isinstance(runner, MasterRunner) else []
+        self._recording_workers = {worker.id for worker in workers if worker.state != STATE_MISSING}
         self._finished_workers.clear()
         self._received.clear()
         if not self._is_worker and not self._open():
             return
-        if not isinstance(self._environment.runner, MasterRunner):
+        if not isinstance(runner, MasterRunner):
             self._recorder = Recorder(self._deliver)
             self._recorder.start()
             OpenEnvUser.recorder = self._recorder
@@ -206,6 +208,8 @@ class Recording:
             step_timeout_s=load.step_timeout_s,
             action=load.action,
             balancing=template.get("balancing"),
+            reuse_port=template.get("reuse_port"),
+            scenario=options.scenario,
             processes=options.processes or 1,
             slo=template.get("slo", DEFAULT_SLO),
         )

@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import psutil
 import pyarrow as pa
@@ -52,26 +53,42 @@ class ResourceSampler:
                 return
 
     def _sample(self) -> None:
-        rows = []
+        rows: list[dict[str, Any]] = []
+        machine = self._since_last(("machine", ""), machine_cpu_seconds())
         for usage in self._deployment() + generator_usage(self._generator_pid):
-            at = now()
-            key = (usage.role, usage.name)
-            before = self._before.get(key)
-            self._before[key] = (at, usage.cpu_seconds)
-            if before is None or at <= before[0]:
-                continue
-            rows.append(
-                {
-                    "at": at,
-                    "role": usage.role,
-                    "name": usage.name,
-                    "cpu_cores": max(0.0, usage.cpu_seconds - before[1]) / (at - before[0]),
-                    "memory_bytes": usage.memory_bytes,
-                    "open_files": usage.open_files,
-                }
-            )
+            cores = self._since_last((usage.role, usage.name), usage.cpu_seconds)
+            if cores is not None:
+                rows.append(
+                    {
+                        "at": now(),
+                        "role": usage.role,
+                        "name": usage.name,
+                        "cpu_cores": cores,
+                        "memory_bytes": usage.memory_bytes,
+                        "open_files": usage.open_files,
+                    }
+                )
+        if rows and machine is not None:
+            others = max(0.0, machine - sum(row["cpu_cores"] for row in rows))
+            rows.append({"at": now(), "role": "others", "name": "other programs", "cpu_cores": others})
         if rows:
             self._writer.append(pa.RecordBatch.from_pylist(rows, schema=RESOURCES))
+
+    def _since_last(self, key: tuple[str, str], cpu_seconds: float) -> float | None:
+        """The cores kept busy since this was last asked; None the first time."""
+        at = now()
+        before = self._before.get(key)
+        self._before[key] = (at, cpu_seconds)
+        if before is None or at <= before[0]:
+            return None
+        return max(0.0, cpu_seconds - before[1]) / (at - before[0])
+
+
+def machine_cpu_seconds() -> float:
+    """CPU time that this machine's cores have been busy or were taken away from it, since it started."""
+    times = psutil.cpu_times()._asdict()
+    idle = sum(times.get(name, 0.0) for name in ("idle", "iowait", "guest", "guest_nice"))
+    return float(sum(times.values()) - idle)
 
 
 def generator_usage(pid: int) -> list[Usage]:

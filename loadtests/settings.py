@@ -26,15 +26,18 @@ class Setting:
         return "--" + self.name.lower().replace("_", "-")
 
 
-def add_settings(parser: ArgumentParser, settings: Iterable[Setting]) -> None:
-    """Adds an option for each setting; its default comes from the environment, so that make can set it."""
+def add_settings(parser: ArgumentParser, settings: Iterable[Setting], *, defaults: bool = True) -> None:
+    """Adds an option for each setting; its default comes from the environment, so that make can set it.
+
+    Without `defaults`, a setting that neither names is None.
+    """
     for setting in settings:
         default = f" (default: {setting.default})" if setting.default else ""
         parser.add_argument(
             setting.option,
             metavar=setting.name,
             dest=setting.name,
-            default=os.environ.get(setting.name) or setting.default,
+            default=os.environ.get(setting.name) or (setting.default if defaults else None),
             help=setting.help.replace("%", "%%") + default,
         )
 

@@ -10,10 +10,12 @@ from typing import Any, ClassVar
 import gevent
 from locust import FastHttpUser, User, task
 from locust.env import Environment
+from locust.exception import StopUser
 from locust.runners import WorkerRunner
 from locust.user.task import LOCUST_STATE_STOPPING
 
 from loadtests import openenv_http
+from loadtests.barrier import Barrier
 from loadtests.clock import now
 from loadtests.load_options import LoadOptions, asked_wait
 from loadtests.openenv_ws import RESET, WebSocketSession, step_message
@@ -36,6 +38,8 @@ class OpenEnvUser(User):
     request_type: ClassVar[str]
     options: ClassVar[LoadOptions]
     recorder: ClassVar[Recorder | None] = None
+    barrier: ClassVar[Barrier | None] = None
+    """Where users wait for each other, do one step each and leave, as in a batch; None: they go on."""
     _longest_s: ClassVar[float] = 0.0
     """The longest that a successful operation of this process has taken beyond its wait."""
     _numbers: ClassVar["itertools.count[int]"] = itertools.count()
@@ -55,13 +59,16 @@ class OpenEnvUser(User):
     def episode(self) -> None:
         """Resets the environment and steps until the episode's last step, or until the session is over."""
         options = self.options
+        if self.barrier is not None:
+            if self.barrier.wait() and self.begin() and self.reset():
+                self.step(self._next_action())
+            raise StopUser
         if not (self.begin() and self.reset()):
             gevent.sleep(RETRY_SECONDS)
             return
         steps = range(options.steps_per_episode) if options.steps_per_episode else itertools.count()
         for _ in steps:
-            action = self._constant_action or {"wait_seconds": options.wait.draw()}
-            answer, error = self.step(action)
+            answer, error = self.step(self._next_action())
             if answer.done or (error is not None and error.session_over):
                 return
             if error is not None:
@@ -70,6 +77,9 @@ class OpenEnvUser(User):
                 return
             if seconds := options.think_time.draw():
                 self.think(seconds)
+
+    def _next_action(self) -> dict[str, Any]:
+        return self._constant_action or {"wait_seconds": self.options.wait.draw()}
 
     def begin(self) -> bool:
         """Makes ready for a reset; False where that failed."""
@@ -235,6 +245,9 @@ class OpenEnvHttpUser(OpenEnvUser, FastHttpUser):
 
     def step(self, action: dict[str, Any]) -> tuple[Answer, OperationError | None]:
         return self._post("step", {"action": action}, asked_wait(action))
+
+    def on_stop(self) -> None:
+        self.client.client.close()
 
     def _post(
         self, op: Op, body: dict[str, Any], wait_s: float | None

@@ -12,7 +12,7 @@ from loadtests.config import LoadTestConfig
 from loadtests.deployments import Deployment
 from loadtests.deployments.ports import check_free
 from loadtests.generator import Generator, locust_command
-from loadtests.load_test import check_writable, deployed, run_template
+from loadtests.load_test import check_writable, deployed, run_template, too_many_sessions
 from loadtests.resource_sampler import ResourceSampler
 from loadtests.terminal import progress
 from reports.run_directory import RunDirectory, RunDirectoryError
@@ -24,7 +24,12 @@ def serve_page(config: LoadTestConfig, port: int, console: Console) -> int:
     """Serves Locust's page on 127.0.0.1:`port` until Ctrl-C. Returns Locust's exit code."""
     check_writable(config.results)
     check_free(port, "WEB_PORT")
-    with deployed(config, console) as deployment, tempfile.TemporaryDirectory() as scratch:
+    with (
+        deployed(config.target, config.deployment, progress(console)) as deployment,
+        tempfile.TemporaryDirectory() as scratch,
+    ):
+        if warning := too_many_sessions(config, deployment):
+            progress(console)(warning)
         template = Path(scratch) / "run-template.json"
         template.write_text(json.dumps(run_template(config, deployment)))
         command = [

@@ -1,39 +1,96 @@
 """The command `python -m reports`."""
 
 import argparse
+import math
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
+from reports.experiment_directory import ExperimentDirectory
 from reports.run_directory import RunDirectory, RunDirectoryError
 from reports.words import printable
 
-PASSED, FAILED, BAD_INPUT = 0, 1, 2
+PASSED, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     options = _parser().parse_args(arguments)
     try:
+        if options.command == "compare":
+            return _compare(options.a, options.b, options.output, options.fail_on_regression)
+        if options.command == "experiment" or ExperimentDirectory(options.run).exists():
+            return _report_experiment(options.run)
         return _report_run(options.run)
     except RunDirectoryError as error:
         sys.stderr.write(f"error: {printable(str(error), 1000)}\n")
         return BAD_INPUT
+    except KeyboardInterrupt:
+        return INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m reports", description="Turns the records of load tests into reports."
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
     run = commands.add_parser(
         "run",
         help="report one run",
-        description="Writes report.html and report.json into the directory of a run, finished or cut short.",
+        description="Writes report.html and report.json into the directory of a run, finished or cut short; "
+        "into that of an experiment likewise.",
         epilog="Exit code: 0 where the run met its objective, 1 where it did not or was cut short, "
-        "2 for bad input.",
+        "2 for bad input, 130 after Ctrl-C.",
     )
     run.add_argument("run", type=Path, metavar="RUN_DIR", help="the run's directory, results/<run_id>")
+    experiment = commands.add_parser(
+        "experiment",
+        help="report one experiment",
+        description="Writes report.html and report.json into the directory of an experiment, finished or cut "
+        "short.",
+        epilog="Exit code: 0 where the experiment went to its end, 1 where it was cut short, "
+        "2 for bad input, 130 after Ctrl-C.",
+    )
+    experiment.add_argument(
+        "run", type=Path, metavar="EXPERIMENT_DIR", help="the experiment's directory, results/<experiment_id>"
+    )
+    compare = commands.add_parser(
+        "compare",
+        help="compare two runs or two experiments",
+        description="Compares B with A, its baseline: two run directories, or two experiment directories "
+        "whose cells are matched. Writes report.html and report.json.",
+        epilog="A regression is a figure that is shown to be worse, and by more than PERCENT: per cent of "
+        "throughput or of a latency percentile, percentage points of the success rate. Where nothing was "
+        "repeated, nothing tells how far two runs of the same deployment differ: a figure counts then only "
+        "where the near end of its interval lies beyond PERCENT, so choose PERCENT above what runs differ "
+        "by on your machine, or repeat. A cell or run that A has, and that failed, is missing or is not "
+        "valid in B, is a regression too. "
+        "Exit code: 0; 1 where --fail-on-regression is given and finds one; 2 for bad input; "
+        "130 after Ctrl-C.",
+    )
+    compare.add_argument("a", type=Path, metavar="A", help="the baseline, results/<id>")
+    compare.add_argument("b", type=Path, metavar="B", help="what is held against it, results/<id>")
+    compare.add_argument(
+        "--fail-on-regression",
+        type=_percent,
+        metavar="PERCENT",
+        help="exit with 1 where B is shown to be worse by more than this, or lacks what A has",
+    )
+    compare.add_argument(
+        "--output", type=Path, metavar="DIR", help="where the report goes (default: B/compare-A)"
+    )
     return parser
+
+
+def _percent(text: str) -> float:
+    try:
+        percent = float(text)
+    except ValueError:
+        percent = math.nan
+    if not 0 <= percent < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r:.60} is no percentage: give a number from 0 on, such as 5")
+    return percent
 
 
 def _report_run(path: Path) -> int:
@@ -45,6 +102,41 @@ def _report_run(path: Path) -> int:
     report = write_report(directory)
     sys.stdout.write("\n".join([*verdict_lines(report), f"report: {directory.report_html}"]) + "\n")
     return PASSED if passed(report) else FAILED
+
+
+def _report_experiment(path: Path) -> int:
+    from reports.experiment_verdict import verdict_lines
+    from reports.write import write_experiment_report
+
+    directory = ExperimentDirectory(path)
+    report = write_experiment_report(directory)
+    sys.stdout.write("\n".join([*verdict_lines(report), f"report: {directory.report_html}"]) + "\n")
+    return PASSED if report.complete else FAILED
+
+
+def _compare(a: Path, b: Path, output: Path | None, most_percent: float | None) -> int:
+    from reports.comparison.comparison_report import regressions
+    from reports.comparison.verdict import verdict_lines
+    from reports.comparison.write import write_comparison
+
+    written = write_comparison(a, b, output, _runs_read(time.monotonic()))
+    found = [] if most_percent is None else regressions(written.comparison, most_percent)
+    lines = [*verdict_lines(written.comparison, found), f"report: {written.report_html}"]
+    sys.stdout.write("\n".join(lines) + "\n")
+    return FAILED if found else PASSED
+
+
+def _runs_read(begun: float) -> Callable[[int, int], None]:
+    """Tells every two seconds how many runs of a comparison are read."""
+    told = begun
+
+    def tell(done: int, of: int) -> None:
+        nonlocal told
+        if time.monotonic() - told >= 2:
+            told = time.monotonic()
+            sys.stderr.write(f"· read {done} of {of} runs\n")
+
+    return tell
 
 
 if __name__ == "__main__":

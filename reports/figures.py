@@ -34,6 +34,7 @@ _ROLES: dict[str, tuple[str, object]] = {
     "replica": ("blue", "-"),
     "nginx": ("green", (0, (1.5, 1.5))),
     "generator": ("vermilion", (0, (5, 2))),
+    "others": ("muted", (0, (1, 2))),
 }
 
 
@@ -234,7 +235,7 @@ def cpu_usage(resources: Resources, frame: Frame, width: float) -> str:
 
 def memory_usage(resources: Resources, frame: Frame, width: float) -> str:
     """Memory that every part held."""
-    series = [(part, part.memory_bytes) for part in resources.parts]
+    series = [(part, part.memory_bytes) for part in resources.parts if part.role != "others"]
     most = max((part.memory_max for part in resources.parts if np.isfinite(part.memory_max)), default=0)
     unit, scale = ("GB", 1e9) if most >= 1e9 else ("MB", 1e6)
     return _usage("memory", f"Memory, {unit}", series, frame, width, scale)

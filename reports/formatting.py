@@ -84,9 +84,12 @@ def memory(size: float | None) -> str:
 
 def moment(unix_seconds: float | None) -> str:
     """A point in time, in UTC so that the same report reads the same everywhere."""
-    if unix_seconds is None or not math.isfinite(unix_seconds):
+    if unix_seconds is None:
         return MISSING
-    return time.strftime("%-d %b %Y, %H:%M:%S UTC", time.gmtime(unix_seconds))
+    try:
+        return time.strftime("%-d %b %Y, %H:%M:%S UTC", time.gmtime(unix_seconds))
+    except (OverflowError, ValueError, OSError):
+        return MISSING
 
 
 def probability(p: float | None) -> str:

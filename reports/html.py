@@ -1,62 +1,42 @@
 """The report of a run as one self-contained HTML page. It shows result objects and computes nothing."""
 
-import base64
-import hashlib
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
-from reports import figures, formatting, palette
-from reports.drawing import HALF, NARROW, WIDE
+from reports import figures, formatting, page
+from reports.drawing import HALF, WIDE
 from reports.figures import Frame
+from reports.page import ENDINGS, Answer, Drawing, drawn, limit_share, plural
 from reports.run_report import RunReport
 from reports.schema import RunConfig, RunJson
 from reports.sections.distribution import Evenness, ReplicaShare, WorkerShare
 from reports.sections.slo import Criterion
+from reports.words import TRANSPORTS
 
 MOST_ROWS = 300
 """Rows of a table of workers or replicas; report.json holds the rest."""
 
-_TEMPLATES = Path(__file__).parent / "templates"
+_SECTIONS = {
+    "verdict": "Verdict",
+    "latency": "Latency",
+    "throughput": "Throughput",
+    "distribution": "Distribution",
+    "isolation": "Isolation",
+    "errors": "Errors",
+    "resources": "CPU and memory",
+    "configuration": "Configuration",
+}
 _DEPLOYMENTS = {
     "compose": "containers behind nginx",
     "local": "local processes behind nginx",
     "url": "a server given by its URL",
 }
-_TRANSPORTS = {"ws": "WebSocket", "http": "HTTP"}
-_ENDINGS = {
-    "completed": "ran to its end",
-    "interrupted": "interrupted",
-    "failed": "failed",
-    "running": "cut short, no end recorded",
+_SCENARIOS = {
+    "sustained": "sustained: users step until the end",
+    "batch": "batch: all at once, one step each",
 }
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One of the four answers on the first screen. `state`: good, bad, caution or unknown."""
-
-    question: str
-    verdict: str
-    state: str
-    facts: list[tuple[str, str]]
-    section: str
-    more: str
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A figure as drawn for a desktop and for a phone."""
-
-    wide: Markup
-    narrow: Markup
-
-
+_SOCKETS = {True: "one for each worker", False: "one for all workers of a replica", None: "unknown"}
+_NOT_OF_A_BATCH = {"users started a second", "duration", "think time", "steps between resets"}
 _EVENNESS: dict[Evenness, tuple[str, str]] = {
     "single": ("One known", "unknown"),
     "too few": ("Too few", "unknown"),
@@ -70,9 +50,11 @@ _EVENNESS: dict[Evenness, tuple[str, str]] = {
 
 def render(report: RunReport) -> str:
     """The page of a run. The same report always gives the same bytes."""
-    environment = _environment()
-    template = environment.get_template("run.html")
-    return template.render(
+    templates = page.environment()
+    templates.filters.update(criterion_value=_criterion_value, criterion_limit=_criterion_limit)
+    return templates.get_template("run.html").render(
+        folder="run",
+        titles=list(_SECTIONS.items()),
         report=report,
         headline=_headline(report.run),
         facts=_facts(report),
@@ -80,58 +62,23 @@ def render(report: RunReport) -> str:
         drawings=_drawings(report),
         config=_config(report.run),
         versions=sorted(report.run["versions"].items()),
-        machine=_machine(report.run),
+        machine=page.machine_facts(report.run["machine"]),
         most_rows=MOST_ROWS,
         most_bars=figures.MOST_BARS,
-        **_page_parts(),
+        **page.page_parts(),
     )
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_showable,
-    )
-    environment.filters.update(
-        count=formatting.count,
-        significant=formatting.significant,
-        seconds=formatting.seconds,
-        duration=formatting.duration,
-        percent=formatting.percent,
-        memory=formatting.memory,
-        moment=formatting.moment,
-        probability=formatting.probability,
-        criterion_value=_criterion_value,
-        criterion_limit=_criterion_limit,
-    )
-    return environment
-
-
-def _page_parts() -> dict[str, Any]:
-    script = (_TEMPLATES / "script.js").read_text(encoding="utf-8")
-    style = palette.style_sheet() + (_TEMPLATES / "style.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return {"style": Markup(style), "script": Markup(script), "script_hash": digest}  # noqa: S704 - our own files
-
-
-def _showable(value: Any) -> Any:
-    if isinstance(value, Markup) or not isinstance(value, str):
-        return value
-    return formatting.unbroken(formatting.showable(value))
 
 
 def _headline(run: RunJson) -> str:
     config, topology = run["config"], run["topology"]
-    who = _plural(config["users"], f"{_TRANSPORTS[config['transport']]} user")
+    who = plural(config["users"], f"{TRANSPORTS[config['transport']]} user")
+    if _is_batch(run):
+        who = f"Batch of {who}"
     if topology["replicas"] is None:
         return f"{who} on {config['url']}"
-    where = _plural(topology["replicas"], "replica")
+    where = plural(topology["replicas"], "replica")
     return f"{who} on {where}" + (
-        f" × {_plural(topology['workers'], 'worker')}" if topology["workers"] else ""
+        f" × {plural(topology['workers'], 'worker')}" if topology["workers"] else ""
     )
 
 
@@ -142,8 +89,13 @@ def _facts(report: RunReport) -> list[str]:
         formatting.moment(report.run["started_at"]),
         f"ran {formatting.duration(report.totals.duration_s)}",
         f"{where}, {config['balancing']}" if config["balancing"] else where,
-        f"wait {_wait(config['wait'])} a step",
+        *(["all at once, one step each"] if _is_batch(report.run) else []),
+        f"wait {page.wait(config['wait'])} a step",
     ]
+
+
+def _is_batch(run: RunJson) -> bool:
+    return run["config"].get("scenario") == "batch"
 
 
 def _passed(report: RunReport) -> Answer:
@@ -151,7 +103,7 @@ def _passed(report: RunReport) -> Answer:
         (_criterion_name(each), f"{_criterion_value(each, each.value)}, {_criterion_bound(each)}")
         for each in report.slo.criteria
     ]
-    operations = _plural(report.totals.operations, "operation")
+    operations = plural(report.totals.operations, "operation")
     facts.append(("failed", f"{formatting.count(report.totals.failures)} of {operations}"))
     verdict, state = ("Passed", "good") if report.slo.passed else ("Failed", "bad")
     if report.slo.passed and report.run["status"] != "completed":
@@ -194,12 +146,12 @@ def _even(report: RunReport) -> Answer:
     most = max(parts, key=lambda part: part.share)
     idle = sum(1 for part in parts if not part.steps and not part.sessions)
     facts = [
-        ("Jain’s index", f"{formatting.significant(fairness.jain)}, {_plural(len(parts), noun)}"),
+        ("Jain’s index", f"{formatting.significant(fairness.jain)}, {plural(len(parts), noun)}"),
         (
             "largest share of steps",
             f"{formatting.percent(most.share)}, fair {formatting.percent(1 / len(parts))}",
         ),
-        ("idle", _plural(idle, noun) if idle else f"no {noun}"),
+        ("idle", plural(idle, noun) if idle else f"no {noun}"),
     ]
     verdict, state = _EVENNESS[spread.evenness] if spread.evenness else ("Unknown", "unknown")
     return Answer(question, verdict, state, facts, section, more)
@@ -207,13 +159,15 @@ def _even(report: RunReport) -> Answer:
 
 def _trusted(report: RunReport) -> Answer:
     isolation, spread = report.isolation, report.distribution
-    facts = [("run", _ENDINGS[report.run["status"]])]
-    checked = _plural(isolation.sessions_checked, "session")
-    found = f"{_plural(isolation.violations, 'violation')} in {checked}"
+    facts = [("run", ENDINGS[report.run["status"]])]
+    checked = plural(isolation.sessions_checked, "session")
+    found = f"{plural(isolation.violations, 'violation')} in {checked}"
     facts.append(("isolation", found if isolation.sessions_checked else "not checked"))
     if spread.unattributed_steps:
-        facts.append(("unattributed", _plural(spread.unattributed_steps, "step")))
+        facts.append(("unattributed", plural(spread.unattributed_steps, "step")))
     facts.append(("notices", formatting.count(len(report.notices)) if report.notices else "none"))
+    if not report.validity.valid:
+        facts.append(("in comparisons", "leave it out"))
     reservations = (
         len(report.notices) or bool(spread.unattributed_steps) or report.run["status"] != "completed"
     )
@@ -232,10 +186,10 @@ def _drawings(report: RunReport) -> dict[str, Drawing]:
     frame = Frame(report.totals.duration_s, report.totals.window_s)
     latency, spread = report.latency, report.distribution
     limit = next((each.limit for each in report.slo.criteria if each.name == "total_p99_s"), None)
-    drawn: dict[str, Drawing] = {}
+    drawings: dict[str, Drawing] = {}
 
     def add(name: str, paint: Callable[[float], str], wide: float = WIDE) -> None:
-        drawn[name] = Drawing(_markup(paint(wide)), _markup(paint(NARROW)))
+        drawings[name] = drawn(paint, wide)
 
     if latency.curves:
         add("percentile_curve", lambda width: figures.percentile_curve(latency, limit, width))
@@ -254,11 +208,7 @@ def _drawings(report: RunReport) -> dict[str, Drawing]:
     if report.resources.parts:
         add("cpu", lambda width: figures.cpu_usage(report.resources, frame, width), HALF)
         add("memory", lambda width: figures.memory_usage(report.resources, frame, width), HALF)
-    return drawn
-
-
-def _markup(svg: str) -> Markup:
-    return Markup(svg)  # noqa: S704 - written by an XML writer, which escapes
+    return drawings
 
 
 def _config(run: RunJson) -> list[tuple[str, str]]:
@@ -267,49 +217,29 @@ def _config(run: RunJson) -> list[tuple[str, str]]:
     known = [
         ("deployment", _DEPLOYMENTS[config["deployment"]]),
         ("URL", config["url"]),
-        ("replicas", _text(topology["replicas"])),
-        ("workers of each replica", _text(topology["workers"])),
-        ("balancing", _text(config["balancing"])),
-        ("transport", _TRANSPORTS[config["transport"]]),
+        ("replicas", page.text(topology["replicas"])),
+        ("workers of each replica", page.text(topology["workers"])),
+        ("balancing", page.text(config["balancing"])),
+        ("listening sockets", _SOCKETS[config.get("reuse_port")]),
+        ("scenario", _SCENARIOS[config.get("scenario", "sustained")]),
+        ("transport", TRANSPORTS[config["transport"]]),
         ("users", formatting.count(config["users"])),
-        ("users started a second", _text(config["spawn_rate"])),
+        ("users started a second", page.text(config["spawn_rate"])),
         ("duration", formatting.duration(config["duration_s"]) if config["duration_s"] else "until stopped"),
-        ("wait of each step", _wait(config["wait"])),
-        ("think time", _wait(config["think_time"])),
-        ("steps between resets", _text(config["steps_per_episode"] or "all, one reset only")),
+        ("wait of each step", page.wait(config["wait"])),
+        ("think time", page.wait(config["think_time"])),
+        ("steps between resets", page.text(config["steps_per_episode"] or "all, one reset only")),
         ("connect timeout", formatting.seconds(config["connect_timeout_s"])),
         ("step timeout", formatting.seconds(config["step_timeout_s"])),
-        ("action", _text(config["action"] or "wait")),
-        ("generator processes", _text(config["processes"])),
-        ("success rate wanted", _share(config["slo"]["success_rate"])),
+        ("action", page.text(config["action"] or "wait")),
+        ("generator processes", page.text(config["processes"])),
+        ("success rate wanted", limit_share(config["slo"]["success_rate"])),
         ("p99 of total wanted", formatting.seconds(limit) if limit else "2 × (wait + 0.5 s)"),
     ]
+    if _is_batch(run):
+        known = [(name, value) for name, value in known if name not in _NOT_OF_A_BATCH]
     further = sorted(set(config) - set(RunConfig.__annotations__))
-    return known + [(key.replace("_", " "), _text(cast(dict[str, Any], config)[key])) for key in further]
-
-
-def _machine(run: RunJson) -> list[tuple[str, str]]:
-    return [
-        ("memory", formatting.memory(value))
-        if key == "memory_bytes" and isinstance(value, int)
-        else (key.replace("_", " "), _text(value))
-        for key, value in run["machine"].items()
-    ]
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return "unknown"
-    if isinstance(value, float):
-        return f"{value:g}"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _wait(spec: str) -> str:
-    try:
-        return formatting.seconds(float(spec))
-    except ValueError:
-        return spec
+    return known + [(key.replace("_", " "), page.text(cast(dict[str, Any], config)[key])) for key in further]
 
 
 def _criterion_name(criterion: Criterion) -> str:
@@ -321,16 +251,10 @@ def _criterion_value(criterion: Criterion, value: float | None) -> str:
 
 
 def _criterion_limit(criterion: Criterion) -> str:
-    return formatting.seconds(criterion.limit) if criterion.name.endswith("_s") else _share(criterion.limit)
+    return (
+        formatting.seconds(criterion.limit) if criterion.name.endswith("_s") else limit_share(criterion.limit)
+    )
 
 
 def _criterion_bound(criterion: Criterion) -> str:
     return f"{'below' if criterion.name.endswith('_s') else 'at least'} {_criterion_limit(criterion)}"
-
-
-def _share(limit: float) -> str:
-    return f"{limit * 100:.6g}{formatting.SPACE}%"
-
-
-def _plural(number: int, noun: str) -> str:
-    return f"{formatting.count(number)} {noun}{'' if number == 1 else 's'}"

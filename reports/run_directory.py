@@ -90,7 +90,7 @@ class RunDirectory:
         try:
             write_atomically(self.run_json, json.dumps(run, indent=2, ensure_ascii=False) + "\n")
         except OSError as error:
-            raise _unwritable(self.run_json, error) from error
+            raise unwritable(self.run_json, error) from error
 
     def read_run(self) -> RunJson:
         """Reads run.json. Raises RunDirectoryError where it is missing, broken or from a newer schema."""
@@ -223,10 +223,11 @@ def _replacing(path: Path) -> Iterator[Path]:
         raise
 
 
-def _unwritable(path: Path, error: OSError) -> RunDirectoryError:
+def unwritable(path: Path, error: OSError, otherwise: str = "") -> RunDirectoryError:
+    """The error for a file or folder that cannot be written; `otherwise` ends what to do about it."""
     return RunDirectoryError(
         f"{path} cannot be written ({error.strerror or error}): "
-        "check its permissions and the space on the disk"
+        f"check its permissions and the space on the disk{otherwise}"
     )
 
 
@@ -303,5 +304,5 @@ def _compact(stream: Path, parquet: Path, schema: pa.Schema, sort_key: str) -> N
             for start in range(0, max(table.num_rows, 1), _ROW_GROUP):
                 writer.write_table(table.take(order.slice(start, _ROW_GROUP)))
     except OSError as error:
-        raise _unwritable(parquet, error) from error
+        raise unwritable(parquet, error) from error
     stream.unlink()

@@ -1,8 +1,10 @@
-"""The file formats of a run directory: the columns of its tables and the keys of run.json.
+"""The file formats of run and experiment directories: columns of tables and keys of JSON files.
 
 Light on purpose: the load generator imports this module, so it needs pyarrow and nothing heavier.
 """
 
+import math
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, NotRequired, TypedDict, get_args, get_origin, get_type_hints, is_typeddict
 
@@ -25,8 +27,10 @@ ErrorCategory = Literal[
     "http_5xx",
     "server_error",
 ]
-Role = Literal["replica", "nginx", "generator"]
+Role = Literal["replica", "nginx", "generator", "others"]
 RunStatus = Literal["running", "completed", "interrupted", "failed"]
+Scenario = Literal["sustained", "batch"]
+CellStatus = Literal["pending", "running", "completed", "failed"]
 
 STEPS = pa.schema(
     [
@@ -60,7 +64,11 @@ RESOURCES = pa.schema(
         pa.field("open_files", pa.int64()),
     ]
 )
-"""CPU (cores kept busy since the sample before), memory and open files of every part, each second."""
+"""CPU (cores kept busy since the sample before), memory and open files of every part, each second.
+
+The role `others` is what all other programs of the generator's machine kept busy, and what its hypervisor
+took away.
+"""
 
 
 class Slo(TypedDict):
@@ -102,6 +110,14 @@ class RunConfig(TypedDict):
     step_timeout_s: float
     action: dict[str, Any] | None
     balancing: str | None
+    reuse_port: NotRequired[bool | None]
+    """Whether each worker of a replica listens on a socket of its own; False: they share one."""
+    server_settings: NotRequired[dict[str, str]]
+    """Environment variables that the environment servers were given besides: MAX_CONCURRENT_ENVS …"""
+    scenario: NotRequired[Scenario]
+    """What the users do; sustained where it is missing."""
+    warmup_s: NotRequired[float]
+    """Seconds that do not count, after all users are there."""
     processes: int
     slo: Slo
 
@@ -126,24 +142,164 @@ class RunJson(TypedDict):
     """hostname, platform, cpu_model, cores, memory_bytes."""
 
 
+class CellJson(TypedDict):
+    """One cell of an experiment's grid: one run, made or still to make."""
+
+    deployment: str
+    """The name of the target within the experiment."""
+    replicas: int | None
+    """None, as in all that follow, where the harness cannot know: behind a bare URL."""
+    workers: int | None
+    balancing: str | None
+    reuse_port: bool | None
+    transport: Transport
+    wait: str
+    users: int
+    repetition: int
+    """1, 2, 3 …"""
+    status: CellStatus
+    reason: str | None
+    """Why it failed, in words."""
+    run_id: str | None
+    """Its run directory, `runs/<run_id>`, once it has begun."""
+
+
+class ExperimentConfig(TypedDict):
+    """What an experiment holds fixed, and how its grid was asked for. Further keys may stand beside these."""
+
+    scenario: Scenario
+    targets: dict[str, str]
+    """The name of each target within the experiment, and what it is: auto, compose, local or a URL."""
+    seed: int
+    """Of the random order of the cells."""
+    repetitions: int
+    duration_s: float | None
+    """How long each sustained cell is measured, ramp-up and warm-up not counted."""
+    slo: Slo
+    settings: NotRequired[dict[str, str]]
+    """As given to `make scaling`, by which it can be taken up again."""
+    server_settings: NotRequired[dict[str, str]]
+    """As in RunConfig."""
+    search: NotRequired[dict[str, float]]
+    """How a capacity search went about it: start, most, precision, budget_s."""
+
+
+class CapacityTry(TypedDict):
+    """What one batch of a capacity search came to."""
+
+    users: int
+    run_id: str
+    passed: bool
+    succeeded: int
+    """Sessions that connected, reset and stepped."""
+    success_rate: float
+    total_p99_s: float | None
+
+
+class CapacityJson(TypedDict):
+    """The answer of a capacity search."""
+
+    sessions: int
+    """The largest number of sessions that the deployment holds within its objective; 0: none."""
+    max_batch: int
+    """The largest batch that met the objective in most of its tries."""
+    low: int
+    """The largest batch, up to `max_batch`, that met it in every try."""
+    high: int | None
+    """The smallest batch, above all that met it in any try, that missed it in every one; None: none."""
+    confidence: float
+    """How probable it is, after the tries, that `max_batch` meets the objective more often than not."""
+    lower_bound: bool
+    """Whether the deployment may hold more than `sessions`: something else ended the search."""
+    server_cap: int | None
+    """How many sessions the server held when it turned others away; None where it turned none away."""
+    cores: int | None
+    """Cores of the machine that the deployment runs on; None where unknown."""
+    limit: str
+    """What was hit first: errors, latency, open_files, generator, cap or time."""
+    explanation: str
+    remedy: str
+    tries: list[CapacityTry]
+
+
+class ExperimentJson(TypedDict):
+    """experiment.json: written when an experiment starts, and again with every cell that begins or ends."""
+
+    kind: Literal["experiment"]
+    schema_version: int
+    experiment_id: str
+    purpose: Literal["scaling", "capacity"]
+    status: RunStatus
+    status_detail: NotRequired[str | None]
+    started_at: float
+    ended_at: float | None
+    config: ExperimentConfig
+    machine: dict[str, Any]
+    further_machines: NotRequired[list[dict[str, Any]]]
+    """Other machines on which it was taken up again."""
+    cells: list[CellJson]
+    """In the order in which they run."""
+    capacity: NotRequired[CapacityJson]
+
+
+_LARGEST = 2.0**63
+_AT_LEAST_ONE = frozenset({"replicas", "workers", "users", "repetition"})
+"""Of a cell."""
+
+
+def too_large(value: Any) -> float | None:
+    """A finite number of 2⁶³ or more somewhere in a JSON value; None where there is none."""
+    inside = [value]
+    while inside:
+        inner = inside.pop()
+        if isinstance(inner, dict):
+            inside.extend(inner.values())
+        elif isinstance(inner, list):
+            inside.extend(inner)
+        elif isinstance(inner, int | float) and _LARGEST <= abs(inner) < math.inf:
+            return inner
+    return None
+
+
 def fault_in_run_json(value: Any) -> str | None:
     """What keeps `value` from being a RunJson, in words; None where it is one. Further keys are no fault."""
-    return _fault(value, RunJson, "it")
+    return _fault_in(value, RunJson)
+
+
+def fault_in_experiment_json(value: Any) -> str | None:
+    """What keeps `value` from being an ExperimentJson, in words; None where it is one."""
+    return _fault_in(value, ExperimentJson)
+
+
+def _fault_in(value: Any, kind: Any) -> str | None:
+    if (number := too_large(value)) is not None:
+        return f"it holds the number {number!r:.30}, which is too large"
+    return _fault(value, kind, "it")
 
 
 def _fault(value: Any, kind: Any, where: str) -> str | None:
+    if get_origin(kind) is list and isinstance(value, list) and is_typeddict(get_args(kind)[0]):
+        faults = (_fault(item, get_args(kind)[0], f"{where}[{place}]") for place, item in enumerate(value))
+        return next(filter(None, faults), None)
     if kind is Any or _is_one_of(value, kind):
         return None
     if not is_typeddict(kind) or not isinstance(value, dict):
         return f"{where} is {value!r:.60}"
     inside = "" if where == "it" else f"{where}."
-    for key, inner in get_type_hints(kind).items():
+    for key, inner in _types_of(kind).items():
         if key not in value:
             if key in kind.__required_keys__:
                 return f"{inside}{key} is missing"
         elif fault := _fault(value[key], inner, f"{inside}{key}"):
             return fault
+        elif kind is CellJson and key in _AT_LEAST_ONE and value[key] is not None and value[key] < 1:
+            return f"{inside}{key} is {value[key]}, less than 1"
     return None
+
+
+@cache
+def _types_of(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
 def _is_one_of(value: Any, kind: Any) -> bool:
@@ -161,6 +317,6 @@ def _is_one_of(value: Any, kind: Any) -> bool:
         return isinstance(value, int | float) and not isinstance(value, bool)
     if kind is int:
         return isinstance(value, int) and not isinstance(value, bool)
-    if kind in (str, NoneType):
+    if kind in (str, bool, NoneType):
         return isinstance(value, kind)
     return kind is Any

@@ -15,15 +15,24 @@ def verdict_lines(report: RunReport) -> list[str]:
     outcome = "PASSED" if passed(report) else "CUT SHORT" if report.slo.passed else "FAILED"
     speed = f"{totals.throughput_steps_per_s:,.1f} steps/s with {count(totals.sessions, 'session')}"
     success = f"{share(totals.success_rate)} of {count(totals.operations, 'operation')} succeeded"
+    name, latency = "step latency", report.latency.summaries.get("step")
+    if totals.batch_users is not None:
+        over_ws = report.run["config"]["transport"] == "ws"
+        speed = f"batch of {count(totals.batch_users, 'session' if over_ws else 'user')} "
+        speed += f"in {seconds(totals.duration_s)}"
+        success = f"{totals.batch_succeeded:,} of them {'connected, ' if over_ws else ''}reset and stepped"
+        name, latency = "total time", report.latency.summaries.get("total")
     lines = [f"{outcome}: {speed}, {success}"]
-    step = report.latency.summaries.get("step")
-    if step:
-        lines.append(
-            f"  step latency: median {seconds(step.p50)}, p99 {seconds(step.p99)}, max {seconds(step.max)}"
-        )
+    if latency:
+        times = f"median {seconds(latency.p50)}, p99 {seconds(latency.p99)}, max {seconds(latency.max)}"
+        lines.append(f"  {name}: {times}")
     lines += [f"  {criterion.sentence}" for criterion in report.slo.criteria if not criterion.passed]
     lines += [f"  {takeaway}" for takeaway in distribution.takeaways[:1]]
     if isolation.violations:
         lines += [f"  {takeaway}" for takeaway in isolation.takeaways]
-    lines += [f"  note: {notice}" for notice in report.notices]
+    lines += [
+        f"  note: {warning.message}"
+        for warning in report.validity.warnings
+        if warning.code != "isolation_violated"
+    ]
     return lines

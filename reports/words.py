@@ -2,6 +2,10 @@
 
 import math
 
+TRANSPORTS = {"ws": "WebSocket", "http": "HTTP"}
+"""What transports are called."""
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
 
 def seconds(value: float) -> str:
     """A duration with its unit: `0.35 ms`, `52.1 ms`, `1.06 s`."""
@@ -28,9 +32,22 @@ def megabytes(value: float) -> str:
     return f"{value / 1e6:,.0f} MB" if value < 999.5e6 else f"{value / 1e9:.2f} GB"
 
 
+def signed_percent(change: float) -> str:
+    """A relative change (0.1 is 10 % more) as signed per cent: `+12.3 %`, `−0.41 %`, `0 %`."""
+    size = abs(100 * change)
+    text = f"{size:,.{0 if size >= 99.95 else 1 if size >= 0.995 else 2}f}"
+    return f"{'+' if change > 0 else '−'}{text} %" if text.strip("0.") else "0 %"
+
+
 def factor(value: float) -> str:
     """A ratio: `1.6`, `12`."""
     return f"{value:.2g}" if value < 10 else f"{value:,.0f}"
+
+
+def power_of_ten(value: float, places: int = 1) -> str:
+    """A very small or large number: `3.4 × 10⁻⁵`."""
+    mantissa, power = f"{value:.{places}e}".split("e")
+    return f"{mantissa} × 10{str(int(power)).translate(_RAISED)}"
 
 
 def listing(items: list[str]) -> str:

@@ -1,9 +1,14 @@
-"""Writes the report of a run beside its records, for people and for programs."""
+"""Writes reports beside the records they are made from, for people and for programs."""
 
 import json
+from pathlib import Path
+from typing import Any
 
+from reports.experiment_directory import ExperimentDirectory
+from reports.experiment_report import ExperimentReport, report_experiment
+from reports.experiment_report import to_json as experiment_to_json
 from reports.html import render
-from reports.run_directory import RunDirectory, RunDirectoryError, write_atomically
+from reports.run_directory import RunDirectory, unwritable, write_atomically
 from reports.run_report import RunReport, report_run, to_json
 
 
@@ -13,13 +18,30 @@ def write_report(directory: RunDirectory) -> RunReport:
     Raises RunDirectoryError where the run cannot be read or the report cannot be written.
     """
     report = report_run(directory)
-    page = render(report)
-    try:
-        write_atomically(directory.report_json, json.dumps(to_json(report), indent=2) + "\n")
-        write_atomically(directory.report_html, page)
-    except OSError as error:
-        raise RunDirectoryError(
-            f"the report cannot be written into {directory.path} ({error.strerror}): "
-            "check its permissions and the space on the disk"
-        ) from error
+    _write(directory.report_json, to_json(report), directory.report_html, render(report))
     return report
+
+
+def write_experiment_report(directory: ExperimentDirectory) -> ExperimentReport:
+    """Makes the report of an experiment and writes its report.json and report.html.
+
+    Raises RunDirectoryError where experiment.json cannot be read or the report cannot be written.
+    """
+    from reports.experiment_html import render as render_experiment
+
+    report = report_experiment(directory)
+    _write(
+        directory.report_json,
+        experiment_to_json(report),
+        directory.report_html,
+        render_experiment(report),
+    )
+    return report
+
+
+def _write(json_path: Path, form: dict[str, Any], page_path: Path, page: str) -> None:
+    try:
+        write_atomically(json_path, json.dumps(form, indent=2) + "\n")
+        write_atomically(page_path, page)
+    except OSError as error:
+        raise unwritable(page_path.parent, error) from error

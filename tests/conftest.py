@@ -3,14 +3,21 @@ where REQUIRE_ALL=1 says that nothing may be missing."""
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).parent.parent
+
+# Processes of `pytest -n`, and jobs in the background of a shell, ignore Ctrl-C, and what a test starts would
+# inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def missing(what: str) -> NoReturn:
@@ -45,3 +52,19 @@ def chromium_path() -> str:
         if path := shutil.which(name):
             return path
     missing("no Chromium is installed (apt install chromium): pages are not looked at in a browser")
+
+
+class PartsSideBySide(LoadScopeScheduling):
+    """Keeps what must not run side by side in one process, should the tests run in several (`pytest -n 2`).
+
+    Tests of the load find and remove what killed commands leave behind, those of the environment build and
+    remove images and containers. (`--dist loadgroup` scatters its groups with pytest 9.2.)
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        package = Path(nodeid).parts[1]
+        return "load" if package in ("loadtests", "compose", "benchmarks") else "environment and reports"
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> PartsSideBySide:
+    return PartsSideBySide(config, log)

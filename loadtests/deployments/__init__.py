@@ -26,6 +26,13 @@ class DeploymentConfig:
     port: int = 8000
     """Where the balancer listens on 127.0.0.1; 0: any free port."""
     access_log: bool = False
+    reuse_port: bool = True
+    """Each worker of a replica listens on a socket of its own; False: they share one."""
+
+    @property
+    def listeners(self) -> int:
+        """How many sockets listen on a replica's port."""
+        return self.workers if self.reuse_port else 1
 
 
 @dataclass(frozen=True)

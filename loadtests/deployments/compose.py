@@ -204,6 +204,7 @@ class ComposeDeployment:
             "PORT": str(self._record.ports[0]),
             "REPLICAS": str(self._config.replicas),
             "WORKERS": str(self._config.workers),
+            "REUSE_PORT": str(int(self._config.reuse_port)),
             "ENV_IMAGE": _environment_image(),
             "ENV_MEMORY": os.environ.get("ENV_MEMORY") or f"{512 * (self._config.workers + 1)}m",
         }
@@ -300,7 +301,7 @@ class ComposeDeployment:
     def _wait(self) -> None:
         replicas = [container for container in self._containers() if container.service == "env"]
         seconds = ready.patience_s(len(replicas))
-        listeners = ready.expected_listeners(self._config.workers, os.environ)
+        listeners = self._config.listeners
         script = Path(ready.__file__).read_text()
         command = ["python", "-c", script, str(CONTAINER_PORT), str(listeners), str(seconds)]
         starting = {replica: self._threads.submit(self._execute, replica, command) for replica in replicas}

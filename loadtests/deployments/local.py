@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from loadtests.deployments import DeploymentConfig, Kind, Progress, Usage, nginx, ports, processes, silent
-from loadtests.deployments.ready import expected_listeners, is_ready, patience_s
+from loadtests.deployments.ready import is_ready, patience_s
 from loadtests.deployments.registry import REGISTRY, Process, Purpose, Record, Registry
 from loadtests.deployments.teardown import take_down
 from loadtests.errors import LoadTestError
@@ -145,7 +145,12 @@ class LocalDeployment:
             f"starting {self._config.replicas} × {self._config.workers} workers and nginx as local processes"
         )
         for number, host in enumerate(self.hosts(), 1):
-            settings = {"WORKERS": str(self._config.workers), "BIND": host, "HOST_URL": f"http://{host}"}
+            settings = {
+                "WORKERS": str(self._config.workers),
+                "REUSE_PORT": str(int(self._config.reuse_port)),
+                "BIND": host,
+                "HOST_URL": f"http://{host}",
+            }
             self._replicas[host] = processes.start(
                 [sys.executable, *SERVER],
                 record=self._record,
@@ -183,7 +188,7 @@ class LocalDeployment:
         }
 
     def _wait(self) -> None:
-        listeners = expected_listeners(self._config.workers, os.environ)
+        listeners = self._config.listeners
         deadline = time.monotonic() + patience_s(self._config.replicas)
         starting = set(self._replicas)
         while starting or not nginx.answers(self.url, self._record.name):

@@ -6,7 +6,6 @@ Needs the standard library only: inside a container it is run as `python3 -c …
 import http.client
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 LISTEN = "0A"
@@ -15,11 +14,6 @@ LISTEN = "0A"
 def patience_s(replicas: int) -> float:
     """How long a deployment has to get ready, in seconds: a small machine starts replicas in turn."""
     return 60.0 + 10.0 * replicas
-
-
-def expected_listeners(workers: int, environ: Mapping[str, str]) -> int:
-    """How many sockets listen on a replica's port: one a worker, unless it is told to share one."""
-    return 1 if environ.get("REUSE_PORT", "").lower() in {"0", "false", "no"} else workers
 
 
 def listening_sockets(port: int) -> int:

@@ -1,6 +1,6 @@
 """How long operations took: exact percentiles, their curve, and how they changed over time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,6 +79,9 @@ class Latency:
 
     summaries: dict[str, Summary]
     """By connect, reset, step, overhead, total; absent where the run has none."""
+    in_window: dict[str, Summary]
+    """Of step and overhead, over the steps that ended in the measured window; where ramp-up and warm-up do
+    not count, of total too, from operations that ended since the window began."""
     scheduled: dict[str, Summary]
     """The same counted from `intended_at`, of an open-model run; empty for a closed-model one."""
     curves: dict[str, Curve]
@@ -88,11 +91,19 @@ class Latency:
     takeaways: list[str]
 
 
-def summarize(steps: Steps, waited_s: Floats | None = None, intended_s: Floats | None = None) -> Latency:
+def summarize(
+    steps: Steps,
+    waited_s: Floats | None = None,
+    intended_s: Floats | None = None,
+    window_s: tuple[float, float] | None = None,
+    *,
+    ramp_cut: bool = False,
+) -> Latency:
     """Summarises the latency of a run's successful operations.
 
     `waited_s` is what the server reports to have waited in each, `intended_s` when each was due, in seconds
-    since the run's start; both NaN where unknown, None where all are.
+    since the run's start; both NaN where unknown, None where all are. `window_s` is the measured window;
+    None: the whole run.
     """
     summaries: dict[str, Summary] = {}
     curves: dict[str, Curve] = {}
@@ -107,6 +118,18 @@ def summarize(steps: Steps, waited_s: Floats | None = None, intended_s: Floats |
     if waited_s is not None:
         add("overhead", (steps.latency_s - waited_s)[steps.successes(STEP) & ~np.isnan(waited_s)])
     add("total", total_of_each_step(steps))
+
+    measured = _ended_in(steps, window_s)
+    in_window: dict[str, Summary] = {}
+    if measured.any():
+        in_window["step"] = _summary(steps.latency_s[measured])
+    if waited_s is not None and (known := measured & ~np.isnan(waited_s)).any():
+        in_window["overhead"] = _summary((steps.latency_s - waited_s)[known])
+
+    if ramp_cut and window_s is not None:
+        since = _rows(steps, steps.ended_s >= window_s[0])
+        if (totals := total_of_each_step(since)).size:
+            in_window["total"] = _summary(totals)
 
     scheduled: dict[str, Summary] = {}
     if intended_s is not None:
@@ -124,7 +147,13 @@ def summarize(steps: Steps, waited_s: Floats | None = None, intended_s: Floats |
             ended_s, latency_s, slices_of(steps.duration_s, _HEAT_MAP_SLICES, _HEAT_MAP_LEAST_SLICE_S)
         )
     return Latency(
-        summaries, scheduled, curves, over_time, heat_map, _takeaways(summaries, scheduled, over_time)
+        summaries,
+        in_window,
+        scheduled,
+        curves,
+        over_time,
+        heat_map,
+        _takeaways(summaries, scheduled, over_time),
     )
 
 
@@ -150,16 +179,43 @@ def total_of_each_step(steps: Steps) -> Floats:
     return total
 
 
-def _summary_and_curve(values: Floats) -> tuple[Summary, Curve]:
+def _rows(steps: Steps, chosen: NDArray[np.bool_]) -> Steps:
+    return replace(
+        steps,
+        started_s=steps.started_s[chosen],
+        latency_s=steps.latency_s[chosen],
+        op=steps.op[chosen],
+        succeeded=steps.succeeded[chosen],
+        over_ws=steps.over_ws[chosen],
+        user=steps.user[chosen],
+    )
+
+
+def _ended_in(steps: Steps, window_s: tuple[float, float] | None) -> NDArray[np.bool_]:
+    step = steps.successes(STEP)
+    if window_s is None:
+        return step
+    begin, end = window_s
+    ended_s = steps.ended_s
+    inside: NDArray[np.bool_] = step & (ended_s >= begin) & (ended_s <= end)
+    return inside
+
+
+def _summary(values: Floats) -> Summary:
     """Sorts `values` in place: one sort answers every quantile exactly."""
     values.sort()
     p50, p90, p95, p99, p999 = quantiles_of_sorted(values, _SUMMARY_QUANTILES).tolist()
-    summary = Summary(values.size, float(values.mean()), p50, p90, p95, p99, p999, float(values[-1]))
-    quantiles = _curve_quantiles(values.size)
+    return Summary(values.size, float(values.mean()), p50, p90, p95, p99, p999, float(values[-1]))
+
+
+def _summary_and_curve(values: Floats) -> tuple[Summary, Curve]:
+    """Sorts `values` in place."""
+    summary = _summary(values)
+    quantiles = curve_quantiles(values.size)
     return summary, Curve(quantiles, quantiles_of_sorted(values, quantiles))
 
 
-def _curve_quantiles(count: int) -> Floats:
+def curve_quantiles(count: int) -> Floats:
     """Even up to 0.9, then evenly many to each further nine, as far as `count` values reach; then 1."""
     decades = max(np.log10(count), 1.0)
     points = int((decades - 1) * _CURVE_POINTS_A_DECADE) + 1

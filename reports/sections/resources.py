@@ -24,7 +24,7 @@ class PartUsage:
     """What one part of the system used."""
 
     role: str
-    """replica, nginx or generator."""
+    """replica, nginx, generator, or others: everything else on the generator's machine."""
     name: str
     at_s: Floats
     cpu_cores: Floats
@@ -53,7 +53,7 @@ def summarize(table: pa.Table, origin: float, names: dict[str, str]) -> Resource
         _usage(str(role), names.get(str(name), str(name)), group, origin)
         for (role, name), group in samples.groupby(["role", "name"], observed=True, sort=False)
     ]
-    order = {"generator": 2, "nginx": 1}
+    order = {"others": 3, "generator": 2, "nginx": 1}
     parts.sort(key=lambda part: (order.get(part.role, 0), part.name))
     return Resources(parts, _takeaways(parts))
 
@@ -84,7 +84,7 @@ def _takeaways(parts: list[PartUsage]) -> list[str]:
     if not parts:
         return ["CPU and memory were not recorded."]
     takeaways = []
-    measured = [part for part in parts if not np.isnan(part.cpu_mean)]
+    measured = [part for part in parts if part.role != "others" and not np.isnan(part.cpu_mean)]
     if measured:
         busiest = max(measured, key=lambda part: part.cpu_mean)
         takeaways.append(

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from reports.schema import Slo
+from reports.schema import Slo, Transport
 from reports.sections.latency import Latency
 from reports.sections.totals import Totals
-from reports.words import seconds, share
+from reports.words import count, seconds, share
 
+_AFTER = ", ramp-up and warm-up not counted"
 _ALLOWANCE_S = 0.5
 """Added to the wait, before doubling it, where the user sets no bound on total time."""
 
@@ -32,38 +33,50 @@ class SloVerdict:
     criteria: list[Criterion]
 
 
-def judge(slo: Slo, totals: Totals, latency: Latency, wait_p99_s: float) -> SloVerdict:
+def judge(
+    slo: Slo, totals: Totals, latency: Latency, wait_p99_s: float, transport: Transport = "ws"
+) -> SloVerdict:
     """Holds a run against its objective; a run without a successful step does not pass.
 
     `wait_p99_s` is the 99th percentile of the wait that was asked for, 0 where unknown; over it the bound on
     total time is 2 × (wait + 0.5 s) where the objective sets none.
     """
-    total = latency.summaries.get("total")
+    total = (latency.in_window if totals.ramp_cut else latency.summaries).get("total")
     limit = slo["total_p99_s"]
     if limit is None:
         limit = 2 * (wait_p99_s + _ALLOWANCE_S)
     criteria = [
-        _success_rate(totals, slo["success_rate"]),
-        _total_p99(total.p99 if total else None, limit),
+        _success_rate(totals, slo["success_rate"], transport),
+        _total_p99(total.p99 if total else None, limit, totals.ramp_cut),
     ]
     return SloVerdict(all(criterion.passed for criterion in criteria), criteria)
 
 
-def _success_rate(totals: Totals, limit: float) -> Criterion:
-    rate = totals.success_rate
-    if not totals.operations:
+def _success_rate(totals: Totals, limit: float, transport: Transport) -> Criterion:
+    rate, operations = totals.success_rate, totals.operations
+    if totals.counted_operations is not None and totals.counted_successes is not None:
+        operations = totals.counted_operations
+        rate = totals.counted_successes / operations if operations else 1.0
+    if not operations:
         return Criterion("success_rate", limit, None, False, "No operation was recorded.")
     passed = rate >= limit
-    sentence = f"{share(rate)} of {totals.operations:,} operations succeeded; at least {share(limit)} must."
+    what = f"{operations:,} operations succeeded{_AFTER if totals.ramp_cut else ''}"
+    if totals.batch_users is not None:
+        what = (
+            f"{count(totals.batch_users, 'session')} connected, reset and stepped"
+            if transport == "ws"
+            else f"{count(totals.batch_users, 'user')} reset and stepped"
+        )
+    sentence = f"{share(rate)} of {what}; at least {share(limit)} must."
     return Criterion("success_rate", limit, rate, passed, sentence)
 
 
-def _total_p99(value: float | None, limit: float) -> Criterion:
+def _total_p99(value: float | None, limit: float, ramp_cut: bool) -> Criterion:
     if value is None:
         sentence = f"No step succeeded; 99 % of the steps must take less than {seconds(limit)} in total."
         return Criterion("total_p99_s", limit, None, False, sentence)
     sentence = (
-        f"99 % of the steps took at most {seconds(value)} in total (connect, reset and step); "
-        f"it must be less than {seconds(limit)}."
+        f"99 % of the steps took at most {seconds(value)} in total (connect, reset and step)"
+        f"{_AFTER if ramp_cut else ''}; it must be less than {seconds(limit)}."
     )
     return Criterion("total_p99_s", limit, value, value < limit, sentence)

@@ -66,7 +66,7 @@ def _takeaways(at_s: Floats, slice_s: float, done: Floats, totals: Totals) -> li
         window = f"With {there} users there, from {begin:.1f} s to {end:.1f} s"
         takeaways = [f"{window}, the deployment carried {measured}; ramp-up and the end are left out."]
     steady = done[(at_s - slice_s / 2 >= begin) & (at_s + slice_s / 2 <= end)]
-    if steady.size < _ENOUGH_SLICES:
+    if steady.size < _ENOUGH_SLICES or totals.batch_users is not None:
         return takeaways
     mean = float(steady.mean())
     if not mean:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -19,9 +20,13 @@ import psutil
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
+from benchmark_env.docker_provider import LABEL
+
 ROOT = Path(__file__).parents[2]
 GUNICORN = (sys.executable, "-m", "gunicorn")
 FROM_ROOT = ("-c", "benchmark_env/server/gunicorn.conf.py", "benchmark_env.server.app:app")
+IMAGE = "benchmark-env:latest"
+BUILD_COMMAND = f"docker build -t {IMAGE} -f server/Dockerfile ."
 FROM_INSIDE = ("-c", "server/gunicorn.conf.py", "server.app:app")
 
 
@@ -41,10 +46,11 @@ class Server:
     process: subprocess.Popen[bytes]
     port: int
     log: Path
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     def connect(self) -> ClientConnection:
         return connect(f"ws://127.0.0.1:{self.port}/ws", open_timeout=20, close_timeout=5)
@@ -69,7 +75,11 @@ class Server:
 
 @contextmanager
 def serving(
-    *arguments: str, command: tuple[str, ...] = GUNICORN, cwd: Path = ROOT, **settings: object
+    *arguments: str,
+    command: tuple[str, ...] = GUNICORN,
+    cwd: Path = ROOT,
+    scheme: str = "http",
+    **settings: object,
 ) -> Iterator[Server]:
     port = free_port()
     settings = {"BIND": f"127.0.0.1:{port}", "WORKERS": 1, **settings}
@@ -81,7 +91,7 @@ def serving(
             stdout=log,
             stderr=subprocess.STDOUT,
         )
-        server = Server(process, port, Path(log.name))
+        server = Server(process, port, Path(log.name), scheme)
         try:
             wait_until_healthy(server)
             yield server
@@ -95,7 +105,7 @@ def wait_until_healthy(server: Server) -> None:
         if server.process.poll() is not None:
             pytest.fail(f"the server ended at once:\n{server.printed()}")
         try:
-            if httpx.get(f"{server.url}/health").status_code == 200:
+            if httpx.get(f"{server.url}/health", verify=False).status_code == 200:
                 return
         except httpx.TransportError:
             time.sleep(0.1)
@@ -128,8 +138,37 @@ def serve() -> Iterator[Callable[..., Server]]:
         yield lambda *arguments, **options: stack.enter_context(serving(*arguments, **options))
 
 
+def docker(*arguments: str, cwd: Path = ROOT) -> str:
+    done = subprocess.run(
+        ["docker", *arguments], cwd=cwd, capture_output=True, text=True, timeout=800, check=False
+    )
+    if done.returncode:
+        pytest.fail(f"docker {' '.join(arguments)}:\n{done.stdout}{done.stderr}")
+    return done.stdout.strip()
+
+
+def containers() -> set[str]:
+    """The names of the containers that clients started and that are there, running or not."""
+    return set(docker("ps", "--all", "--filter", f"label={LABEL}", "--format", "{{.Names}}").split())
+
+
+@pytest.fixture(scope="session")
+def image(docker_engine: None) -> str:  # noqa: ARG001
+    """The image, built as the README says; its layers stay for the next time."""
+    _, *arguments = shlex.split(BUILD_COMMAND)
+    docker(*arguments, cwd=ROOT / "benchmark_env")
+    return IMAGE
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """One gunicorn with two workers, shared by all tests; whoever ends its workers waits for new ones."""
     with serving(WORKERS=2) as shared:
         yield shared
+
+
+@pytest.fixture(scope="session")
+def servers(server: Server) -> Iterator[tuple[Server, Server, Server]]:
+    """Three of them, each for itself."""
+    with serving() as second, serving() as third:
+        yield server, second, third

@@ -1,5 +1,4 @@
 import json
-import subprocess
 from collections.abc import Iterator
 
 import httpx
@@ -7,28 +6,13 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from .conftest import ROOT, eventually, free_port, step
+from .conftest import docker, eventually, free_port, step
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
 
-IMAGE = "benchmark-env:test"
 HARDENING = (
     "--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges",
 )  # fmt: skip
-
-
-def docker(*arguments: str) -> str:
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=800, check=False)
-    if done.returncode:
-        pytest.fail(f"docker {' '.join(arguments)}:\n{done.stdout}{done.stderr}")
-    return done.stdout.strip()
-
-
-@pytest.fixture(scope="module")
-def image(docker_engine: None) -> str:  # noqa: ARG001
-    context = ROOT / "benchmark_env"
-    docker("build", "--tag", IMAGE, "--file", str(context / "server" / "Dockerfile"), str(context))
-    return IMAGE
 
 
 @pytest.fixture

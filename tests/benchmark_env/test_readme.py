@@ -3,7 +3,7 @@ from dataclasses import fields
 
 from benchmark_env.settings import Settings
 
-from .conftest import ROOT
+from .conftest import BUILD_COMMAND, ROOT
 
 README = (ROOT / "benchmark_env" / "README.md").read_text()
 
@@ -31,3 +31,7 @@ def test_every_setting_is_documented() -> None:
     documented = re.findall(r"^\| `([A-Z_]+)` \|", README, re.MULTILINE)
 
     assert {field.name.upper() for field in fields(Settings)} <= set(documented)
+
+
+def test_the_image_is_built_by_the_documented_command() -> None:
+    assert f"\n{BUILD_COMMAND}\n" in README

@@ -40,6 +40,12 @@ def test_values_are_read() -> None:
     assert settings.log_level == "warning"
 
 
+def test_the_page_is_served_by_one_worker_unless_told_otherwise() -> None:
+    assert Settings.from_environ({"ENABLE_WEB_INTERFACE": "true"}).workers == 1
+    assert Settings.from_environ({"ENABLE_WEB_INTERFACE": "true", "WORKERS": "3"}).workers == 3
+    assert Settings.from_environ({"ENABLE_WEB_INTERFACE": "false"}).workers == 2
+
+
 def test_an_empty_variable_counts_as_unset() -> None:
     assert Settings.from_environ({"WORKERS": "", "BIND": "", "HOST_URL": ""}) == Settings.from_environ({})
 

@@ -1,5 +1,6 @@
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -11,7 +12,7 @@ from loadtests.config import (
     LoadTestConfig,
     load_test_config,
 )
-from loadtests.generator import Generator, locust_command, stop_timeout
+from loadtests.generator import Generator, locust_command, longest_run_time, stop_timeout
 from loadtests.settings import add_settings
 
 
@@ -40,6 +41,16 @@ def test_the_command_says_all_that_was_configured() -> None:
 
 def test_the_page_is_not_headless() -> None:
     assert "--headless" not in locust_command(config(), "http://127.0.0.1:1", web=True)
+
+
+def test_a_batch_starts_all_users_at_once_and_ends_after_its_time_outs_at_the_latest() -> None:
+    batch = replace(config("--users", "3000", "--wait", "uniform:0:2"), scenario="batch")
+    command = locust_command(batch, "http://127.0.0.1:1")
+    assert command[command.index("--scenario") + 1] == "batch"
+    assert command[command.index("--spawn-rate") + 1] == "3000"
+    assert command[command.index("--run-time") + 1] == f"{longest_run_time(batch)}s"
+    assert longest_run_time(batch) > 10 + 2 * 60 + 2
+    assert longest_run_time(config("--duration", "90s")) == 90
 
 
 @pytest.mark.parametrize(("wait", "seconds"), [("0.1", 6), ("10", 15), ("3600", 30)])

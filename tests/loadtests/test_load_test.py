@@ -9,7 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from loadtests import load_test
 from loadtests.deployments.local import LocalDeployment
+from loadtests.deployments.url import UrlDeployment
 from reports.run_directory import RunDirectory
 from tests.conftest import ROOT
 
@@ -100,7 +102,7 @@ def test_a_run_accounts_for_all_workers_and_all_steps(
     assert report["isolation"]["violations"] == 0
     assert report["isolation"]["sessions_checked"] == 64
     roles = set(directory.read_resources().column("role").to_pylist())
-    assert roles == {"replica", "nginx", "generator"}
+    assert roles == {"replica", "nginx", "generator", "others"}
     assert "PASSED" in done.stdout
     assert str(directory.report_html) in done.stdout
     assert remains(tmp_path) == []
@@ -219,3 +221,12 @@ def test_a_server_that_is_no_openenv_server_is_said(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert url in done.stderr
     assert "OpenEnv" in done.stderr
+
+
+def test_what_the_environment_tells_the_servers_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAX_CONCURRENT_ENVS", "64")
+    assert load_test.server_settings() == {"MAX_CONCURRENT_ENVS": "64"}
+
+
+def test_a_server_by_its_url_that_does_not_answer_has_ended() -> None:
+    assert load_test.ended_parts(UrlDeployment("http://127.0.0.1:9")) == ["The server"]

@@ -38,3 +38,9 @@ def test_without_a_server_it_says_what_is_missing() -> None:
     done = locust("--headless")
     assert done.returncode == 2
     assert "no server is named: give one with -H" in done.stderr
+
+
+def test_an_unknown_scenario_is_refused() -> None:
+    done = locust("--headless", "-H", "http://127.0.0.1:9", LOADTEST_SCENARIO="burst")
+    assert done.returncode == 2
+    assert "burst" in done.stderr

@@ -23,7 +23,9 @@ def test_it_samples_each_second_until_it_is_stopped(tmp_path: Path) -> None:
     time.sleep(2.5)
     sampler.stop()
     samples = directory.read_resources().to_pandas()
-    assert set(samples["role"]) == {"replica", "generator"}
+    assert set(samples["role"]) == {"replica", "generator", "others"}
+    others = samples[samples["role"] == "others"]
+    assert 0 <= others["cpu_cores"].max() <= (os.cpu_count() or 1) + 0.5
     replica = samples[samples["role"] == "replica"]
     assert len(replica) == 2
     assert replica["cpu_cores"].tolist() == pytest.approx([0.5, 0.5], rel=0.2)

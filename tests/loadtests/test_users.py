@@ -1,67 +1,15 @@
-import json
-import math
 import os
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import pandas as pd
 import pytest
-from websockets.sync.server import ServerConnection, serve
 
 from loadtests.deployments import DeploymentConfig
 from loadtests.deployments.local import LocalDeployment
 from loadtests.deployments.registry import Registry
-from reports.run_directory import RunDirectory
-from tests.conftest import ROOT
+from tests.loadtests.locust_runs import foreign_environment, steps_of_a_run
 
 pytestmark = pytest.mark.servers
-
-
-def steps_of_a_run(url: str, results: Path, *options: str) -> pd.DataFrame:
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "locust", "-f", "loadtests/locustfile.py", "-H", url, "--headless"),
-            *("-u", "4", "-r", "4", "-t", "3s", "--results", str(results), *options),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        timeout=90,
-        check=False,
-    )
-    (path,) = results.iterdir()
-    steps: pd.DataFrame = RunDirectory(path).read_steps().to_pandas()
-    return steps
-
-
-@contextmanager
-def foreign_environment(
-    episode: int, answers: float = math.inf
-) -> Iterator[tuple[str, list[dict[str, object]]]]:
-    """An environment that names nobody and is done after `episode` steps; it notes the messages it gets.
-
-    After so many `answers` in all it hangs.
-    """
-    messages: list[dict[str, object]] = []
-
-    def handle(connection: ServerConnection) -> None:
-        steps = 0
-        for text in connection:
-            message = json.loads(text)
-            messages.append(message)
-            steps = 0 if message["type"] == "reset" else steps + 1
-            if len(messages) > answers:
-                continue
-            data = {"observation": {"text": "hi"}, "reward": 0.0, "done": steps >= episode}
-            connection.send(json.dumps({"type": "observation", "data": data}))
-
-    with serve(handle, "127.0.0.1", 0, close_timeout=0.2) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.socket.getsockname()[1]}", messages
-        server.shutdown()
 
 
 def test_another_environment_gets_the_action_as_given_and_a_reset_when_it_is_done(tmp_path: Path) -> None:

@@ -52,5 +52,5 @@ def test_a_test_started_on_the_page_becomes_a_run_with_a_report(
     run = directory.read_run()
     assert (run["status"], run["config"]["wait"], run["config"]["users"]) == ("completed", "0.02", 4)
     assert directory.read_steps().num_rows > 100
-    assert set(directory.read_resources()["role"].to_pylist()) == {"generator"}
+    assert set(directory.read_resources()["role"].to_pylist()) == {"generator", "others"}
     assert f"http://127.0.0.1:{port}" in output

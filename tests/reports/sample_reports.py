@@ -22,6 +22,7 @@ from reports.sections.resources import PartUsage, Resources
 from reports.sections.slo import Criterion, SloVerdict
 from reports.sections.timeline import Timeline
 from reports.sections.totals import Totals
+from reports.sections.validity import Code, RunWarning, Validity
 from reports.statistics import equal_shares_p, jain_index
 
 Floats = NDArray[np.float64]
@@ -47,7 +48,7 @@ def normal(replicas: int = 2, workers: int = 2) -> RunReport:
     }
     return RunReport(
         run=run_json(replicas, workers),
-        notices=[],
+        validity=Validity(True, []),
         totals=Totals(200, 20_000, 20_400, 0, 1.0, DURATION_S, 1043.2, (2.1, 18.6)),
         slo=SloVerdict(
             True,
@@ -66,6 +67,7 @@ def normal(replicas: int = 2, workers: int = 2) -> RunReport:
         ),
         latency=Latency(
             summaries={name: summary(values) for name, values in samples.items()},
+            in_window={name: summary(samples[name]) for name in ("step", "overhead") if name in samples},
             scheduled={},
             curves={
                 name: Curve(QUANTILES, np.quantile(values, QUANTILES)) for name, values in samples.items()
@@ -104,6 +106,11 @@ def normal(replicas: int = 2, workers: int = 2) -> RunReport:
     )
 
 
+def cautions(code: Code, message: str) -> Validity:
+    """What there is to say of a run that is not valid."""
+    return Validity(False, [RunWarning(code, message)])
+
+
 def with_errors() -> RunReport:
     """A run that missed its objective and ended early, with an idle worker, a stall and broken isolation."""
     report = normal(2, 4)
@@ -121,7 +128,9 @@ def with_errors() -> RunReport:
     return replace(
         report,
         run={**report.run, "status": "interrupted", "status_detail": "Ctrl-C"},
-        notices=["This run was interrupted: Ctrl-C. What had been recorded until then is shown."],
+        validity=cautions(
+            "not_completed", "This run was interrupted: Ctrl-C. What had been recorded until then is shown."
+        ),
         totals=replace(report.totals, failures=228, success_rate=0.9888),
         slo=SloVerdict(
             False,
@@ -184,7 +193,7 @@ def hostile() -> RunReport:
             "versions": {nasty: nasty},
             "machine": {nasty: nasty},
         },
-        notices=[nasty],
+        validity=cautions("incident", nasty),
         distribution=replace(
             spread,
             replicas=[replace(row, host=nasty, name=nasty) for row in spread.replicas],
@@ -233,7 +242,7 @@ def without_steps() -> RunReport:
     return replace(
         report,
         run={**report.run, "status": "failed", "status_detail": "nobody answered"},
-        notices=["Nothing was recorded."],
+        validity=cautions("no_operations", "Nothing was recorded."),
         totals=Totals(0, 0, 0, 0, 1.0, 0.0, 0.0, (0.0, 0.0)),
         slo=SloVerdict(
             False,
@@ -242,7 +251,7 @@ def without_steps() -> RunReport:
                 Criterion("total_p99_s", 1.1, None, False, "Nothing was measured."),
             ],
         ),
-        latency=Latency({}, {}, {}, None, None, []),
+        latency=Latency({}, {}, {}, {}, None, None, []),
         timeline=Timeline(nothing, 1.0, nothing, nothing, nothing, []),
         distribution=replace(report.distribution, unattributed_steps=0),
     )

@@ -75,6 +75,11 @@ def test_durations_grow_into_minutes_and_hours(value: float, text: str) -> None:
     assert formatting.duration(value).replace(formatting.SPACE, " ") == text
 
 
+@pytest.mark.parametrize("never", [1e18, -1e18, 1e308, math.inf, math.nan])
+def test_a_moment_that_no_calendar_knows(never: float) -> None:
+    assert formatting.moment(never) == formatting.MISSING
+
+
 def test_a_moment_is_the_same_everywhere() -> None:
     assert formatting.moment(1_792_245_802.0) == "17 Oct 2026, 14:03:22 UTC"
 

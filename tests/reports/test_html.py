@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from reports import html
 from reports.run_report import RunReport
+from reports.schema import RunJson
 from reports.sections.distribution import Evenness
 from tests.reports import sample_reports
 
@@ -147,6 +149,23 @@ def test_a_run_that_was_cut_short_has_not_passed() -> None:
     report = sample_reports.normal()
     report = replace(report, run={**report.run, "status": "interrupted"})
     assert "Did it pass? Cut short " in page_of(report).text
+
+
+def test_a_batch_is_called_one() -> None:
+    report = sample_reports.normal()
+    run = {**report.run, "config": {**report.run["config"], "scenario": "batch"}}
+    text = page_of(replace(report, run=cast(RunJson, run))).text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "Batch of 200 WebSocket users on 2 replicas" in text
+    assert "all at once, one step each" in text
+    assert "users started a second" not in text
+
+
+def test_a_saturated_generator_is_a_reason_for_care() -> None:
+    caution = sample_reports.cautions("generator_saturated", "The generator kept 1.00 of a core busy.")
+    text = page_of(replace(sample_reports.normal(), validity=caution)).text
+    assert "With care" in text
+    assert "in comparisons leave it out" in text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "The generator kept 1.00 of a core busy." in text.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_what_is_not_known_is_called_unknown() -> None:

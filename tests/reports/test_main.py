@@ -1,3 +1,5 @@
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +9,7 @@ import pytest
 from benchmarks.synthetic_run import SyntheticRun, write_synthetic_run
 from reports.__main__ import main
 from reports.run_directory import RunDirectory
+from tests.reports.sample_experiments import SampleExperiment, write_sample_experiment
 
 
 def test_the_command_writes_the_report_and_prints_the_verdict(tmp_path: Path) -> None:
@@ -47,6 +50,48 @@ def test_a_run_without_records_is_bad_input(tmp_path: Path, capsys: pytest.Captu
     empty.write_run(whole.read_run())
     assert main(["run", str(empty.path)]) == 2
     assert "holds no steps" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["experiment", "run"])
+def test_an_experiment_is_reported_by_either_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    directory = write_sample_experiment(tmp_path / "sample")
+    assert main([command, str(directory.path)]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("COMPLETED: 49 of 50 cells done")
+    assert printed.endswith(f"report: {directory.report_html}\n")
+    assert directory.report_json.exists()
+
+
+def test_an_experiment_cut_short_exits_with_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    directory = write_sample_experiment(tmp_path / "sample", SampleExperiment(pending=5))
+    assert main(["experiment", str(directory.path)]) == 1
+    assert capsys.readouterr().out.startswith("CUT SHORT: ")
+
+
+def test_a_folder_that_is_no_experiment_is_bad_input(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["experiment", str(tmp_path)]) == 2
+    assert "holds no experiment.json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["run"], ["compare", "elsewhere"]])
+def test_ctrl_c_ends_a_command_without_a_traceback(tmp_path: Path, command: list[str]) -> None:
+    os.mkfifo(tmp_path / "run.json")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "reports", command[0], str(tmp_path), *command[1:]],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        with (tmp_path / "run.json").open("w"):  # opens once the command has begun to read it
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert (process.returncode, errors) == (130, "")
 
 
 def test_help(capsys: pytest.CaptureFixture[str]) -> None:

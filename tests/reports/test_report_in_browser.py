@@ -1,11 +1,10 @@
 """Reports in a real browser: nothing fails, is fetched or overflows; tables sort and themes switch."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from reports.html import render
 from tests.reports import sample_reports
@@ -75,16 +74,9 @@ class Watched:
     """A page and everything that went wrong on it."""
 
     page: Page
+    uri: str
     faults: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
-
-
-@pytest.fixture(scope="module")
-def browser(chromium_path: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -101,12 +93,26 @@ def watch(browser: Browser, path: Path, width: int, scheme: str, script: bool = 
         color_scheme="dark" if scheme == "dark" else "light",
         java_script_enabled=script,
     )
-    watched = Watched(page)
+    watched = Watched(page, path.as_uri())
     page.on("console", lambda message: watched.faults.append(message.text))
     page.on("pageerror", lambda error: watched.faults.append(str(error)))
     page.on("request", lambda request: watched.requests.append(request.url))
-    page.goto(path.as_uri())
+    page.goto(watched.uri)
     return watched
+
+
+def assert_loads_cleanly_and_fits(watched: Watched) -> None:
+    """Nothing fails, is fetched, overflows, is cut off or is too faint to read; then closes the page."""
+    page = watched.page
+    assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
+    assert page.evaluate(CLIPPED_WORDS) == []
+    contrast = page.evaluate(CONTRAST)
+    assert contrast["checked"] > 50
+    assert contrast["faults"] == []
+    assert page.evaluate("window.hacked") is None
+    assert watched.faults == []
+    assert [url for url in watched.requests if not url.startswith("data:")] == [watched.uri]
+    page.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -116,18 +122,7 @@ def test_a_report_loads_cleanly_and_fits(
     browser: Browser, pages: Path, name: str, width: int, scheme: str
 ) -> None:
     watched = watch(browser, pages / f"{name}.html", width, scheme)
-    page = watched.page
-    assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
-    assert page.evaluate(CLIPPED_WORDS) == []
-    contrast = page.evaluate(CONTRAST)
-    assert contrast["checked"] > 50
-    assert contrast["faults"] == []
-    assert page.evaluate("window.hacked") is None
-    assert watched.faults == []
-    assert [url for url in watched.requests if not url.startswith("data:")] == [
-        (pages / f"{name}.html").as_uri()
-    ]
-    page.close()
+    assert_loads_cleanly_and_fits(watched)
 
 
 @pytest.mark.parametrize("width", [390, 1440])

@@ -176,3 +176,23 @@ def test_numbers_that_json_does_not_know_become_null(tmp_path: Path) -> None:
     report = to_json(report_run(directory))
     assert report["config"]["duration_s"] is None
     assert report["distribution"]["fairness"]["worker"]["jain"] is None
+
+
+def test_validity_is_in_the_json(tmp_path: Path) -> None:
+    report = to_json(report_run(run_of(tmp_path / "run", [step(0)], status="failed")))
+    assert report["validity"]["valid"] is False
+    first, *_ = report["validity"]["warnings"]
+    assert first == {"code": "not_completed", "message": report["notices"][0]}
+
+
+def test_a_batch_counts_users_that_never_began_as_failed(tmp_path: Path) -> None:
+    rows = [row for user in range(150) for row in session(f"s{user}", [1], user=user)]
+    directory = run_of(tmp_path / "run", rows)
+    run = directory.read_run()
+    run["config"] |= {"users": 200, "scenario": "batch", "duration_s": 600.0}
+    directory.write_run(run)
+    report = report_run(directory)
+    assert report.totals.success_rate == 0.75
+    assert report.slo.criteria[0].sentence.startswith("75 % of 200 sessions connected, reset and stepped")
+    assert [warning.code for warning in report.validity.warnings] == ["users_missing"]
+    assert report.validity.valid

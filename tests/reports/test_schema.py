@@ -1,9 +1,11 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.synthetic_run import SyntheticRun, run_json
-from reports.schema import fault_in_run_json
+from reports.schema import fault_in_experiment_json, fault_in_run_json
+from tests.reports.sample_experiments import SampleExperiment, write_sample_experiment
 
 
 def run() -> dict[str, Any]:
@@ -50,6 +52,23 @@ def test_a_missing_key_is_named(path: tuple[str, ...], fault: str) -> None:
 )
 def test_a_wrong_value_is_shown(changes: dict[str, Any], fault: str) -> None:
     assert fault_in_run_json(run() | changes) == fault
+
+
+@pytest.mark.parametrize("changes", [{"started_at": 1e308}, {"machine": {"cores": [{"0": -(10**400)}]}}])
+def test_a_number_too_large_to_reckon_with(changes: dict[str, Any]) -> None:
+    fault = fault_in_run_json(run() | changes)
+    assert fault is not None
+    assert fault.startswith("it holds the number")
+    assert len(fault) < 80
+
+
+@pytest.mark.parametrize("key", ["users", "repetition", "replicas", "workers"])
+def test_a_cell_has_at_least_one_of_each(key: str, tmp_path: Path) -> None:
+    what = SampleExperiment(users=(1,), sizes=((None, None),), troubles=False)
+    experiment: Any = write_sample_experiment(tmp_path / "sample", what).read()
+    assert fault_in_experiment_json(experiment) is None
+    experiment["cells"][1][key] = 0
+    assert fault_in_experiment_json(experiment) == f"cells[1].{key} is 0, less than 1"
 
 
 def test_something_else_altogether() -> None:

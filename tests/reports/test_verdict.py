@@ -5,6 +5,7 @@ import pytest
 
 from benchmarks.synthetic_run import SyntheticRun, write_synthetic_run
 from reports.run_report import RunReport, report_run
+from reports.sections.validity import RunWarning, Validity
 from reports.verdict import verdict_lines
 
 
@@ -35,6 +36,15 @@ def test_a_failed_run_says_which_criterion_failed(report: RunReport) -> None:
 
 def test_violated_isolation_and_notices_are_told(report: RunReport) -> None:
     isolation = replace(report.isolation, violations=1, takeaways=["1 session changed worker."])
-    lines = verdict_lines(replace(report, isolation=isolation, notices=["This run was cut short."]))
+    cut_short = Validity(False, [RunWarning("not_completed", "This run was cut short.")])
+    lines = verdict_lines(replace(report, isolation=isolation, validity=cut_short))
     assert "  1 session changed worker." in lines
     assert lines[-1] == "  note: This run was cut short."
+
+
+def test_a_batch_counts_its_sessions(report: RunReport) -> None:
+    totals = replace(report.totals, batch_users=20, batch_succeeded=19)
+    lines = verdict_lines(replace(report, totals=totals))
+    assert lines[0].startswith("PASSED: batch of 20 sessions in ")
+    assert lines[0].endswith(", 19 of them connected, reset and stepped")
+    assert lines[1].startswith("  total time: median ")

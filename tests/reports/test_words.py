@@ -57,3 +57,14 @@ def test_foreign_text_cannot_steer_a_terminal() -> None:
 
 def test_foreign_text_is_cut() -> None:
     assert words.printable("x" * 1000, 10) == "x" * 9 + "…"
+
+
+def test_a_change_reads_as_signed_per_cent() -> None:
+    assert [words.signed_percent(change) for change in (0.1234, -0.0041, 0.0, 1.5, -1e-9)] == [
+        "+12.3 %", "−0.41 %", "0 %", "+150 %", "0 %",
+    ]  # fmt: skip
+
+
+def test_very_small_numbers_are_written_with_powers_of_ten() -> None:
+    assert words.power_of_ten(5.83e-5) == "5.8 × 10⁻⁵"
+    assert words.power_of_ten(1.2345e6, 2) == "1.23 × 10⁶"

@@ -52,8 +52,3 @@ def test_runs_as_a_script_without_this_project(server: HTTPServer) -> None:
     command = [sys.executable, "-I", "-c", script, str(server.server_port)]
     assert subprocess.run([*command, "1", "10"], timeout=20, check=False).returncode == 0
     assert subprocess.run([*command, "2", "0.2"], timeout=20, check=False).returncode == 1
-
-
-@pytest.mark.parametrize(("value", "listeners"), [("", 4), ("1", 4), ("0", 1), ("False", 1), ("no", 1)])
-def test_workers_may_share_a_socket(value: str, listeners: int) -> None:
-    assert ready.expected_listeners(4, {"REUSE_PORT": value}) == listeners

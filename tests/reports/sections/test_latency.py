@@ -118,3 +118,17 @@ def test_without_a_success_there_is_nothing_to_draw() -> None:
 def test_a_rising_median_is_told() -> None:
     rows = [step(at, latency_s=0.1 if at < 10 else 0.4) for at in range(20)]
     assert any("rose from 100 ms" in takeaway for takeaway in latency(rows).takeaways)
+
+
+def test_the_window_leaves_out_what_ended_before_or_after_it() -> None:
+    rows = [
+        step(at, latency_s=latency, waited_s=0.05)
+        for at, latency in ((0, 9.0), (10, 0.1), (11, 0.3), (20, 7.0))
+    ]
+    loaded = steps(rows)
+    found = summarize(loaded, columns(rows).floats("waited_s"), window_s=(10.0, 12.0))
+    assert found.in_window["step"].count == 2
+    assert found.in_window["step"].max == pytest.approx(0.3)
+    assert found.in_window["overhead"].p50 == pytest.approx(0.15)
+    assert found.summaries["step"].count == 4
+    assert summarize(loaded, window_s=(100.0, 200.0)).in_window == {}

@@ -1,10 +1,11 @@
+import numpy as np
 import pytest
 
 from reports.schema import Slo
 from reports.sections import latency, totals
 from reports.sections.slo import SloVerdict, judge
 from reports.steps import user_spans
-from tests.reports.operations import Row, answers, connect, step, steps
+from tests.reports.operations import Row, answers, connect, reset, session, step, steps
 
 DEFAULT: Slo = {"success_rate": 0.95, "total_p99_s": None}
 
@@ -48,3 +49,38 @@ def test_a_run_without_a_successful_step_fails() -> None:
 
 def test_an_empty_run_fails() -> None:
     assert [criterion.passed for criterion in verdict([]).criteria] == [False, False]
+
+
+def test_a_batch_is_judged_by_the_sessions_that_were_asked_for() -> None:
+    served = [row for user in (1, 2, 3) for row in session(f"s{user}", [1], user=user)]
+    rows = [*served, connect(0, user=4, error="refused")]
+    loaded = steps(rows)
+    counted = totals.summarize(loaded, answers(rows), user_spans(loaded), batch_users=5)
+    found = judge(DEFAULT, counted, latency.summarize(loaded), 0.0)
+    assert (
+        found.criteria[0].sentence == "60 % of 5 sessions connected, reset and stepped; at least 95 % must."
+    )
+    assert not found.passed
+    over_http = judge(DEFAULT, counted, latency.summarize(loaded), 0.0, "http")
+    assert over_http.criteria[0].sentence.startswith("60 % of 5 users reset and stepped")
+
+
+def test_ramp_up_and_warm_up_do_not_count_where_they_are_cut_off() -> None:
+    slow_start = [connect(0, latency_s=3.0), reset(3.0), step(3.1, error="timeout", error_detail="late")]
+    steady = [step(at) for at in np.arange(4, 20, 0.2)]
+    loaded = steps(slow_start + steady)
+    spans = user_spans(loaded)
+    cut = totals.summarize(loaded, answers(slow_start + steady), spans, warmup_s=4.0)
+    found = judge(DEFAULT, cut, latency.summarize(loaded, window_s=cut.window_s, ramp_cut=True), 0.0)
+    assert [criterion.value for criterion in found.criteria] == pytest.approx([1.0, 0.1])
+    assert all("ramp-up and warm-up not counted" in criterion.sentence for criterion in found.criteria)
+    whole = totals.summarize(loaded, answers(slow_start + steady), spans)
+    assert not judge(DEFAULT, whole, latency.summarize(loaded), 0.0).passed
+
+
+def test_nothing_but_failures_after_the_warm_up_does_not_pass() -> None:
+    rows = [connect(0), reset(0.1), step(0.2), *(step(at, error="timeout") for at in np.arange(4, 20, 0.2))]
+    loaded = steps(rows)
+    cut = totals.summarize(loaded, answers(rows), user_spans(loaded), warmup_s=2.0)
+    found = judge(DEFAULT, cut, latency.summarize(loaded, window_s=cut.window_s, ramp_cut=True), 0.0)
+    assert [criterion.passed for criterion in found.criteria] == [False, False]

@@ -3,7 +3,7 @@ import pytest
 
 from reports.sections.totals import Totals, measured_window, summarize
 from reports.steps import UserSpans, user_spans
-from tests.reports.operations import Row, answers, connect, session, step, steps
+from tests.reports.operations import Row, answers, connect, reset, session, step, steps
 
 
 def totals(rows: list[Row]) -> Totals:
@@ -71,3 +71,26 @@ def test_a_run_without_operations() -> None:
     assert (counted.operations, counted.steps, counted.sessions) == (0, 0, 0)
     assert counted.success_rate == 1.0
     assert counted.throughput_steps_per_s == 0.0
+
+
+def test_a_batch_is_counted_by_users_and_measured_as_a_whole() -> None:
+    rows = [row for user in (1, 2, 3) for row in session(f"s{user}", [1], at=user, user=user)]
+    rows += [connect(0, user=4), reset(0.1, user=4, error="capacity")]
+    loaded = steps(rows)
+    counted = summarize(loaded, answers(rows), user_spans(loaded), batch_users=6)
+    assert counted.success_rate == pytest.approx(3 / 6)
+    assert (counted.batch_users, counted.batch_succeeded, counted.users) == (6, 3, 4)
+    assert counted.window_s == pytest.approx((0.0, 3.3))
+    assert counted.throughput_steps_per_s == pytest.approx(3 / 3.3)
+    assert counted.left_early == 0
+
+
+def test_a_batch_that_nobody_began_has_no_success() -> None:
+    loaded = steps([])
+    assert summarize(loaded, answers([]), user_spans(loaded), batch_users=8).success_rate == 0
+
+
+def test_warm_up_begins_the_window_later() -> None:
+    spans = UserSpans(np.array([0.0, 2.0]), np.array([20.0, 19.0]))
+    assert measured_window(spans, 20.0, warmup_s=3.0) == (5.0, 19.0)
+    assert measured_window(spans, 20.0, warmup_s=17.0) is None

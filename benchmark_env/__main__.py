@@ -1,0 +1,95 @@
+"""`python -m benchmark_env`: open sessions at once against a running server, and say who answered which.
+
+Ends with 0 where every session went well, 1 where some did not, 2 for bad input and 130 after Ctrl-C.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+
+from .models import BenchmarkAction
+from .sessions import Plan, run_sessions
+from .table import as_json, as_text
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmark_env", description=(__doc__ or "").partition(": ")[2]
+    )
+    parser.add_argument(
+        "--url", type=_url, required=True, help="the server: http://, https://, ws:// or wss://"
+    )
+    parser.add_argument("--sessions", type=_count, default=8, help="sessions opened at once [8]")
+    parser.add_argument("--steps", type=_count, default=3, help="steps of each session [3]")
+    parser.add_argument("--wait", type=_wait, default=0.5, help="seconds that each step waits [0.5]")
+    parser.add_argument("--transport", choices=["ws", "http"], default="ws", help="[ws]")
+    parser.add_argument(
+        "--header",
+        type=_header,
+        action="append",
+        default=[],
+        metavar="NAME:VALUE",
+        help="sent when connecting, for instance 'Authorization: Bearer …'; may be given again",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    options = parser.parse_args(arguments)
+    plan = Plan(
+        options.url, options.sessions, options.steps, options.wait, options.transport, dict(options.header)
+    )
+    try:
+        outcome = asyncio.run(run_sessions(plan))
+    except KeyboardInterrupt:
+        print("interrupted: all sessions are closed", file=sys.stderr)
+        return 130
+    if options.json:
+        print(json.dumps(as_json(outcome), indent=2, allow_nan=False))
+    else:
+        print(as_text(outcome))
+    return 1 if outcome.failed else 0
+
+
+def _url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in {"http", "https", "ws", "wss"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise argparse.ArgumentTypeError(f"{text!r} is no URL such as http://127.0.0.1:8000")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise argparse.ArgumentTypeError(
+            "give scheme, host, port and path only; credentials go into --header"
+        )
+    return text
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
+    return int(text)
+
+
+def _wait(text: str) -> float:
+    try:
+        return BenchmarkAction(wait_seconds=float(text)).wait_seconds
+    except ValidationError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error.errors()[0]['msg']}") from None
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds") from None
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip() or not value.strip() or not text.isprintable():
+        raise argparse.ArgumentTypeError("a header is given as NAME:VALUE")
+    return name.strip(), value.strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

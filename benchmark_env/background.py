@@ -1,0 +1,135 @@
+"""The event loop that carries all clients, in a thread of its own, and the replies that come from there.
+
+With the connections there, one client serves synchronous code, threads, asynchronous code and notebooks
+alike, and answers the server's pings even while the code that uses it computes.
+"""
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Coroutine, Generator
+from concurrent.futures import Future
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class _Background:
+    """The loop of this process, started when first asked for."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def loop(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(
+                    target=self._loop.run_forever, name="benchmark-env-clients", daemon=True
+                ).start()
+            return self._loop
+
+
+_background = _Background()
+
+
+def _start_afresh() -> None:
+    global _background
+    _background = _Background()
+
+
+if hasattr(os, "register_at_fork"):
+    # A forked child has the loop, but not the thread that runs it.
+    os.register_at_fork(after_in_child=_start_afresh)
+
+
+class Reply(Coroutine[Any, Any, T], Generic[T]):
+    """What is on its way: await it, or use it as if it were the result, which then waits for it.
+
+    The operation goes on in either case, and when neither is done.
+    """
+
+    def __init__(self, future: "Future[T]") -> None:
+        self._future = future
+        self._awaiting: Coroutine[Any, Any, T] | None = None
+
+    async def _arrival(self) -> T:
+        return await asyncio.wrap_future(self._future)
+
+    def __await__(self) -> Generator[Any, None, T]:
+        return self._arrival().__await__()
+
+    def _coroutine(self) -> Coroutine[Any, Any, T]:
+        if self._awaiting is None:
+            self._awaiting = self._arrival()
+        return self._awaiting
+
+    def send(self, value: Any) -> Any:
+        return self._coroutine().send(value)
+
+    def throw(self, *error: Any) -> Any:
+        return self._coroutine().throw(*error)
+
+    def close(self) -> None:
+        if self._awaiting is not None:
+            self._awaiting.close()
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.result(), name)
+
+    def __repr__(self) -> str:
+        return repr(self.result()) if self._future.done() else f"<{type(self).__name__} on its way>"
+
+    def result(self) -> T:
+        """Wait for it, holding up the calling thread."""
+        return wait_for(self._future)
+
+
+def carry_out(work: Callable[[], Coroutine[Any, Any, T]], reply: type[Reply[T]] = Reply) -> Any:
+    """Do `work` on the background loop.
+
+    Returns its result; where an event loop runs in the calling thread, a `reply` of it; on the background
+    loop itself the coroutine.
+    """
+    loop = _background.loop()
+    try:
+        running = asyncio.get_running_loop()
+    except RuntimeError:
+        return block(work)
+    if running is loop:
+        return work()
+    return reply(asyncio.run_coroutine_threadsafe(work(), loop))
+
+
+def block(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Do `work` on the background loop, and hold up the calling thread until it is done."""
+    return wait_for(asyncio.run_coroutine_threadsafe(work(), _background.loop()))
+
+
+def wait_for(future: "Future[T]") -> T:
+    """The result, once it is there. Whoever interrupts the waiting cancels the work."""
+    try:
+        return future.result()
+    except BaseException:
+        future.cancel()
+        raise
+
+
+async def in_thread(work: Callable[[], T]) -> T:
+    """The result of what blocks, done in a thread that never keeps the interpreter from ending."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            result = work()
+        except BaseException as error:
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+
+    future.set_running_or_notify_cancel()
+    threading.Thread(target=run, name="benchmark-env-blocking", daemon=True).start()
+    return await asyncio.wrap_future(future)

@@ -1,0 +1,203 @@
+"""What a comparison takes from one run: figures with their chance variation, its spread and its errors."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reports.comparison.estimates import (
+    Estimate,
+    Layout,
+    Metric,
+    Successes,
+    percentile_of_independent,
+    successes,
+    sustained_estimates,
+)
+from reports.run_directory import RunDirectory
+from reports.schema import RunJson
+from reports.sections import distribution, errors
+from reports.sections.latency import Curve, curve_quantiles
+from reports.sections.totals import measured_window
+from reports.sections.validity import INVALIDATING
+from reports.statistics import quantiles_of_sorted, stable_order
+from reports.steps import (
+    CONNECT,
+    RESET,
+    STEP,
+    StepColumns,
+    Steps,
+    load_answers,
+    load_failures,
+    load_steps,
+    user_spans,
+)
+from reports.words import printable
+
+Floats = NDArray[np.float64]
+
+QUANTILES: dict[Metric, float] = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How a run's load was spread over its workers, or over its replicas where workers are unknown."""
+
+    unit: str
+    """worker or replica."""
+    parts: int
+    jain: float
+    busiest_share: float
+    """Of the steps, 0…1."""
+    unevenness: int
+    """0: as even as chance, or nearly; 1: uneven; 2: very uneven."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One run, measured."""
+
+    run: RunJson
+    estimates: dict[Metric, Estimate]
+    successes: Successes
+    spread: Spread | None
+    errors: dict[str, int]
+    """Failures by category."""
+    curve: Curve | None
+    """Latency of the steps that the percentiles are of; of a batch, total time."""
+    steps: int
+    window_s: float
+    reservations: list[str]
+    """Why the run is not valid, so that its figures say nothing of the deployment; empty where it is."""
+
+    @property
+    def run_id(self) -> str:
+        return self.run["run_id"]
+
+    @property
+    def batch(self) -> bool:
+        return is_batch(self.run)
+
+
+def is_batch(run: RunJson) -> bool:
+    """Whether all users of a run connected, reset and stepped once at the same time."""
+    return run["config"].get("scenario") == "batch"
+
+
+def measure(directory: RunDirectory) -> Measurement:
+    """Reads a run directory. Raises RunDirectoryError where it cannot be read.
+
+    Throughput and percentiles are of the successful steps that ended in the measured window, the success
+    rate of all operations. Of a batch the percentiles are of total time, and success is a user's.
+    """
+    run = directory.read_run()
+    columns = StepColumns.of_run(directory)
+    failures = load_failures(columns)
+    steps = load_steps(columns, failures)
+    run_errors = errors.summarize(steps, failures)
+    answers = load_answers(columns)
+    spread = _spread(distribution.summarize(steps, answers, run["topology"], run["config"]))
+    del answers
+    if is_batch(run):
+        rising = np.sort(_complete_totals(steps))
+        window_s = steps.duration_s
+        estimates = {
+            metric: percentile_of_independent(rising, quantile) for metric, quantile in QUANTILES.items()
+        }
+        users = max(run["config"]["users"], steps.users)
+        success = Successes(rising.size, users, 1.0, max(users - 1, 1))
+    else:
+        estimates, rising, window_s = _sustained(steps, run["config"].get("warmup_s", 0.0))
+        everything = Layout.of(steps.ended_s, steps.user, steps.users, (0.0, steps.duration_s))
+        success = successes(steps.succeeded, everything)
+    counted: dict[str, int] = {}
+    for group in run_errors.groups:
+        counted[group.category] = counted.get(group.category, 0) + group.count
+    return Measurement(
+        run=run,
+        estimates=estimates,
+        successes=success,
+        spread=spread,
+        errors=counted,
+        curve=_curve(rising),
+        steps=int(rising.size),
+        window_s=window_s,
+        reservations=_reservations(directory, run),
+    )
+
+
+def _sustained(steps: Steps, warmup_s: float) -> tuple[dict[Metric, Estimate], Floats, float]:
+    window = measured_window(user_spans(steps), steps.duration_s, warmup_s) or (0.0, steps.duration_s)
+    ended_s = steps.ended_s
+    chosen = steps.successes(STEP) & (ended_s >= window[0]) & (ended_s <= window[1])
+    layout = Layout.of(ended_s[chosen], steps.user[chosen], steps.users, window)
+    del ended_s
+    latency_s = steps.latency_s[chosen]
+    rising = np.sort(latency_s)
+    seconds = window[1] - window[0]
+    estimates = sustained_estimates(latency_s, rising, layout, seconds, QUANTILES)
+    return estimates, rising, seconds
+
+
+def _complete_totals(steps: Steps) -> Floats:
+    """Connect, reset and first step of every user that did all it began, in seconds together."""
+    order = stable_order(steps.user, steps.users)
+    order = order[steps.succeeded[order]]
+    first: dict[int, Floats] = {}
+    for op in (CONNECT, RESET, STEP):
+        of_op = order[steps.op[order] == op][::-1]
+        first[op] = np.full(steps.users, np.nan)
+        first[op][steps.user[of_op]] = steps.latency_s[of_op]
+    connect = np.where(np.isnan(first[CONNECT]) & ~_connects(steps), 0.0, first[CONNECT])
+    total: Floats = connect + first[RESET] + first[STEP]
+    return total[np.isfinite(total)]
+
+
+def _connects(steps: Steps) -> NDArray[np.bool_]:
+    """Which users work over WebSocket, where a session begins with a connect."""
+    connects = np.zeros(steps.users, dtype=np.bool_)
+    connects[steps.user[steps.over_ws]] = True
+    return connects
+
+
+def _spread(spread: distribution.Distribution) -> Spread | None:
+    parts: list[Any] = [*(spread.workers or spread.replicas)]
+    fairness = spread.worker_fairness if spread.workers else spread.replica_fairness
+    if not parts or fairness is None:
+        return None
+    levels = {"uneven": 1, "very uneven": 2}
+    return Spread(
+        "worker" if spread.workers else "replica",
+        len(parts),
+        fairness.jain,
+        max(part.share for part in parts),
+        levels.get(spread.evenness or "", 0),
+    )
+
+
+def _curve(rising: Floats) -> Curve | None:
+    if not rising.size:
+        return None
+    quantiles = curve_quantiles(rising.size)
+    return Curve(quantiles, quantiles_of_sorted(rising, quantiles))
+
+
+def _reservations(directory: RunDirectory, run: RunJson) -> list[str]:
+    """That the run did not go to its end, or what its own report says against its validity."""
+    endings = {"running": "was cut short", "interrupted": "was interrupted", "failed": "failed"}
+    if run["status"] in endings:
+        return [f"it {endings[run['status']]}"]
+    try:
+        report = json.loads(directory.report_json.read_text(encoding="utf-8"))
+        validity = report["validity"]
+        if validity["valid"] is not False:
+            return []
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    try:
+        against = [each["message"] for each in validity["warnings"] if each["code"] in INVALIDATING]
+    except (KeyError, TypeError):
+        against = []
+    return [printable(str(message)) for message in against] or ["its report says that it is not valid"]

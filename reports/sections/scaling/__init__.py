@@ -1,0 +1,1 @@
+"""Sections of an experiment's scaling report: each a function from its cells to a result object."""

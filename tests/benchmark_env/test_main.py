@@ -1,0 +1,84 @@
+import json
+import signal
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from benchmark_env.__main__ import main
+
+from .conftest import ROOT, Server, eventually, step
+
+
+@pytest.mark.servers
+def test_a_run_prints_its_table_and_ends_with_0(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["--url", server.url, "--sessions", "3", "--steps", "2", "--wait", "0.01"])
+    printed = capsys.readouterr().out
+
+    assert code == 0
+    assert "6 of 6 steps answered" in printed
+    assert printed.count(server.url) >= 4
+
+
+@pytest.mark.servers
+def test_json_is_for_programs(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(
+        ["--url", server.url, "--sessions", "2", "--wait", "0", "--json", "--transport", "http",
+         "--header", "Authorization: Bearer topsecret"]
+    )  # fmt: skip
+    printed = capsys.readouterr().out
+
+    assert code == 0
+    assert json.loads(printed)["config"]["transport"] == "http"
+    assert "topsecret" not in printed
+
+
+def test_a_failed_session_ends_it_with_1(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--url", "http://127.0.0.1:1", "--sessions", "2"]) == 1
+    assert "2 sessions failed: Failed to connect" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "--url"),
+        (["--url", "127.0.0.1:8000"], "'127.0.0.1:8000' is no URL such as http://127.0.0.1:8000"),
+        (["--url", "ftp://host"], "'ftp://host' is no URL"),
+        (["--url", "http://host:99999"], "'http://host:99999' is no URL"),
+        (["--url", "http://me:secret@host"], "credentials go into --header"),
+        (["--url", "http://host", "--sessions", "0"], "'0' is no whole number of at least 1"),
+        (["--url", "http://host", "--steps", "1.5"], "'1.5' is no whole number of at least 1"),
+        (["--url", "http://host", "--wait", "soon"], "'soon' is no number of seconds"),
+        (["--url", "http://host", "--wait=-1"], "'-1': Input should be greater than or equal to 0"),
+        (["--url", "http://host", "--wait", "nan"], "'nan': Input should be a finite number"),
+        (["--url", "http://host", "--transport", "udp"], "'udp'"),
+        (["--url", "http://host", "--header", "Authorization"], "a header is given as NAME:VALUE"),
+    ],
+)
+def test_bad_input_is_named_and_ends_it_with_2(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.servers
+def test_ctrl_c_closes_the_sessions_and_ends_it_with_130(server: Server) -> None:
+    command = [sys.executable, "-m", "benchmark_env", "--url", server.url, "--wait", "3", "--steps", "1"]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        assert eventually(lambda: len(connections(process.pid)) >= 8, seconds=60)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+
+    assert process.returncode == 130
+    assert errors == "interrupted: all sessions are closed\n"
+    with server.connect() as session:
+        step(session)
+
+
+def connections(pid: int) -> list[object]:
+    return [each for each in psutil.Process(pid).net_connections("tcp") if each.status == "ESTABLISHED"]

@@ -1,0 +1,273 @@
+"""OpenEnv's own commands and its discovery by name, on this environment."""
+
+import itertools
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from websockets.sync.client import connect
+
+from .conftest import ROOT, Server, containers, docker, eventually, free_port, step
+from .stand_in_hub import USER, Space, stand_in_hub
+
+ENVIRONMENT = ROOT / "benchmark_env"
+OPENENV = Path(sys.executable).with_name("openenv")
+PUSHES = [
+    tuple(shlex.split(line)[2:])
+    for line in (ENVIRONMENT / "README.md").read_text().splitlines()
+    if line.startswith("openenv push")
+]
+"""The options of every `openenv push` of the README."""
+
+ONE_AFTER_ANOTHER = """
+import json, sys
+from openenv.cli.__main__ import app
+for arguments in json.load(sys.stdin):
+    try:
+        app(arguments, standalone_mode=False)
+    except SystemExit as end:
+        if end.code:
+            raise
+    print("\\f", end="")
+"""
+"""One process runs all commands, since importing OpenEnv's command line takes seconds."""
+
+
+def openenv(*arguments: str, env: Mapping[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [OPENENV, *arguments],
+        cwd=ENVIRONMENT,
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=800,
+    )
+
+
+@dataclass(frozen=True)
+class Push:
+    printed: str
+    name: str
+    space: Space
+
+
+@pytest.fixture(scope="module")
+def pushes(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, ...], Push]:
+    """Every push of the README, and what the hub received."""
+    with stand_in_hub() as hub:
+        done = subprocess.run(
+            [sys.executable, "-c", ONE_AFTER_ANOTHER],
+            input=json.dumps([["push", *arguments] for arguments in PUSHES]),
+            cwd=ENVIRONMENT,
+            env={**os.environ, **hub.environ(), "HOME": str(tmp_path_factory.mktemp("home"))},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=250,
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not hub.unknown_calls
+    return {
+        arguments: Push(printed, *received)
+        for arguments, printed, received in zip(
+            PUSHES, done.stdout.split("\f")[:-1], hub.received, strict=True
+        )
+    }
+
+
+def test_the_readme_pushes_with_every_option_alone_and_together() -> None:
+    options = [{argument for argument in push if argument.startswith("--")} for push in PUSHES]
+
+    assert options[0] == set()
+    for each in ("--repo-id", "--base-image", "--private"):
+        assert {each} in options
+    assert {"--repo-id", "--base-image", "--private"} in options
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("arguments", PUSHES, ids=lambda arguments: " ".join(arguments) or "plain")
+def test_a_push_uploads_the_space(pushes: dict[tuple[str, ...], Push], arguments: tuple[str, ...]) -> None:
+    push = pushes[arguments]
+    options = dict(itertools.pairwise(arguments))
+    files = push.space.files
+    dockerfile = files["Dockerfile"].decode()
+
+    assert "Deployment complete!" in push.printed
+    assert push.name == options.get("--repo-id", f"{USER}/benchmark_env")
+    assert push.space.sdk == "docker"
+    assert push.space.private == ("--private" in arguments)
+    assert "ENV ENABLE_WEB_INTERFACE=true\n" in dockerfile
+    assert ("FROM ${BASE_IMAGE}\n" in dockerfile) == ("--base-image" not in arguments)
+    assert (f"FROM {options.get('--base-image')}\n" in dockerfile) == ("--base-image" in arguments)
+    assert files["README.md"] == (ENVIRONMENT / "README.md").read_bytes()
+    sources = {path.relative_to(ENVIRONMENT).as_posix() for path in ENVIRONMENT.rglob("*.py")}
+    assert {*sources, "Dockerfile", "openenv.yaml", "pyproject.toml", "requirements.lock"} <= set(files)
+    assert not [name for name in files if "__pycache__" in name or name.startswith(".")]
+
+
+@pytest.fixture(scope="module")
+def space_url(
+    image: str,  # noqa: ARG001 - its layers are the space's
+    pushes: dict[tuple[str, ...], Push],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[str]:
+    """The Space as the hub would build and run it from what it received."""
+    directory = tmp_path_factory.mktemp("space")
+    pushes[()].space.write_to(directory)
+    docker("build", "--tag", "benchmark-env:test-space", str(directory))
+    port = free_port()
+    name = docker("run", "--detach", "--rm", f"--publish=127.0.0.1:{port}:8000", "benchmark-env:test-space")
+    url = f"http://127.0.0.1:{port}"
+    try:
+        if not eventually(lambda: answers(url), seconds=120):
+            pytest.fail(docker("logs", name))
+        yield url
+    finally:
+        docker("rm", "--force", name)
+        docker("rmi", "benchmark-env:test-space")
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@pytest.mark.docker
+@pytest.mark.timeout(900)
+def test_the_uploaded_files_build_and_serve_the_space(space_url: str) -> None:
+    with connect(f"{space_url.replace('http', 'ws')}/ws") as session:
+        assert step(session, wait_seconds=0.1)["waited_seconds"] >= 0.1
+    page = httpx.get(space_url, follow_redirects=True)
+
+    assert page.status_code == 200
+    assert page.url.path == "/web/"
+    assert "Benchmark Environment" in httpx.get(f"{space_url}/web/metadata").json()["readme_content"]
+    assert httpx.get(f"{space_url}/docs").status_code == 200
+
+
+@pytest.mark.docker
+@pytest.mark.usefixtures("image")
+@pytest.mark.timeout(900)
+def test_openenv_builds_the_image() -> None:
+    done = openenv("build")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert docker("inspect", "--format", "{{.Config.Cmd}}", "openenv-benchmark").startswith("[gunicorn ")
+    docker("rmi", "openenv-benchmark")
+
+
+@pytest.mark.docker
+@pytest.mark.usefixtures("image")
+@pytest.mark.timeout(900)
+def test_openenv_validates_the_directory_up_to_what_it_implements() -> None:
+    done = openenv("validate", "--json")
+    report = json.loads(done.stdout)
+    checks: dict[str, Any] = {check["check_id"]: check for check in report["results"]}
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    # The probe of the network needs an image of OpenEnv's choice, which may not be there.
+    del checks["runtime.network_policy"]
+    assert {each for each, check in checks.items() if check["status"] == "pass"} == {
+        "static.manifest",
+        "runtime.startup",
+        "runtime.observation_schema",
+        "runtime.reward_well_formed",
+        "runtime.state_contract",
+    }
+    left_out = [check for check in checks.values() if check["status"] != "pass"]
+    assert {check["status"] for check in left_out} == {"skip"}
+    assert {*map(tuple, (check["evidence"] for check in left_out))} == {
+        ("grader not implemented in this build",)
+    }
+
+
+@pytest.mark.servers
+def test_openenv_validates_a_running_server(server: Server) -> None:
+    done = openenv("validate", "--url", server.url)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "FAIL" not in done.stdout
+    assert done.stdout.endswith("Verdict: PASS\n")
+
+
+def test_the_manifest_is_found_from_the_root_of_the_project() -> None:
+    link = ROOT / "openenv.yaml"
+
+    assert link.is_symlink()
+    assert link.resolve() == ENVIRONMENT / "openenv.yaml"
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory that the package was installed into."""
+    source, target = tmp_path_factory.mktemp("source") / "benchmark_env", tmp_path_factory.mktemp("installed")
+    shutil.copytree(ENVIRONMENT, source, ignore=shutil.ignore_patterns("__pycache__", "build", "*.egg-info"))
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--target",
+        str(target),
+        str(source),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
+    assert done.returncode == 0, done.stderr
+    return target
+
+
+def discovered(installed: Path, code: str, cwd: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", f"from openenv import AutoAction, AutoEnv\n{code}"],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(installed), "XDG_CACHE_HOME": str(cwd)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=250,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.servers
+def test_openenv_finds_the_installed_environment_by_name(
+    installed: Path, server: Server, tmp_path: Path
+) -> None:
+    code = (
+        "Action = AutoAction.from_env('benchmark')\n"
+        f"env = AutoEnv.from_env('benchmark-env', base_url='{server.url}')\n"
+        "print(type(env).__name__, Action.__name__, env.step(Action(wait_seconds=0)).reward)\n"
+        "env.close()"
+    )
+    assert discovered(installed, code, tmp_path) == "BenchmarkEnv BenchmarkAction 1.0\n"
+
+
+@pytest.mark.docker
+@pytest.mark.usefixtures("image")
+@pytest.mark.timeout(600)
+def test_openenv_starts_the_installed_environment_and_its_container_ends_with_the_program(
+    installed: Path, tmp_path: Path
+) -> None:
+    before = containers()
+    code = (
+        "env = AutoEnv.from_env('benchmark', env_vars={'WORKERS': '1'}, wait_timeout=120)\n"
+        "print(type(env).__name__, env.reset().done)"
+    )
+
+    assert discovered(installed, code, tmp_path) == "BenchmarkEnv False\n"
+    assert not containers() - before

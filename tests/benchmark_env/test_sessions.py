@@ -1,0 +1,141 @@
+import asyncio
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmark_env.sessions import Answer, Outcome, Plan, Session, Transport, run_sessions
+
+from .conftest import Server
+
+PLAN = Plan("http://127.0.0.1:8000", sessions=3, steps=1, wait_s=0.0)
+
+
+def answered(number: int, *pids: int, error: str | None = None) -> Session:
+    answers = tuple(Answer("step", ("host", pid), f"{number:016x}", 0.1, 0.0) for pid in pids)
+    return Session(number, 0.01, answers, error)
+
+
+def test_shares_are_of_sessions_over_websocket() -> None:
+    outcome = Outcome(PLAN, (answered(1, 7), answered(2, 8, 8), answered(3, 8)), 1.0)
+
+    assert [(each.worker, each.sessions, each.steps) for each in outcome.shares()] == [
+        (("host", 8), 2, 3),
+        (("host", 7), 1, 1),
+    ]
+    assert [each.share for each in outcome.shares()] == pytest.approx([2 / 3, 1 / 3])
+
+
+def test_shares_are_of_steps_over_http() -> None:
+    plan = Plan(PLAN.url, 2, 2, 0.0, "http")
+    outcome = Outcome(plan, (answered(1, 7, 8), answered(2, 8, 8)), 1.0)
+
+    assert [(each.worker[1], each.share) for each in outcome.shares()] == [(8, 0.75), (7, 0.25)]
+
+
+@pytest.mark.parametrize(
+    ("sessions", "index"),
+    [
+        ((answered(1, 7), answered(2, 8)), 1.0),
+        ((answered(1, 7), answered(2, 8), answered(3, 8), answered(4, 8)), 0.8),
+        ((answered(1, 7),), 1.0),
+        ((), None),
+    ],
+)
+def test_jains_index_is_of_the_workers_that_answered(
+    sessions: tuple[Session, ...], index: float | None
+) -> None:
+    assert Outcome(PLAN, sessions, 1.0).jain() == (None if index is None else pytest.approx(index))
+
+
+def test_headers_are_not_shown() -> None:
+    assert "secret" not in repr(Plan("http://a", 1, 1, 0.0, headers={"Authorization": "Bearer secret"}))
+
+
+@pytest.mark.servers
+def test_sessions_over_websocket_are_answered_by_one_worker_each(server: Server) -> None:
+    outcome = asyncio.run(run_sessions(Plan(server.url, sessions=12, steps=2, wait_s=0.02)))
+
+    assert not outcome.failed
+    assert len(outcome.sessions) == 12
+    for session in outcome.sessions:
+        assert len(session.workers) == len(session.session_hashes) == 1
+        assert [answer.operation for answer in session.answers] == ["reset", "step", "step"]
+        assert all(step.latency_s >= step.waited_s >= 0.02 for step in session.steps)
+    assert len({session.session_hashes for session in outcome.sessions}) == 12
+    assert {each.worker[1] for each in outcome.shares()} <= server.workers()
+    assert outcome.duration_s > 0.04
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("scheme", ["http", "ws"])
+def test_requests_over_http_stand_by_themselves(server: Server, scheme: str) -> None:
+    url = server.url.replace("http", scheme) + "/"
+    outcome = asyncio.run(run_sessions(Plan(url, sessions=4, steps=2, wait_s=0.0, transport="http")))
+
+    assert not outcome.failed
+    assert all(session.connect_s is None for session in outcome.sessions)
+    assert sum(each.steps for each in outcome.shares()) == 8
+
+
+@pytest.mark.servers
+def test_sessions_past_the_cap_fail_and_the_others_go_on(serve: Callable[..., Server]) -> None:
+    full = serve(MAX_CONCURRENT_ENVS=3)
+    outcome = asyncio.run(run_sessions(Plan(full.url, sessions=5, steps=1, wait_s=0.2)))
+
+    assert len(outcome.failed) == 2
+    assert {"CAPACITY_REACHED" in (session.error or "") for session in outcome.failed} == {True}
+    assert sum(len(session.steps) for session in outcome.sessions) == 3
+
+
+@pytest.mark.parametrize(
+    ("transport", "message"),
+    [
+        ("ws", "Failed to connect to ws://127.0.0.1:1/ws"),
+        ("http", "Failed to reach http://127.0.0.1:1/reset: All connection attempts failed"),
+    ],
+)
+def test_without_a_server_every_session_says_so(transport: Transport, message: str) -> None:
+    plan = Plan("http://127.0.0.1:1", sessions=2, steps=1, wait_s=0.0, transport=transport)
+    outcome = asyncio.run(run_sessions(plan))
+
+    assert [(session.error or "").startswith(message) for session in outcome.sessions] == [True, True]
+    assert outcome.jain() is None
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A key, and a certificate for 127.0.0.1 that nobody but itself vouches for."""
+    directory = tmp_path_factory.mktemp("certificate")
+    key, certificate = directory / "key.pem", directory / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
+         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    return key, certificate
+
+
+@pytest.mark.servers
+def test_certificates_are_checked(
+    serve: Callable[..., Server], certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, trusted = certificate
+    server = serve(
+        "-c", "benchmark_env/server/gunicorn.conf.py", f"--keyfile={key}", f"--certfile={trusted}",
+        "benchmark_env.server.app:app", scheme="https",
+    )  # fmt: skip
+
+    def run(url: str, transport: Transport) -> Outcome:
+        return asyncio.run(run_sessions(Plan(url, 2, 1, 0.0, transport)))
+
+    transports: tuple[Transport, Transport] = ("ws", "http")
+    for transport in transports:
+        errors = [session.error or "" for session in run(server.url, transport).sessions]
+        assert ["CERTIFICATE_VERIFY_FAILED" in error for error in errors] == [True, True], errors
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    for transport in transports:
+        for url in (server.url, server.url.replace("https", "wss")):
+            assert not run(url, transport).failed

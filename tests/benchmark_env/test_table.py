@@ -1,0 +1,84 @@
+import json
+from typing import Any
+
+from benchmark_env.sessions import Answer, Outcome, Plan, Session
+from benchmark_env.table import as_json, as_text
+
+HOST = "http://127.0.0.1:8000"
+
+
+def session(number: int, pid: int, *, host: str = HOST, error: str | None = None) -> Session:
+    worker = (host, pid)
+    return Session(
+        number,
+        0.0123,
+        (
+            Answer("reset", worker, f"{number:016x}", 0.004, 0.0),
+            Answer("step", worker, f"{number:016x}", 0.51, 0.5),
+            Answer("step", worker, f"{number:016x}", 0.53, 0.5),
+        ),
+        error,
+    )
+
+
+def outcome(*sessions: Session, **plan: Any) -> Outcome:
+    return Outcome(Plan(HOST, len(sessions), 2, 0.5, **plan), sessions, 1.25)
+
+
+def test_the_table_says_who_answered_which_and_how_long_it_took() -> None:
+    lines = as_text(outcome(session(1, 71), session(2, 72), session(3, 72))).splitlines()
+
+    assert lines[0] == f"3 sessions of 2 steps, 0.5 s wait each, over WebSocket at {HOST}"
+    heads, first = lines[2], lines[3]
+    assert " ".join(heads.split()) == "session host pid hash steps waited connect reset step mean step max"
+    assert first.split() == (
+        f"1 {HOST} 71 0000000000000001 2 1.000 s 12.3 ms 4.0 ms 520.0 ms 530.0 ms".split()
+    )
+    assert [line.split() for line in lines[8:10]] == [
+        [HOST, "72", "2", "4", "67%"],
+        [HOST, "71", "1", "2", "33%"],
+    ]
+    assert lines[-2] == "Jain's index of sessions over the 2 workers that answered: 0.900 (1 is even)."
+    assert lines[-1] == "6 of 6 steps answered in 1.25 s."
+
+
+def test_failures_are_counted_by_reason() -> None:
+    failed = [Session(number, None, (), "refused") for number in (1, 2)]
+    text = as_text(outcome(*failed, Session(3, None, (), "late")))
+
+    assert "2 sessions failed: refused\n1 session failed: late\nNobody answered.\n0 of 6 steps" in text
+
+
+def test_control_characters_of_a_server_do_not_reach_the_terminal() -> None:
+    text = as_text(outcome(session(1, 7, host="evil\x1b[2J\nhost", error="bad\x1b]0;title\x07")))
+
+    assert "\x1b" not in text
+    assert "\x07" not in text
+    assert "evil�[2J�host" in text
+
+
+def test_over_http_a_session_may_have_many_workers() -> None:
+    mixed = Session(1, None, (*session(1, 7).answers, *session(2, 8).answers), None)
+    row = as_text(outcome(mixed, transport="http")).splitlines()[3]
+
+    assert row.split()[:7] == ["1", HOST, "2", "pids", "2", "hashes", "4"]
+
+
+def test_json_says_the_same_in_seconds_and_shares() -> None:
+    report = json.loads(
+        json.dumps(as_json(outcome(session(1, 7), Session(2, None, (), "refused"))), allow_nan=False)
+    )
+
+    assert report["config"] == {"url": HOST, "sessions": 2, "steps": 2, "wait_s": 0.5, "transport": "ws"}
+    assert (report["duration_s"], report["failed"], report["jain"]) == (1.25, 1, 1.0)
+    assert report["workers"] == [{"host": HOST, "pid": 7, "sessions": 1, "steps": 2, "share": 1.0}]
+    assert report["sessions"][0]["connect_s"] == 0.0123
+    assert report["sessions"][0]["answers"][1] == {
+        "op": "step",
+        "host": HOST,
+        "pid": 7,
+        "session_hash": f"{1:016x}",
+        "latency_s": 0.51,
+        "waited_s": 0.5,
+    }
+    assert report["sessions"][1] == {"number": 2, "connect_s": None, "answers": [], "error": "refused"}

@@ -1,0 +1,44 @@
+"""Pages of comparisons in a real browser: nothing fails, is fetched, overflows or is too faint to read."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from reports.comparison_html import render
+from tests.reports import sample_comparisons as samples
+from tests.reports.test_report_in_browser import assert_loads_cleanly_and_fits, watch
+
+pytestmark = pytest.mark.browser
+
+PAGES = {
+    "runs": samples.of_runs,
+    "experiments": samples.of_experiments,
+    "same": samples.of_the_same_run,
+    "hostile": samples.hostile,
+}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("name", PAGES)
+def test_a_comparison_loads_cleanly_and_fits(
+    browser: Browser, tmp_path: Path, name: str, width: int, scheme: str
+) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(render(PAGES[name]()), encoding="utf-8")
+    watched = watch(browser, path, width, scheme)
+    assert_loads_cleanly_and_fits(watched)
+
+
+def test_the_four_answers_stand_on_the_first_screen(browser: Browser, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(render(samples.of_experiments()), encoding="utf-8")
+    page = watch(browser, path, 1440, "light").page
+    answers = page.locator(".answer")
+    assert answers.count() == 4
+    for at in range(4):
+        box = answers.nth(at).bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= 900
+    page.close()

@@ -1,0 +1,70 @@
+from reports.sections.scaling.fairness import FairnessComparison, summarize
+from reports.sections.scaling.spread import Spread
+from tests.reports.sections.scaling.cells import cell, sized
+
+EVEN = sized(2, 2, balancing="least_conn")
+UNEVEN = sized(2, 2, balancing="random")
+
+
+def by_balancing(*jains: tuple[object, int, list[float]]) -> FairnessComparison:
+    cells = [
+        cell(group, users, 1, repetition, jain_worker=jain)  # type: ignore[arg-type]
+        for group, users, values in jains
+        for repetition, jain in enumerate(values, 1)
+    ]
+    return next(found for found in summarize(cells).comparisons if found.kind == "balancing")
+
+
+def test_the_policy_that_spread_better_comes_first() -> None:
+    found = by_balancing((UNEVEN, 64, [0.8, 0.81]), (EVEN, 64, [0.98, 0.99]))
+    assert [choice.choice for choice in found.choices] == ["least_conn", "random"]
+    assert found.choices[0].jain == Spread(0.985, 0.98, 0.99)
+    assert found.takeaway == (
+        "least_conn spread the load more evenly than random (Jain's index at the median 0.985 against "
+        "0.805), by more than repetitions differ."
+    )
+
+
+def test_a_difference_within_the_repetitions_spread_is_none() -> None:
+    found = by_balancing((UNEVEN, 64, [0.80, 0.96]), (EVEN, 64, [0.82, 0.98]))
+    assert found.takeaway.startswith("least_conn and random spread the load alike")
+
+
+def test_without_repetitions_it_may_be_chance() -> None:
+    found = by_balancing((UNEVEN, 64, [0.80]), (EVEN, 64, [0.98]))
+    assert "may be chance" in found.takeaway
+
+
+def test_only_conditions_that_all_choices_share_are_compared() -> None:
+    found = by_balancing((UNEVEN, 64, [0.9, 0.9]), (EVEN, 64, [0.95, 0.95]), (EVEN, 24, [0.3, 0.3]))
+    assert found.choices[0].jain.low == 0.95
+    assert [row.users for row in found.rows] == [64, 64]
+    apart = by_balancing((UNEVEN, 64, [0.9]), (EVEN, 24, [0.3]))
+    assert "cannot be compared fairly" in apart.takeaway
+
+
+def test_one_policy_has_nothing_to_compare() -> None:
+    assert by_balancing((EVEN, 64, [0.9])).takeaway.startswith(
+        "Only one balancing policy was tried, least_conn"
+    )
+
+
+def test_shared_and_own_ports_are_compared() -> None:
+    cells = [
+        cell(sized(1, 4, reuse_port=own), 64, 1, repetition, jain_worker=jain)
+        for own, jain in ((True, 0.99), (False, 0.6)) for repetition in (1, 2)
+    ]  # fmt: skip
+    [found] = summarize(cells).comparisons
+    assert found.kind == "port"
+    assert found.takeaway.startswith("own ports spread the load more evenly than shared port")
+
+
+def test_one_worker_has_nothing_to_share() -> None:
+    found = summarize([cell(sized(1, 1), 64, 1)])
+    assert found.comparisons == []
+    assert found.takeaways[0].startswith("No finished cell had two workers or more")
+
+
+def test_too_few_users_cannot_be_spread_evenly() -> None:
+    assert summarize([cell(sized(2, 2), 19, 1)]).comparisons == []
+    assert summarize([cell(sized(2, 2), 20, 1)]).comparisons != []

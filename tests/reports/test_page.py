@@ -1,0 +1,33 @@
+"""What all pages share: foreign text made showable, values in words."""
+
+import pytest
+
+from reports import page
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"), [("0.5", "500\u00a0ms"), ("2", "2.00\u00a0s"), ("uniform:0:1", "uniform:0:1")]
+)
+def test_a_wait_is_told_with_its_unit_and_a_distribution_as_written(spec: str, words: str) -> None:
+    assert page.wait(spec) == words
+
+
+def test_templates_escape_foreign_text_and_make_it_showable() -> None:
+    template = page.environment().from_string("{{ text }}")
+    assert template.render(text="<b>\u202e 5 ms") == "&lt;b&gt;\ufffd 5\u00a0ms"
+
+
+def test_a_figure_is_drawn_for_a_desktop_and_for_a_phone() -> None:
+    drawing = page.drawn(lambda width: f"<svg>{width:.0f}</svg>")
+    assert (str(drawing.wide), str(drawing.narrow)) == ("<svg>900</svg>", "<svg>334</svg>")
+
+
+def test_one_thing_is_singular() -> None:
+    assert (page.plural(1, "cell"), page.plural(1024, "cell")) == ("1 cell", "1,024 cells")
+
+
+def test_what_is_known_of_a_machine_is_told_in_words() -> None:
+    assert page.machine_facts({"memory_bytes": 312_000_000, "cpu_model": None}) == [
+        ("memory", "312\u00a0MB"),
+        ("cpu model", "unknown"),
+    ]
