@@ -30,6 +30,7 @@ ErrorCategory = Literal[
 Role = Literal["replica", "nginx", "generator", "others"]
 RunStatus = Literal["running", "completed", "interrupted", "failed"]
 Scenario = Literal["sustained", "batch"]
+ActionOrder = Literal["cycle", "sample"]
 CellStatus = Literal["pending", "running", "completed", "failed"]
 
 STEPS = pa.schema(
@@ -92,6 +93,21 @@ class Topology(TypedDict):
     """A friendlier name for a host, for instance the container's."""
 
 
+class ActionsJson(TypedDict):
+    """The actions of a run that are neither one alone nor the Benchmark environment's waits."""
+
+    source: Literal["schema", "tools", "file"]
+    """Made from the server's action schema, from the schemas of its MCP tools, or read from a JSONL file."""
+    order: ActionOrder
+    """cycle: each user takes them one after another; sample: each step draws one."""
+    count: int
+    """How many there are."""
+    example: dict[str, Any]
+    """The first of them."""
+    file: NotRequired[str]
+    """The name of the file that they were read from."""
+
+
 class RunConfig(TypedDict):
     """The configuration of a run. Further keys may stand beside these."""
 
@@ -109,6 +125,10 @@ class RunConfig(TypedDict):
     connect_timeout_s: float
     step_timeout_s: float
     action: dict[str, Any] | None
+    """The one action of every step; None where there are several."""
+    actions: NotRequired[ActionsJson]
+    tls_verified: NotRequired[bool]
+    """Whether the server's certificate was checked; missing where there is none."""
     balancing: str | None
     reuse_port: NotRequired[bool | None]
     """Whether each worker of a replica listens on a socket of its own; False: they share one."""
