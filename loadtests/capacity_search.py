@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from rich.console import Console
@@ -16,7 +17,15 @@ from loadtests.deployments import Deployment
 from loadtests.deployments.processes import raise_open_file_limit, tail
 from loadtests.limits import Ceiling, Setup, Stop, find_limit
 from loadtests.live_view import printable
-from loadtests.load_test import EXIT_INTERRUPTED, RecordedRun, check_writable, deployed, new_run, record_run
+from loadtests.load_test import (
+    EXIT_INTERRUPTED,
+    RecordedRun,
+    check_writable,
+    deployed,
+    new_run,
+    record_run,
+    settled_for,
+)
 from loadtests.machine import machine
 from loadtests.terminal import progress
 from reports.experiment_directory import ExperimentDirectory
@@ -58,6 +67,7 @@ def search_capacity(config: CapacityConfig, console: Console) -> int:
     check_writable(config.results)
     say = progress(console)
     with deployed(config.load.target, config.load.deployment, say) as deployment:
+        config = replace(config, load=settled_for(config.load, deployment, say))
         directory = ExperimentDirectory.create(config.results, f"capacity-{deployment.kind}")
         search = CapacitySearch(config, deployment, directory, console)
         stop = search.run()

@@ -1,7 +1,7 @@
 """The configuration of a load test, from the command line and the environment, checked before it runs."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, cast, get_args
 
@@ -79,16 +79,17 @@ def load_test_config(values: Values) -> LoadTestConfig:
     success_rate = number(values, "SLO_SUCCESS_RATE")
     if not 0 <= success_rate <= 1:
         raise LoadTestError(f"SLO_SUCCESS_RATE={values['SLO_SUCCESS_RATE']} is not a share: give 0 to 1")
+    options = load_options(values)
     return LoadTestConfig(
         target=values["TARGET"],
-        deployment=deployment_config(values),
+        deployment=replace(deployment_config(values), access=options.access),
         transport=cast(Transport, choice(values, "TRANSPORT", get_args(Transport))),
         users=users,
         spawn_rate=above_zero(values, "SPAWN_RATE")
         if values["SPAWN_RATE"]
         else max(1.0, min(users / 2, float(_SPAWNS_A_SECOND * processes))),
         duration_s=whole_seconds(values, "DURATION"),
-        options=load_options(values),
+        options=options,
         processes=processes,
         results=Path(values["RESULTS"]),
         slo=Slo(

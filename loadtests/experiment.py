@@ -28,6 +28,7 @@ from loadtests.experiment_config import (
 )
 from loadtests.experiment_view import ExperimentView
 from loadtests.grid import deployment_key
+from loadtests.load_options import load_options
 from loadtests.load_test import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
@@ -39,9 +40,11 @@ from loadtests.load_test import (
     new_run,
     record_run,
     server_settings,
+    settled_for,
     too_many_sessions,
 )
 from loadtests.machine import machine
+from loadtests.server_actions import settled
 from loadtests.settings import Values
 from loadtests.terminal import end_on_termination, progress
 from reports.experiment_directory import ExperimentDirectory
@@ -71,7 +74,7 @@ def run_experiment(settings: Values, console: Console) -> int:
     results = Path(settings["RESULTS"])
     check_writable(results)
     targets = _resolved(named_targets(settings["TARGET"]), console)
-    plan = experiment_plan(settings, targets, server_settings())
+    plan = experiment_plan(_with_actions(settings, targets), targets, server_settings())
     directory = ExperimentDirectory.create(results, f"scaling-{'-'.join(targets)}"[:_LONGEST_SLUG])
     experiment = ExperimentJson(
         kind="experiment",
@@ -162,6 +165,19 @@ def _resolved(targets: dict[str, str], console: Console) -> dict[str, str]:
     if len(resolved) < len(targets):
         raise LoadTestError("TARGET names the same deployment twice: auto stands for one of the others")
     return resolved
+
+
+def _with_actions(settings: Values, targets: Mapping[str, str]) -> Values:
+    """The settings with what to send, where none of the targets takes the Benchmark environment's waits.
+
+    Raises LoadTestError where a server does not say what it takes.
+    """
+    if settings["ACTION"] or settings["ACTIONS"] or not all("://" in target for target in targets.values()):
+        return settings
+    options = load_options({**settings, "WAIT": "0"})
+    if any(settled(options, target).actions is None for target in targets.values()):
+        return settings
+    return {**settings, "ACTIONS": "schema"}
 
 
 def _keep_finished(directory: ExperimentDirectory, cells: list[CellJson]) -> None:
@@ -332,6 +348,7 @@ class _Experiment:
         if warning := too_many_sessions(config, deployment):
             self._say(warning)
         try:
+            config = settled_for(config, deployment, self._view.detail)
             directory = new_run(config, deployment, self._directory.runs)
             cell["status"], cell["run_id"] = "running", directory.path.name
             self._directory.write(self._experiment)

@@ -19,6 +19,7 @@ from loadtests.config import (
 from loadtests.deployments.url import base_url
 from loadtests.errors import LoadTestError
 from loadtests.grid import Axes, cells_in_random_order
+from loadtests.load_options import load_options
 from loadtests.settings import Setting, Values, choice, whole
 from reports.schema import CellJson, ExperimentConfig, Scenario
 
@@ -192,10 +193,21 @@ def _axes(settings: Values, targets: Mapping[str, str], repetitions: int) -> Axe
         balancing=values["BALANCING"],
         reuse_port=[choice({"REUSE_PORT": t}, "REUSE_PORT", ("0", "1")) == "1" for t in values["REUSE_PORT"]],
         transport=values["TRANSPORT"],
-        wait=list(dict.fromkeys(map(_plain, values["WAIT"]))),
+        wait=list(dict.fromkeys(map(_plain, values["WAIT"])))
+        if _waits(settings)
+        else [_wait_asked(settings)],
         users=numbers("USERS", 1_000_000),
         repetitions=repetitions,
     )
+
+
+def _waits(settings: Values) -> bool:
+    """Whether steps draw their waits: no actions are given that ask for what they ask for."""
+    return not settings["ACTION"] and settings["ACTIONS"] in ("", "wait")
+
+
+def _wait_asked(settings: Values) -> str:
+    return load_options({**settings, "WAIT": "0"}).wait.text
 
 
 def _plain(wait: str) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from typing import IO
 
 import psutil
 
+from loadtests.access import OPEN, Access
+from loadtests.actions import Actions
 from loadtests.config import LoadTestConfig
 from loadtests.deployments.ports import LOOPBACK, free_port
 from loadtests.deployments.processes import raise_open_file_limit
@@ -25,8 +28,12 @@ _MARGIN_SECONDS = 30.0
 _START_SECONDS_A_USER = 0.01
 
 
-def locust_command(config: LoadTestConfig, url: str, *, web: bool = False) -> list[str]:
-    """The Locust command line that makes the configured load on `url`."""
+def locust_command(config: LoadTestConfig, url: str, scratch: Path, *, web: bool = False) -> list[str]:
+    """The Locust command line that makes the configured load on `url`.
+
+    Several actions are written to `actions.jsonl` in the folder `scratch`. Headers are not on the command
+    line, where others could read them: Locust finds them in the environment.
+    """
     options = config.options
     spawn_rate = config.users if config.scenario == "batch" else config.spawn_rate
     command = [
@@ -37,15 +44,25 @@ def locust_command(config: LoadTestConfig, url: str, *, web: bool = False) -> li
         *("--think-time", options.think_time.text, "--steps-per-episode", str(options.steps_per_episode)),
         *("--connect-timeout", f"{options.connect_timeout_s:g}"),
         *("--step-timeout", f"{options.step_timeout_s:g}"),
+        *("--tls-verify", "1" if options.access.verify_tls else "0"),
+        *("--upstream-header", options.access.upstream_header),
     ]
-    if options.action is not None:
-        command += ["--action", json.dumps(options.action)]
+    command += _actions(options.actions, scratch / "actions.jsonl")
     if config.processes > 1:
         port = str(free_port())
         command += ["--processes", str(config.processes)]
         command += ["--master-bind-host", LOOPBACK, "--master-bind-port", port]
         command += ["--master-host", LOOPBACK, "--master-port", port]
     return command if web else [*command, "--headless", "--only-summary"]
+
+
+def _actions(actions: Actions | None, file: Path) -> list[str]:
+    if actions is None:
+        return ["--actions", "wait"]
+    if actions.constant is not None:
+        return ["--action", json.dumps(actions.constant)]
+    actions.write(file)
+    return ["--actions", str(file.absolute()), "--action-order", actions.order]
 
 
 def longest_run_time(config: LoadTestConfig) -> int:
@@ -69,8 +86,9 @@ def stop_timeout(config: LoadTestConfig) -> int:
 class Generator:
     """A Locust process and its workers, in a session of their own so that Ctrl-C reaches only the harness."""
 
-    def __init__(self, command: list[str]) -> None:
+    def __init__(self, command: list[str], access: Access = OPEN) -> None:
         self._command = command
+        self._access = access
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -87,6 +105,7 @@ class Generator:
         self._process = subprocess.Popen(
             self._command,
             cwd=ROOT,
+            env=os.environ | self._access.environ(),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=None if log is None else subprocess.STDOUT,

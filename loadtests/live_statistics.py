@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 WINDOW_SECONDS = 5.0
 
 Worker = tuple[str, int | None]
-"""Host and pid."""
+"""Host and pid; no pid where replies name only their host."""
+
+NOBODY: Worker = ("", None)
+"""Whoever answered without naming a host."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,10 @@ class Snapshot:
     failures: int
     last_error: str | None
     sessions: dict[Worker, int]
-    """Over WebSocket sessions, over HTTP users, of each worker that answered."""
+    """Over WebSocket sessions, over HTTP users, of each worker that answered, and of NOBODY.
+
+    Of a user whose replies name no session, the latest counts.
+    """
 
 
 @dataclass
@@ -82,15 +88,16 @@ class LiveStatistics:
         self._count_sessions(answered.filter(pc.not_equal(answered["op"], "connect")))
 
     def _count_sessions(self, answered: pa.RecordBatch) -> None:
-        named = answered.filter(pc.is_valid(answered["host"]))
         keys = ["transport", "host", "pid", "session_hash", "user"]
-        table = pa.Table.from_batches([named]).group_by(keys, use_threads=False).aggregate([])
+        table = pa.Table.from_batches([answered]).group_by(keys, use_threads=False).aggregate([])
         for row in table.to_pylist():
-            worker = (row["host"], row["pid"])
-            if row["transport"] == "ws":
-                self._owners.setdefault((row["session_hash"] or f"user {row['user']}", None), worker)
-            else:
+            worker = NOBODY if row["host"] is None else (row["host"], row["pid"])
+            if row["transport"] == "http":
                 self._owners[str(row["user"]), worker] = worker
+            elif row["session_hash"] is None:
+                self._owners[f"user {row['user']}", None] = worker
+            elif self._owners.get((row["session_hash"], None), NOBODY) == NOBODY:
+                self._owners[row["session_hash"], None] = worker
 
     def _window(self) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
         newest = max((float(ends.max()) for ends, _ in self._recent if len(ends)), default=0.0)

@@ -1,4 +1,4 @@
-"""The terminal while a run goes on: figures and a bar a worker, or plain lines where nobody looks."""
+"""The terminal while a run goes on: figures, and bars of workers or hosts; plain lines where nobody looks."""
 
 import time
 from types import TracebackType
@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from loadtests.live_statistics import Snapshot, Worker
+from loadtests.live_statistics import NOBODY, Snapshot, Worker
 
 _LINE_SECONDS = 2.0
 _MOST_BARS = 16
@@ -68,9 +68,18 @@ class LiveView:
             self._console.print(self._line(snapshot, elapsed), soft_wrap=True)
 
     def _line(self, snapshot: Snapshot, elapsed: float) -> Text:
-        shares = "/".join(str(count) for _, count in self._workers(snapshot))
-        text = f"{elapsed:4.0f} s  {self._figures(snapshot)}  {self._unit} by worker {shares or '–'}"
+        text = f"{elapsed:4.0f} s  {self._figures(snapshot)}  {self._shares(snapshot)}"
         return printable(f"{text}  last error: {snapshot.last_error[:120]}" if snapshot.last_error else text)
+
+    def _shares(self, snapshot: Snapshot) -> str:
+        """`sessions by worker 6/2/0`, `sessions by host 8/8`, or `16 sessions, hosts unknown`."""
+        unnamed = snapshot.sessions.get(NOBODY, 0)
+        workers = self._workers(snapshot)
+        named = "/".join(str(count) for _, count in workers)
+        if unnamed:
+            also = f"{unnamed} {self._unit}, hosts unknown"
+            return f"{self._unit} by {_noun(workers)} {named} and {also}" if named else also
+        return f"{self._unit} by {_noun(workers)} {named or '–'}"
 
     def _figures(self, snapshot: Snapshot) -> str:
         return (
@@ -106,13 +115,14 @@ class LiveView:
 
     def _bars(self, snapshot: Snapshot) -> Table:
         workers = self._workers(snapshot)
+        if unnamed := snapshot.sessions.get(NOBODY, 0):
+            workers.append((NOBODY, unnamed))
         total = sum(count for _, count in workers)
         most = max((count for _, count in workers), default=0)
         table = Table.grid(padding=(0, 2))
         for (host, pid), count in workers[:_MOST_BARS]:
-            who = "no worker seen" if not host else f"{self._names.get(host, host)} pid {pid or 'unknown'}"
             table.add_row(
-                printable(who),
+                printable(self._title(host, pid, count)),
                 ProgressBar(
                     total=max(most, 1),
                     completed=count,
@@ -127,10 +137,24 @@ class LiveView:
             table.add_row(Text(f"and {len(workers) - _MOST_BARS} more", style="dim"))
         return table
 
+    def _title(self, host: str, pid: int | None, count: int) -> str:
+        if not host:
+            return "unknown, replies name no host" if count else "no worker seen"
+        name = self._names.get(host, host)
+        return name if pid is None else f"{name} pid {pid}"
+
     def _workers(self, snapshot: Snapshot) -> list[tuple[Worker, int]]:
-        workers = sorted(snapshot.sessions.items(), key=lambda item: (item[0][0], item[0][1] or 0))
+        """The workers that answered and, where each of them names itself, those that did not."""
+        named = [item for item in snapshot.sessions.items() if item[0] != NOBODY]
+        workers = sorted(named, key=lambda item: (item[0][0], item[0][1] or 0))
+        if NOBODY in snapshot.sessions or any(pid is None for (_, pid), _ in workers):
+            return workers
         idle = (self._expected_workers or 0) - len(workers)
-        return workers + [(("", None), 0)] * max(idle, 0)
+        return workers + [(NOBODY, 0)] * max(idle, 0)
+
+
+def _noun(workers: list[tuple[Worker, int]]) -> str:
+    return "host" if any(host and pid is None for (host, pid), _ in workers) else "worker"
 
 
 def milliseconds(seconds: float | None) -> str:

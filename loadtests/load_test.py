@@ -1,14 +1,14 @@
 """One load test from deployment to report: bring up, make load, record, report, take down."""
 
 import contextlib
+import json
 import os
 import secrets
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from http.client import HTTPException
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,24 +18,25 @@ from loadtests.clock import now
 from loadtests.config import LoadTestConfig
 from loadtests.deployments import Deployment, DeploymentConfig, Progress
 from loadtests.deployments.choose import choose
-from loadtests.deployments.health import get
 from loadtests.deployments.processes import tail, uninterrupted
 from loadtests.deployments.registry import MARKER
 from loadtests.deployments.remains import remove_remains
+from loadtests.deployments.url import UrlDeployment
 from loadtests.errors import EXIT_ROWS_LOST, EXIT_WORKER_LOST, LoadTestError
 from loadtests.generator import Generator, locust_command, longest_run_time, stop_timeout
 from loadtests.live_statistics import LiveStatistics, Snapshot
 from loadtests.live_view import LiveView
 from loadtests.machine import machine, versions
 from loadtests.resource_sampler import ResourceSampler
+from loadtests.server_actions import settled
 from loadtests.terminal import end_on_termination, progress
 from reports.run_directory import RunDirectory, RunDirectoryError, StreamReader
 from reports.schema import SCHEMA_VERSION, RunConfig, RunJson, RunStatus
+from reports.words import count, printable
 
 EXIT_PASSED, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 
 _POLL_SECONDS = 0.25
-_HEALTH_SECONDS = 10.0
 _SERVER_SETTINGS = (
     "MAX_CONCURRENT_ENVS",
     "MAX_WAIT_SECONDS",
@@ -79,6 +80,7 @@ def run_load_test(config: LoadTestConfig, console: Console) -> int:
     check_writable(config.results)
     say = progress(console)
     with deployed(config.target, config.deployment, say) as deployment:
+        config = settled_for(config, deployment, say)
         if warning := too_many_sessions(config, deployment):
             say(warning)
         view = load_view(config, deployment, console)
@@ -99,6 +101,25 @@ def run_load_test(config: LoadTestConfig, console: Console) -> int:
     if status == "interrupted":
         return EXIT_INTERRUPTED
     return EXIT_PASSED if report.slo.passed and status == "completed" else EXIT_FAILED
+
+
+def settled_for(config: LoadTestConfig, deployment: Deployment, say: Progress) -> LoadTestConfig:
+    """The load test with actions that the deployment takes, where none were given.
+
+    Raises LoadTestError where none can be known.
+    """
+    options = config.options
+    if deployment.kind != "url" and options.action_choice != "given":
+        return replace(config, options=replace(options, action_choice="wait"))
+    options = settled(options, deployment.url)
+    if options.actions is not config.options.actions and options.actions is not None:
+        actions = options.actions
+        made_from = "the schemas of its tools" if actions.source == "tools" else "the server's schema"
+        example = json.dumps(actions.values[0])
+        say(
+            f"{count(len(actions.values), 'action')} made from {made_from}, such as {printable(example, 120)}"
+        )
+    return replace(config, options=options)
 
 
 def new_run(config: LoadTestConfig, deployment: Deployment, results: Path) -> RunDirectory:
@@ -134,8 +155,8 @@ def ended_parts(deployment: Deployment) -> list[str]:
 
     Of a server that is given by its URL only whether it still answers can be known.
     """
-    if deployment.kind == "url":
-        return [] if _answers(deployment.url) else ["The server"]
+    if isinstance(deployment, UrlDeployment):
+        return [] if deployment.answers() else ["The server"]
     try:
         alive = {usage.name for usage in deployment.resources()}
     except Exception:  # the records matter more
@@ -143,13 +164,6 @@ def ended_parts(deployment: Deployment) -> list[str]:
     names = deployment.topology()["names"]
     gone = [names.get(host, host) for host in deployment.hosts() if host not in alive]
     return gone + (["nginx"] if deployment.hosts() and "nginx" not in alive else [])
-
-
-def _answers(url: str) -> bool:
-    try:
-        return get(f"{url}/health", timeout_s=_HEALTH_SECONDS).status < 500
-    except (OSError, HTTPException):
-        return False
 
 
 def _note_incidents(directory: RunDirectory, deployment: Deployment) -> None:
@@ -245,13 +259,17 @@ def _run_config(config: LoadTestConfig, deployment: Deployment) -> RunConfig:
         steps_per_episode=options.steps_per_episode,
         connect_timeout_s=options.connect_timeout_s,
         step_timeout_s=options.step_timeout_s,
-        action=options.action,
+        action=options.actions.constant if options.actions else None,
         balancing=None if deployment.kind == "url" else config.deployment.balancing,
         reuse_port=None if deployment.kind == "url" else config.deployment.reuse_port,
         scenario=config.scenario,
         processes=config.processes,
         slo=config.slo,
     )
+    if options.actions and (described := options.actions.described()):
+        known["actions"] = described
+    if deployment.url.startswith("https:"):
+        known["tls_verified"] = options.access.verify_tls
     if config.warmup_s is not None:
         known["warmup_s"] = config.warmup_s
     if deployment.kind != "url" and (settings := server_settings()):
@@ -267,9 +285,10 @@ def server_settings() -> dict[str, str]:
 def _make_load(
     config: LoadTestConfig, deployment: Deployment, directory: RunDirectory, view: View, say: Progress
 ) -> Outcome:
-    command = [*locust_command(config, deployment.url), "--run-directory", str(directory.path.absolute())]
-    generator = Generator(command)
     sampler: ResourceSampler | None = None
+    command = locust_command(config, deployment.url, directory.path)
+    command += ["--run-directory", str(directory.path.absolute())]
+    generator = Generator(command, config.options.access)
     try:
         with (directory.path / "locust.log").open("wb") as log:
             generator.start(log)

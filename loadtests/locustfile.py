@@ -21,7 +21,8 @@ from loadtests.garbage import QuietCollector
 from loadtests.locust_options import add_options, parsed_load_options
 from loadtests.openenv_ws import websocket_uri
 from loadtests.recording import Recording
-from loadtests.users import OpenEnvHttpUser, OpenEnvUser, OpenEnvWebSocketUser
+from loadtests.server_actions import settled
+from loadtests.users import OpenEnvHttpUser, OpenEnvUser, OpenEnvWebSocketUser, http_url
 
 __all__ = ["OpenEnvHttpUser", "OpenEnvWebSocketUser"]
 
@@ -41,7 +42,7 @@ def _prepare(environment: Environment, **_: Any) -> None:
     options = environment.parsed_options
     assert options is not None
     try:
-        _use_options(environment, host_needed=options.headless and not options.worker)
+        _use_options(environment, test_begins=options.headless and not options.worker)
     except LoadTestError as error:
         sys.stderr.write(f"error: {error}\n")
         raise SystemExit(2) from None
@@ -62,7 +63,7 @@ def _prepare(environment: Environment, **_: Any) -> None:
 
 def _apply_options(environment: Environment, **_: Any) -> None:
     try:
-        _use_options(environment, host_needed=True)
+        _use_options(environment, test_begins=True)
     except LoadTestError as error:
         logger.error("The test is not started: %s", error)  # noqa: TRY400 - the page shows this line
         raise gevent.GreenletExit from None
@@ -76,10 +77,14 @@ def _end_without_parent(parent: int) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _use_options(environment: Environment, *, host_needed: bool) -> None:
+def _use_options(environment: Environment, *, test_begins: bool) -> None:
     assert environment.parsed_options is not None
-    OpenEnvUser.options = parsed_load_options(environment.parsed_options)
+    options = parsed_load_options(environment.parsed_options)
     if environment.host:
         websocket_uri(environment.host)
-    elif host_needed:
+    elif test_begins:
         raise LoadTestError("no server is named: give one with -H http://127.0.0.1:8000")
+    if environment.host and test_begins:
+        options = settled(options, http_url(environment.host))
+    for users in (OpenEnvUser, OpenEnvHttpUser, OpenEnvWebSocketUser):
+        users.use(options)

@@ -1,6 +1,6 @@
 """OpenEnv over stateless HTTP, with the client of Locust's FastHttpUser."""
 
-import json
+import ssl
 from typing import Any
 
 import gevent
@@ -10,8 +10,8 @@ from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
 from loadtests.replies import Answer, OperationError, parse_http, served_by
 
 
-def post(client: useragent.UserAgent, url: str, body: dict[str, Any], timeout_s: float) -> Any:
-    """Sends `body` as JSON and reads the whole response, whatever its status, within `timeout_s` seconds.
+def post(client: useragent.UserAgent, url: str, body: bytes, timeout_s: float) -> Any:
+    """Sends JSON and reads the whole response, whatever its status, within `timeout_s` seconds.
 
     Raises OperationError where no response came.
     """
@@ -25,12 +25,12 @@ def post(client: useragent.UserAgent, url: str, body: dict[str, Any], timeout_s:
         limit.close()
 
 
-def _post(client: useragent.UserAgent, url: str, body: dict[str, Any]) -> Any:
+def _post(client: useragent.UserAgent, url: str, body: bytes) -> Any:
     try:
         response: Any = client.urlopen(
             url,
             method="POST",
-            payload=json.dumps(body),
+            payload=body,
             headers={"Content-Type": "application/json", "Accept": "application/json"},
         )
     except useragent.BadStatusCode as error:
@@ -53,10 +53,10 @@ def parse_response(response: Any) -> Answer:
     return parse_http(response.status_code, response.content)
 
 
-def responder(response: Any) -> Answer:
+def responder(response: Any, upstream_header: str) -> Answer:
     """Who answered, as far as the response's headers say."""
     headers = response.headers
-    return served_by(headers.get("X-Served-By"), headers.get("X-Upstream"))
+    return served_by(headers.get("X-Served-By"), headers.get(upstream_header))
 
 
 def _failure(error: BaseException) -> OperationError:
@@ -67,6 +67,8 @@ def _failure(error: BaseException) -> OperationError:
             return OperationError("connection_lost", str(error) or "connection closed")
         case HTTPParseError():
             return OperationError("protocol", str(error))
+        case ssl.SSLCertVerificationError():
+            return OperationError("handshake", f"certificate not trusted: {error.verify_message}")
         case OSError():
             return OperationError("refused", str(error))
     return OperationError("connection_lost", str(error))

@@ -18,6 +18,7 @@ from websockets.http11 import Response
 from websockets.protocol import State
 from websockets.uri import WebSocketURI, parse_uri
 
+from loadtests.access import Access
 from loadtests.errors import LoadTestError
 from loadtests.replies import Answer, OperationError, parse_message, served_by
 
@@ -34,9 +35,10 @@ class WebSocketSession:
     errors that say otherwise.
     """
 
-    def __init__(self, base_url: str, headers: Mapping[str, str], connect_timeout_s: float) -> None:
+    def __init__(self, base_url: str, access: Access, connect_timeout_s: float) -> None:
         """Connects and shakes hands, within `connect_timeout_s` seconds."""
         uri = websocket_uri(base_url)
+        self._upstream_header = access.upstream_header
         self._protocol = ClientProtocol(uri, max_size=_MAX_MESSAGE_BYTES)
         self._messages: list[bytes] = []
         self._fragments: list[bytes] = []
@@ -46,9 +48,10 @@ class WebSocketSession:
         # Name resolution, each address and TLS have time-outs of their own: this one is for all together.
         limit = gevent.Timeout.start_new(connect_timeout_s, TimeoutError)
         try:
-            self._socket = _open_socket(uri, connect_timeout_s)
+            self._socket = _open_socket(uri, access, connect_timeout_s)
             request = self._protocol.connect()
-            for name, value in headers.items():
+            for name, value in access.headers.items():
+                request.headers.pop(name, None)
                 request.headers[name] = value
             self._protocol.send_request(request)
             self._send()
@@ -63,6 +66,9 @@ class WebSocketSession:
         except ConnectionRefusedError as error:
             self.abort()
             raise OperationError("refused", str(error)) from error
+        except ssl.SSLCertVerificationError as error:
+            self.abort()
+            raise OperationError("handshake", f"certificate not trusted: {error.verify_message}") from error
         except (ConnectionError, ssl.SSLError) as error:
             self.abort()
             raise OperationError("handshake", str(error)) from error
@@ -85,7 +91,7 @@ class WebSocketSession:
         if self._response is None:
             return served_by(None, None)
         headers = self._response.headers
-        return served_by(_one(headers.get_all("X-Served-By")), _one(headers.get_all("X-Upstream")))
+        return served_by(_one(headers.get_all("X-Served-By")), _one(headers.get_all(self._upstream_header)))
 
     def request(self, message: bytes, timeout_s: float) -> Answer:
         """Sends one message and reads its reply, within `timeout_s` seconds."""
@@ -209,13 +215,6 @@ def step_message(action: Mapping[str, Any]) -> bytes:
 
 
 @cache
-def _tls_context() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
-    return context
-
-
-@cache
 def _is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host)
@@ -224,7 +223,7 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _open_socket(uri: WebSocketURI, timeout_s: float) -> socket.socket:
+def _open_socket(uri: WebSocketURI, access: Access, timeout_s: float) -> socket.socket:
     address = (uri.host, uri.port)
     if _is_address(uri.host):
         family = socket.AF_INET6 if ":" in uri.host else socket.AF_INET
@@ -239,7 +238,7 @@ def _open_socket(uri: WebSocketURI, timeout_s: float) -> socket.socket:
         connection = socket.create_connection(address, timeout_s)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if uri.secure:
-        return _tls_context().wrap_socket(connection, server_hostname=uri.host)
+        return access.tls_context.wrap_socket(connection, server_hostname=uri.host)
     return connection
 
 

@@ -14,6 +14,7 @@ from collections import deque
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import gevent
 import pyarrow as pa
@@ -194,7 +195,7 @@ class Recording:
         runner = self._environment.runner
         assert runner is not None
         classes = self._environment.user_classes
-        return RunConfig(
+        config = RunConfig(
             deployment=template.get("deployment", "url"),
             url=self._environment.host or "",
             transport="http" if all(getattr(c, "transport", "") == "http" for c in classes) else "ws",
@@ -206,13 +207,18 @@ class Recording:
             steps_per_episode=load.steps_per_episode,
             connect_timeout_s=load.connect_timeout_s,
             step_timeout_s=load.step_timeout_s,
-            action=load.action,
+            action=load.actions.constant if load.actions else None,
             balancing=template.get("balancing"),
             reuse_port=template.get("reuse_port"),
             scenario=options.scenario,
             processes=options.processes or 1,
             slo=template.get("slo", DEFAULT_SLO),
         )
+        if load.actions and (described := load.actions.described()):
+            config["actions"] = template.get("actions", described)
+        if urlsplit(config["url"]).scheme in ("https", "wss"):
+            config["tls_verified"] = load.access.verify_tls
+        return config
 
     def _report(self, directory: RunDirectory) -> None:
         if find_spec("pandas") is None:

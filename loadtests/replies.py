@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from loadtests.hidden import LONGEST, without_secrets
 from reports.schema import ErrorCategory
 
 _INT64_MAX = 2**63 - 1
@@ -26,7 +27,7 @@ class OperationError(Exception):
 
     def __init__(self, category: ErrorCategory, detail: str, session_over: bool = True) -> None:
         self.category = category
-        self.detail = _clean(detail[:_LONGEST_DETAIL])
+        self.detail = _clean(detail, _LONGEST_DETAIL)
         super().__init__(f"{category}: {self.detail}")
         self.session_over = session_over
         """False where the session can go on with the next step."""
@@ -81,6 +82,8 @@ def parse_result(result: dict[str, Any], size: int) -> Answer:
     if not isinstance(observation, dict):
         raise OperationError("protocol", f"no observation in the reply: {_excerpt(repr(result))}")
     get = observation.get
+    if (failure := get("error")) is not None:
+        _check_tool(failure)
     metadata = get("metadata")
     step_count = metadata.get("step_count") if isinstance(metadata, dict) else None
     return Answer(
@@ -93,6 +96,16 @@ def parse_result(result: dict[str, Any], size: int) -> Answer:
         done=result.get("done") is True,
         size=size,
     )
+
+
+def _check_tool(error: Any) -> None:
+    """Raises OperationError for OpenEnv's `ToolError`: the call of a tool that gave no result."""
+    kind = error.get("error_type") if isinstance(error, dict) else None
+    if isinstance(kind, str):
+        category: ErrorCategory = (
+            "validation" if kind in ("tool_not_found", "invalid_args") else "server_error"
+        )
+        raise OperationError(category, f"{kind}: {error.get('message')}", session_over=False)
 
 
 def parse_http(status: int, body: bytes | None) -> Answer:
@@ -119,15 +132,19 @@ def host_of(url: Any) -> str | None:
 
 
 def served_by(header: str | None, upstream: str | None) -> Answer:
-    """Who answered, from the response headers `X-Served-By: host;pid=…` and the balancer's `X-Upstream`."""
-    if header:
-        host, _, pid = header.partition(";pid=")
-        return Answer(
-            host=_name(host), pid=int(pid) if pid.isascii() and pid.isdigit() and len(pid) < 19 else None
-        )
-    if upstream:
-        return Answer(host=_name(upstream.rpartition(",")[2].strip()))
-    return NOBODY
+    """Who answered, from the response headers `X-Served-By: host;pid=…` and the balancer's.
+
+    `upstream` lists the servers that the balancer tried, the one that answered last, as nginx's
+    `$upstream_addr` does.
+    """
+    host, separator, pid = (header or "").partition(";pid=")
+    if upstream and not separator:
+        host = upstream.rpartition(",")[2].strip()
+    if not host:
+        return NOBODY
+    return Answer(
+        host=_name(host), pid=int(pid) if pid.isascii() and pid.isdigit() and len(pid) < 19 else None
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -136,11 +153,15 @@ def _host_of(url: str) -> str | None:
 
 
 def _name(value: Any) -> str | None:
-    return _clean(value[:_LONGEST_NAME]) if isinstance(value, str) and value else None
+    return _clean(value, _LONGEST_NAME) if isinstance(value, str) and value else None
 
 
-def _clean(text: str) -> str:
-    """Text without what cannot be stored, or must not reach a terminal: surrogates, control characters."""
+def _clean(text: str, limit: int) -> str:
+    """Text up to a length, without our secrets and what cannot be stored or reach a terminal.
+
+    These are surrogates and control characters.
+    """
+    text = without_secrets(text[: limit + LONGEST])[:limit]
     return text if text.isprintable() else "".join(c if c.isprintable() else "�" for c in text)
 
 
@@ -169,5 +190,5 @@ def _first_error(data: dict[str, Any]) -> str:
 
 
 def _excerpt(text: str | bytes) -> str:
-    shown = text[:200]
-    return shown.decode("utf-8", "replace") if isinstance(shown, bytes) else shown
+    begin = text[: 200 + LONGEST]
+    return without_secrets(begin.decode("utf-8", "replace") if isinstance(begin, bytes) else begin)[:200]

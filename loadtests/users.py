@@ -1,10 +1,11 @@
 """The simulated users: each connects, resets and steps, and records every operation."""
 
 import itertools
+import json
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import gevent
@@ -15,9 +16,10 @@ from locust.runners import WorkerRunner
 from locust.user.task import LOCUST_STATE_STOPPING
 
 from loadtests import openenv_http
+from loadtests.actions import asked_wait
 from loadtests.barrier import Barrier
 from loadtests.clock import now
-from loadtests.load_options import LoadOptions, asked_wait
+from loadtests.load_options import LoadOptions
 from loadtests.openenv_ws import RESET, WebSocketSession, step_message
 from loadtests.recorder import Recorder
 from loadtests.replies import NOBODY, Answer, OperationError
@@ -25,6 +27,9 @@ from reports.schema import Op, Transport
 
 RETRY_SECONDS = 1.0
 """How long a user waits after an operation that failed, before it tries the next."""
+
+Request = tuple[bytes, float | None]
+"""What a step sends, and the seconds that it asks the environment to wait."""
 
 _OVERDUE_SECONDS = 5.0
 _USERS_A_PROCESS = 1_000_000
@@ -40,6 +45,8 @@ class OpenEnvUser(User):
     recorder: ClassVar[Recorder | None] = None
     barrier: ClassVar[Barrier | None] = None
     """Where users wait for each other, do one step each and leave, as in a batch; None: they go on."""
+    _requests: ClassVar[Sequence[Request]] = ()
+    """Of every action that steps may take; empty where each draws a wait."""
     _longest_s: ClassVar[float] = 0.0
     """The longest that a successful operation of this process has taken beyond its wait."""
     _numbers: ClassVar["itertools.count[int]"] = itertools.count()
@@ -50,10 +57,28 @@ class OpenEnvUser(User):
         process = max(runner.worker_index, 0) if isinstance(runner, WorkerRunner) else 0
         self._number = process * _USERS_A_PROCESS + next(OpenEnvUser._numbers)
         self._generator = f"{socket.gethostname()}:{os.getpid()}"
-        constant = self.options.wait.constant
-        self._constant_action = self.options.action
-        if self._constant_action is None and constant is not None:
-            self._constant_action = {"wait_seconds": constant}
+        actions = self.options.actions
+        self._turns = actions.turns() if actions else itertools.repeat(0)
+
+    @classmethod
+    def use(cls, options: LoadOptions) -> None:
+        """Sets what all users of this class do from now on; each action is encoded once."""
+        cls.options = options
+        constant = options.wait.constant
+        actions = options.actions.values if options.actions else ()
+        if not actions and constant is not None:
+            actions = [{"wait_seconds": constant}]
+        cls._requests = [cls.request_of(action) for action in actions]
+
+    @classmethod
+    def request_of(cls, action: Mapping[str, Any]) -> Request:
+        """A step with an action."""
+        return cls.encoded(action), asked_wait(action)
+
+    @staticmethod
+    def encoded(action: Mapping[str, Any]) -> bytes:
+        """A step with an action as the transport sends it."""
+        raise NotImplementedError
 
     @task
     def episode(self) -> None:
@@ -61,14 +86,14 @@ class OpenEnvUser(User):
         options = self.options
         if self.barrier is not None:
             if self.barrier.wait() and self.begin() and self.reset():
-                self.step(self._next_action())
+                self.step(self._next_request())
             raise StopUser
         if not (self.begin() and self.reset()):
             gevent.sleep(RETRY_SECONDS)
             return
         steps = range(options.steps_per_episode) if options.steps_per_episode else itertools.count()
         for _ in steps:
-            answer, error = self.step(self._next_action())
+            answer, error = self.step(self._next_request())
             if answer.done or (error is not None and error.session_over):
                 return
             if error is not None:
@@ -78,8 +103,10 @@ class OpenEnvUser(User):
             if seconds := options.think_time.draw():
                 self.think(seconds)
 
-    def _next_action(self) -> dict[str, Any]:
-        return self._constant_action or {"wait_seconds": self.options.wait.draw()}
+    def _next_request(self) -> Request:
+        if self._requests:
+            return self._requests[next(self._turns)]
+        return self.request_of({"wait_seconds": self.options.wait.draw()})
 
     def begin(self) -> bool:
         """Makes ready for a reset; False where that failed."""
@@ -89,7 +116,7 @@ class OpenEnvUser(User):
         """Resets the environment; False where that failed."""
         raise NotImplementedError
 
-    def step(self, action: dict[str, Any]) -> tuple[Answer, OperationError | None]:
+    def step(self, request: Request) -> tuple[Answer, OperationError | None]:
         """Takes one step."""
         raise NotImplementedError
 
@@ -179,7 +206,10 @@ class OpenEnvWebSocketUser(OpenEnvUser):
         super().__init__(environment)
         self._session: WebSocketSession | None = None
         self._accepted_by = NOBODY
-        self._constant_message = step_message(self._constant_action) if self._constant_action else None
+
+    @staticmethod
+    def encoded(action: Mapping[str, Any]) -> bytes:
+        return step_message(action)
 
     def begin(self) -> bool:
         if self._session is not None:
@@ -192,9 +222,8 @@ class OpenEnvWebSocketUser(OpenEnvUser):
         _, error = self._request("reset", RESET, None)
         return error is None
 
-    def step(self, action: dict[str, Any]) -> tuple[Answer, OperationError | None]:
-        message = self._constant_message or step_message(action)
-        return self._request("step", message, asked_wait(action))
+    def step(self, request: Request) -> tuple[Answer, OperationError | None]:
+        return self._request("step", *request)
 
     def think(self, seconds: float) -> None:
         if self._session is not None:
@@ -206,7 +235,7 @@ class OpenEnvWebSocketUser(OpenEnvUser):
 
     def _connect(self) -> Answer:
         assert self.host is not None
-        self._session = WebSocketSession(self.host, {}, self.options.connect_timeout_s)
+        self._session = WebSocketSession(self.host, self.options.access, self.options.connect_timeout_s)
         self._accepted_by = self._session.served_by()
         return NOBODY
 
@@ -228,10 +257,13 @@ class OpenEnvHttpUser(OpenEnvUser, FastHttpUser):
 
     transport = "http"
     request_type = "HTTP"
-    insecure = False
     max_redirects = 0
 
     def __init__(self, environment: Environment) -> None:
+        access = self.options.access
+        self.insecure = not access.verify_tls
+        self.ssl_context_factory = lambda **_: access.tls_context
+        self.default_headers = dict(access.headers)
         self.connection_timeout = self.options.connect_timeout_s
         self.network_timeout = self.options.step_timeout_s
         super().__init__(environment)
@@ -239,24 +271,26 @@ class OpenEnvHttpUser(OpenEnvUser, FastHttpUser):
         assert self.host is not None
         self._base_url = http_url(self.host)
 
+    @staticmethod
+    def encoded(action: Mapping[str, Any]) -> bytes:
+        return json.dumps({"action": action}).encode()
+
     def reset(self) -> bool:
-        _, error = self._post("reset", {}, None)
+        _, error = self._post("reset", b"{}", None)
         return error is None
 
-    def step(self, action: dict[str, Any]) -> tuple[Answer, OperationError | None]:
-        return self._post("step", {"action": action}, asked_wait(action))
+    def step(self, request: Request) -> tuple[Answer, OperationError | None]:
+        return self._post("step", *request)
 
     def on_stop(self) -> None:
         self.client.client.close()
 
-    def _post(
-        self, op: Op, body: dict[str, Any], wait_s: float | None
-    ) -> tuple[Answer, OperationError | None]:
+    def _post(self, op: Op, body: bytes, wait_s: float | None) -> tuple[Answer, OperationError | None]:
         def perform() -> Answer:
             self._responded_by = NOBODY
             url = f"{self._base_url}/{op}"
             response = openenv_http.post(self.client.client, url, body, self.options.step_timeout_s)
-            self._responded_by = openenv_http.responder(response)
+            self._responded_by = openenv_http.responder(response, self.options.access.upstream_header)
             return openenv_http.parse_response(response)
 
         return self.operate(op, perform, wait_s, lambda: self._responded_by)

@@ -12,7 +12,7 @@ from loadtests.config import LoadTestConfig
 from loadtests.deployments import Deployment
 from loadtests.deployments.ports import check_free
 from loadtests.generator import Generator, locust_command
-from loadtests.load_test import check_writable, deployed, run_template, too_many_sessions
+from loadtests.load_test import check_writable, deployed, run_template, settled_for, too_many_sessions
 from loadtests.resource_sampler import ResourceSampler
 from loadtests.terminal import progress
 from reports.run_directory import RunDirectory, RunDirectoryError
@@ -28,16 +28,17 @@ def serve_page(config: LoadTestConfig, port: int, console: Console) -> int:
         deployed(config.target, config.deployment, progress(console)) as deployment,
         tempfile.TemporaryDirectory() as scratch,
     ):
+        config = settled_for(config, deployment, progress(console))
         if warning := too_many_sessions(config, deployment):
             progress(console)(warning)
         template = Path(scratch) / "run-template.json"
         template.write_text(json.dumps(run_template(config, deployment)))
         command = [
-            *locust_command(config, deployment.url, web=True),
+            *locust_command(config, deployment.url, Path(scratch), web=True),
             *("--web-host", "127.0.0.1", "--web-port", str(port)),
             *("--results", str(config.results.absolute()), "--run-template", str(template)),
         ]
-        generator = Generator(command)
+        generator = Generator(command, config.options.access)
         try:
             generator.start(None)
             progress(console)(f"Locust's page is http://127.0.0.1:{port} (Ctrl-C ends it)")

@@ -344,7 +344,18 @@ def _with_figures(cell: Cell, directory: RunDirectory, experiment: ExperimentJso
 
 
 def _success_rate(totals: dict[str, Any]) -> float | None:
-    """Of what counts towards the objective: without ramp-up and warm-up where these do not."""
+    """Of what counts towards the objective: without ramp-up and warm-up where these do not.
+
+    Of a sustained run it is at most the share of users that were served.
+    """
+    rate, users = _rate_of_operations(totals), _number(totals.get("users"))
+    shut_out = _number(totals.get("users_shut_out"))
+    if rate is None or not users or not shut_out or totals.get("batch_users") is not None:
+        return rate
+    return min(rate, 1 - shut_out / users)
+
+
+def _rate_of_operations(totals: dict[str, Any]) -> float | None:
     operations, successes = (
         _number(totals.get("counted_operations")),
         _number(totals.get("counted_successes")),

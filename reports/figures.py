@@ -257,7 +257,7 @@ def _usage(
                 high = max(high, float(np.nanmax(values, initial=0)))
             last = [(part, end) for part, values in of_role if (end := _last(values)) is not None]
             if len(last) <= 3:
-                ends += [(formatting.shortened(part.name, 12), colour, end) for part, end in last]
+                ends += [(_short_name(part), colour, end) for part, end in last]
             else:
                 middle = float(np.median([end for _, end in last]))
                 ends.append((f"{len(last)} {role}s", colour, middle))
@@ -467,6 +467,10 @@ def _bars(
             Path.make_compound_path_from_polys(corners), facecolor=stand_in(colour), linewidth=0, zorder=2
         )
     )
+
+
+def _short_name(part: PartUsage) -> str:
+    return "others" if part.role == "others" else formatting.shortened(part.name, 12)
 
 
 def _last(values: Floats) -> float | None:

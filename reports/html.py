@@ -60,7 +60,7 @@ def render(report: RunReport) -> str:
         facts=_facts(report),
         answers=[_passed(report), _fast(report), _even(report), _trusted(report)],
         drawings=_drawings(report),
-        config=_config(report.run),
+        config=_config(report),
         versions=sorted(report.run["versions"].items()),
         machine=page.machine_facts(report.run["machine"]),
         most_rows=MOST_ROWS,
@@ -90,7 +90,8 @@ def _facts(report: RunReport) -> list[str]:
         f"ran {formatting.duration(report.totals.duration_s)}",
         f"{where}, {config['balancing']}" if config["balancing"] else where,
         *(["all at once, one step each"] if _is_batch(report.run) else []),
-        f"wait {page.wait(config['wait'])} a step",
+        page.sent(config),
+        *(["certificate not checked"] if config.get("tls_verified") is False else []),
     ]
 
 
@@ -105,6 +106,9 @@ def _passed(report: RunReport) -> Answer:
     ]
     operations = plural(report.totals.operations, "operation")
     facts.append(("failed", f"{formatting.count(report.totals.failures)} of {operations}"))
+    if shut_out := report.totals.users_shut_out:
+        users = plural(report.totals.users, "user")
+        facts.append(("without any step", f"{formatting.count(shut_out)} of {users}"))
     verdict, state = ("Passed", "good") if report.slo.passed else ("Failed", "bad")
     if report.slo.passed and report.run["status"] != "completed":
         verdict, state = "Cut short", "caution"
@@ -122,6 +126,8 @@ def _fast(report: RunReport) -> Answer:
                     f"{formatting.seconds(summary.p50)} / {formatting.seconds(summary.p99)}",
                 )
             )
+    if report.totals.steps and "overhead" not in report.latency.summaries:
+        facts.insert(1, ("overhead", "unknown, not reported"))
     if not report.totals.steps:
         return Answer(
             "How fast was it?",
@@ -138,23 +144,37 @@ def _fast(report: RunReport) -> Answer:
 def _even(report: RunReport) -> Answer:
     spread = report.distribution
     question, section, more = "Was it evenly spread?", "distribution", "Distribution"
-    parts: Sequence[WorkerShare | ReplicaShare] = spread.workers or spread.replicas
-    fairness = spread.worker_fairness if spread.workers else spread.replica_fairness
+    over_workers = spread.worker_fairness is not None
+    parts: Sequence[WorkerShare | ReplicaShare] = spread.workers if over_workers else spread.replicas
+    fairness = spread.worker_fairness or spread.replica_fairness
     if fairness is None:
-        return Answer(question, "Unknown", "unknown", [("answered by", "unknown")], section, more)
-    noun = "worker" if spread.workers else "replica"
+        return Answer(question, "Unknown", "unknown", _unknown_spread(report), section, more)
+    noun = "worker" if over_workers else "replica"
     most = max(parts, key=lambda part: part.share)
     idle = sum(1 for part in parts if not part.steps and not part.sessions)
+    expected = spread.expected_workers if over_workers else spread.expected_replicas
+    none_idle = f"no {noun}" if expected is not None else f"unknown, only {noun}s that answer show"
     facts = [
         ("Jain’s index", f"{formatting.significant(fairness.jain)}, {plural(len(parts), noun)}"),
         (
             "largest share of steps",
             f"{formatting.percent(most.share)}, fair {formatting.percent(1 / len(parts))}",
         ),
-        ("idle", plural(idle, noun) if idle else f"no {noun}"),
+        ("idle", plural(idle, noun) if idle else none_idle),
     ]
+    if not over_workers:
+        facts.append(("workers", "unknown, replies name no process"))
     verdict, state = _EVENNESS[spread.evenness] if spread.evenness else ("Unknown", "unknown")
     return Answer(question, verdict, state, facts, section, more)
+
+
+def _unknown_spread(report: RunReport) -> list[tuple[str, str]]:
+    if not report.totals.steps:
+        return [("answered by", "unknown")]
+    return [
+        ("answered by", "unknown, no reply names its host"),
+        ("to find out", "let the balancer name its upstream"),
+    ]
 
 
 def _trusted(report: RunReport) -> Answer:
@@ -162,21 +182,32 @@ def _trusted(report: RunReport) -> Answer:
     facts = [("run", ENDINGS[report.run["status"]])]
     checked = plural(isolation.sessions_checked, "session")
     found = f"{plural(isolation.violations, 'violation')} in {checked}"
-    facts.append(("isolation", found if isolation.sessions_checked else "not checked"))
-    if spread.unattributed_steps:
+    over_ws = report.run["config"]["transport"] == "ws"
+    facts.append(
+        (
+            "isolation",
+            found
+            if isolation.sessions_checked
+            else "unknown, replies name no session"
+            if over_ws and report.totals.steps
+            else "not checked",
+        )
+    )
+    in_part = bool(spread.replicas and spread.unattributed_steps)
+    if in_part:
         facts.append(("unattributed", plural(spread.unattributed_steps, "step")))
     facts.append(("notices", formatting.count(len(report.notices)) if report.notices else "none"))
     if not report.validity.valid:
         facts.append(("in comparisons", "leave it out"))
-    reservations = (
-        len(report.notices) or bool(spread.unattributed_steps) or report.run["status"] != "completed"
-    )
+    reservations = len(report.notices) or in_part or report.run["status"] != "completed"
     if not report.totals.operations:
         verdict, state = "No data", "unknown"
     elif isolation.violations:
         verdict, state = "Not isolated", "bad"
     elif reservations:
         verdict, state = "With care", "caution"
+    elif over_ws and not isolation.sessions_checked:
+        verdict, state = "In part", "unknown"
     else:
         verdict, state = "No objection", "good"
     return Answer("Can I trust it?", verdict, state, facts, "isolation", "What was checked")
@@ -211,9 +242,9 @@ def _drawings(report: RunReport) -> dict[str, Drawing]:
     return drawings
 
 
-def _config(run: RunJson) -> list[tuple[str, str]]:
+def _config(report: RunReport) -> list[tuple[str, str]]:
+    run = report.run
     config, topology = run["config"], run["topology"]
-    limit = config["slo"]["total_p99_s"]
     known = [
         ("deployment", _DEPLOYMENTS[config["deployment"]]),
         ("URL", config["url"]),
@@ -226,20 +257,34 @@ def _config(run: RunJson) -> list[tuple[str, str]]:
         ("users", formatting.count(config["users"])),
         ("users started a second", page.text(config["spawn_rate"])),
         ("duration", formatting.duration(config["duration_s"]) if config["duration_s"] else "until stopped"),
-        ("wait of each step", page.wait(config["wait"])),
+        *([] if page.has_actions(config) else [("wait of each step", page.wait(config["wait"]))]),
         ("think time", page.wait(config["think_time"])),
         ("steps between resets", page.text(config["steps_per_episode"] or "all, one reset only")),
         ("connect timeout", formatting.seconds(config["connect_timeout_s"])),
         ("step timeout", formatting.seconds(config["step_timeout_s"])),
-        ("action", page.text(config["action"] or "wait")),
+        *page.actions(config),
+        *_certificate(config),
         ("generator processes", page.text(config["processes"])),
         ("success rate wanted", limit_share(config["slo"]["success_rate"])),
-        ("p99 of total wanted", formatting.seconds(limit) if limit else "2 × (wait + 0.5 s)"),
+        ("p99 of total wanted", _limit_wanted(report)),
     ]
     if _is_batch(run):
         known = [(name, value) for name, value in known if name not in _NOT_OF_A_BATCH]
     further = sorted(set(config) - set(RunConfig.__annotations__))
     return known + [(key.replace("_", " "), page.text(cast(dict[str, Any], config)[key])) for key in further]
+
+
+def _certificate(config: RunConfig) -> list[tuple[str, str]]:
+    checked = config.get("tls_verified")
+    return [] if checked is None else [("certificate", "checked" if checked else "not checked")]
+
+
+def _limit_wanted(report: RunReport) -> str:
+    config = report.run["config"]
+    limit = next(each.limit for each in report.slo.criteria if each.name == "total_p99_s")
+    if config["slo"]["total_p99_s"] is not None:
+        return formatting.seconds(limit)
+    return f"{formatting.seconds(limit)}, by default 2 × (wait + 0.5 s)"
 
 
 def _criterion_name(criterion: Criterion) -> str:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from reports.run_directory import RunDirectory
+from reports.statistics import stable_order
 
 CONNECT, RESET, STEP = 0, 1, 2
 OPS = ("connect", "reset", "step")
@@ -204,6 +205,47 @@ def load_answers(columns: StepColumns) -> Answers:
     workers = [(int(key) // pids, pid.values[int(key) % pids].as_py()) for key in pairs[known]]
     session = columns.encoded("session_hash")
     return Answers(host.codes, host.values.to_pylist(), worker, workers, session.codes, session.values)
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """The session that each row was answered in over WebSocket: 0 … count - 1, or -1.
+
+    A session is known by the hash that its replies name. Where those of a whole connection name none, the
+    connection is the session: each has one of its own. A connect alone makes none, for a server may accept a
+    connection only to turn its session away.
+    """
+
+    of_row: Codes
+    count: int
+
+
+def sessions_of(steps: Steps, answers: Answers) -> Sessions:
+    """The sessions of a run."""
+    replied = steps.succeeded & steps.over_ws & (steps.op != CONNECT)
+    named = steps.succeeded & steps.over_ws & (answers.session >= 0)
+    of_row = np.where(named, answers.session, np.int32(-1))
+    names = len(answers.session_hashes)
+    if not (replied & ~named).any():
+        return Sessions(of_row, names)
+    connection = _connections(steps)
+    has_name = np.zeros(int(connection.max()) + 1, dtype=np.bool_)
+    has_name[connection[named]] = True
+    nameless = np.flatnonzero(replied & ~has_name[connection])
+    codes, found = pd.factorize(connection[nameless])
+    of_row[nameless] = codes + names
+    return Sessions(of_row, names + len(found))
+
+
+def _connections(steps: Steps) -> Codes:
+    """The connection that each row belongs to, 0, 1, 2 …: a user's begins with its connect."""
+    order = stable_order(steps.user, steps.users)
+    begins = steps.op[order] == CONNECT
+    begins[:1] = True
+    begins[1:] |= np.diff(steps.user[order]) != 0
+    connection = np.empty(order.size, dtype=np.int32)
+    connection[order] = np.cumsum(begins, dtype=np.int32) - 1
+    return connection
 
 
 def first_of_each(groups: NDArray[Any], values: NDArray[Any], count: int, missing: Any) -> NDArray[Any]:

@@ -27,12 +27,24 @@ def verdict_lines(report: RunReport) -> list[str]:
         times = f"median {seconds(latency.p50)}, p99 {seconds(latency.p99)}, max {seconds(latency.max)}"
         lines.append(f"  {name}: {times}")
     lines += [f"  {criterion.sentence}" for criterion in report.slo.criteria if not criterion.passed]
+    lines += [f"  {line}" for line in _main_error(report)]
     lines += [f"  {takeaway}" for takeaway in distribution.takeaways[:1]]
     if isolation.violations:
         lines += [f"  {takeaway}" for takeaway in isolation.takeaways]
+    said = {"isolation_violated", *(["users_shut_out"] if _too_many_failed(report) else [])}
     lines += [
-        f"  note: {warning.message}"
-        for warning in report.validity.warnings
-        if warning.code != "isolation_violated"
+        f"  note: {warning.message}" for warning in report.validity.warnings if warning.code not in said
     ]
     return lines
+
+
+def _main_error(report: RunReport) -> list[str]:
+    """The most frequent error and what to do about it, where too many operations failed."""
+    if not _too_many_failed(report) or not report.errors.groups:
+        return []
+    example = report.errors.groups[0].example
+    return [*report.errors.takeaways[1:2], *([f"for example: {example}"] if example else [])]
+
+
+def _too_many_failed(report: RunReport) -> bool:
+    return any(each.name == "success_rate" and not each.passed for each in report.slo.criteria)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from loadtests.access import OPEN, Access
 from reports.schema import Role, Topology
 
 Kind = Literal["compose", "local", "url"]
@@ -28,6 +29,8 @@ class DeploymentConfig:
     access_log: bool = False
     reuse_port: bool = True
     """Each worker of a replica listens on a socket of its own; False: they share one."""
+    access: Access = OPEN
+    """How a server that is given by its URL is reached."""
 
     @property
     def listeners(self) -> int:

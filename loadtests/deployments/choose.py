@@ -29,7 +29,7 @@ def choose(
     if "://" in target:
         if purpose == "up":
             raise LoadTestError(f"TARGET={target}: what runs there is not ours to bring up")
-        deployment = UrlDeployment(target)
+        deployment = UrlDeployment(target, config.access)
         return deployment, f"target: the server at {deployment.url}"
     if target not in ("auto", "compose", "local"):
         raise LoadTestError(

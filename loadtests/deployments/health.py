@@ -1,14 +1,17 @@
-"""GET requests that find out whether something answers."""
+"""Single requests that find out whether something answers, and what."""
 
+import json
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
+
+from loadtests.access import OPEN, Access
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-_as_configured = urllib.request.build_opener()
 
 
 @dataclass(frozen=True)
@@ -17,20 +20,50 @@ class Answer:
 
     status: int
     body: bytes
+    location: str | None = None
+    """Where it redirects to: redirects are not followed, as in the load, and headers are for one server."""
+
+    def json_object(self) -> dict[str, Any]:
+        """The JSON object of a good reply; empty for anything else."""
+        with suppress(ValueError, RecursionError):
+            value = json.loads(self.body) if self.status == 200 else None
+            if isinstance(value, dict):
+                return value
+        return {}
 
 
-def get(url: str, *, timeout_s: float, headers: Mapping[str, str] | None = None) -> Answer:
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        return None
+
+
+def get(url: str, *, timeout_s: float, access: Access = OPEN) -> Answer:
     """The reply to GET, whatever its status; this machine is asked without a proxy.
 
     Raises OSError where nothing answers, and http.client.HTTPException where what answers is no HTTP.
     """
-    request = urllib.request.Request(url, headers=dict(headers or {}))  # noqa: S310
-    opener = _direct if urllib.parse.urlsplit(url).hostname in _LOOPBACK else _as_configured
+    return _answer(urllib.request.Request(url, headers=dict(access.headers)), timeout_s, access)  # noqa: S310
+
+
+def post(url: str, body: Mapping[str, Any], *, timeout_s: float, access: Access = OPEN) -> Answer:
+    """The reply to POST of a JSON object. Raises as `get` does."""
+    headers = {**access.headers, "Content-Type": "application/json"}
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers)  # noqa: S310
+    return _answer(request, timeout_s, access)
+
+
+def _answer(request: urllib.request.Request, timeout_s: float, access: Access) -> Answer:
+    is_here = urllib.parse.urlsplit(request.full_url).hostname in _LOOPBACK
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({} if is_here else None),
+        urllib.request.HTTPSHandler(context=access.tls_context),
+        _NoRedirects,
+    )
     try:
         with opener.open(request, timeout=timeout_s) as reply:
             return Answer(reply.status, reply.read())
     except urllib.error.HTTPError as error:
         with error:
-            return Answer(error.code, error.read())
+            return Answer(error.code, error.read(), error.headers.get("Location"))
     except urllib.error.URLError as error:
         raise error.reason if isinstance(error.reason, OSError) else error from error

@@ -1,15 +1,16 @@
 """A server that runs already, somewhere: only checked, never started or stopped."""
 
-import json
 import re
+import ssl
 from contextlib import suppress
 from http.client import HTTPException
-from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from loadtests.access import HEADERS, OPEN, Access
 from loadtests.deployments import Kind, Usage
 from loadtests.deployments.health import Answer, get
 from loadtests.errors import LoadTestError
+from loadtests.hidden import without_secrets
 from reports.schema import Topology
 
 SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
@@ -21,9 +22,10 @@ class UrlDeployment:
 
     kind: Kind = "url"
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, access: Access = OPEN) -> None:
         """Raises LoadTestError for what is no URL."""
         self._url = base_url(url)
+        self._access = access
 
     @property
     def url(self) -> str:
@@ -34,16 +36,22 @@ class UrlDeployment:
         """Finds out whether an OpenEnv server answers. Raises LoadTestError that says what does not."""
         health = self._get("/health")
         if health.status in (401, 403):
-            raise LoadTestError(f"{self._url} answers, but lets us not in (GET /health gave {health.status})")
+            lets_in = "does not take these" if self._access.headers else "wants others"
+            raise LoadTestError(
+                f"{self._url} answers, but lets us not in: GET /health gave {health.status}; it {lets_in} "
+                f"{HEADERS} (such as {HEADERS}='Authorization: Bearer …' in the environment)"
+            )
+        if health.location:
+            raise LoadTestError(f"{self._url} redirects to {without_secrets(health.location)}: give that URL")
         if health.status != 200:
             raise self._not_openenv("/health", health)
         schema = self._get("/schema")
         if schema.status == 404:
             schema = self._get("/openapi.json")
-            paths = _object(schema).get("paths")
+            paths = schema.json_object().get("paths")
             if not isinstance(paths, dict) or not {"/reset", "/step"} <= {str(path) for path in paths}:
                 raise self._not_openenv("/schema", Answer(404, b""))
-        elif not {"action", "observation"} <= _object(schema).keys():
+        elif not {"action", "observation"} <= schema.json_object().keys():
             raise self._not_openenv("/schema", schema)
 
     def hosts(self) -> list[str]:
@@ -57,10 +65,11 @@ class UrlDeployment:
     def versions(self) -> dict[str, str]:
         """The environment's name and version, where the server tells."""
         with suppress(LoadTestError):
-            metadata = _object(self._get("/metadata"))
+            metadata = self._get("/metadata").json_object()
             name, version = metadata.get("name"), metadata.get("version")
             if isinstance(name, str):
-                return {"environment": f"{name} {version}" if isinstance(version, str) else name}
+                told = f"{name} {version}" if isinstance(version, str) else name
+                return {"environment": without_secrets(told)}
         return {}
 
     def resources(self) -> list[Usage]:
@@ -74,11 +83,23 @@ class UrlDeployment:
     def down(self) -> None:
         """Does nothing: the server is not ours."""
 
+    def answers(self) -> bool:
+        """Whether it still does, other than with an error of its own."""
+        try:
+            return self._get("/health").status < 500
+        except LoadTestError:
+            return False
+
     def _get(self, path: str) -> Answer:
         try:
-            return get(self._url + path, timeout_s=ANSWER_S)
+            return get(self._url + path, timeout_s=ANSWER_S, access=self._access)
         except HTTPException:
             raise LoadTestError(f"{self._url}: what answers there does not speak HTTP") from None
+        except ssl.SSLCertVerificationError as error:
+            raise LoadTestError(
+                f"{self._url}: its certificate is not to be trusted ({error.verify_message}); have "
+                "SSL_CERT_FILE name the authority that signed it, or take any certificate with TLS_VERIFY=0"
+            ) from None
         except OSError as error:
             raise LoadTestError(
                 f"nothing answers at {self._url} ({_reason(error)}): check the URL, and that the server runs"
@@ -104,20 +125,14 @@ def base_url(text: str) -> str:
     if not parts.hostname or port == 0 or re.search(r"[\s\x00-\x1f]", text.strip()):
         raise LoadTestError(f"TARGET={text} is not a URL: give for instance http://127.0.0.1:8000")
     if parts.username is not None or parts.password is not None:
-        raise LoadTestError("TARGET has a user or password in it, which would be written into results")
+        raise LoadTestError(
+            "TARGET has a user or password in it, which would be written into results: "
+            f"give {HEADERS}='Authorization: Basic …' in the environment"
+        )
     if parts.query or parts.fragment:
         raise LoadTestError(f"TARGET={text}: a URL without ? and # is needed")
     path = re.sub(r"/ws$", "", parts.path.rstrip("/"))
     return urlunsplit((SCHEMES[parts.scheme], parts.netloc, path, "", ""))
-
-
-def _object(answer: Answer) -> dict[str, Any]:
-    if answer.status == 200:
-        with suppress(ValueError):
-            value = json.loads(answer.body)
-            if isinstance(value, dict):
-                return value
-    return {}
 
 
 def _reason(error: OSError) -> str:

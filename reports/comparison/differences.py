@@ -10,9 +10,21 @@ from reports.words import listing, printable
 
 Kind = Literal["load", "machine", "deployment", "versions", "measurement"]
 
-_LOAD = ("scenario", "users", "wait", "think_time", "transport", "steps_per_episode", "action", "processes")
+_LOAD = (
+    "scenario",
+    "users",
+    "wait",
+    "think_time",
+    "transport",
+    "steps_per_episode",
+    "action",
+    "actions",
+    "processes",
+)
 _DEPLOYMENT = ("deployment", "balancing", "reuse_port")
-_MEASUREMENT = ("duration_s", "warmup_s", "spawn_rate", "connect_timeout_s", "step_timeout_s", "slo")
+_MEASUREMENT = (
+    *("duration_s", "warmup_s", "spawn_rate", "connect_timeout_s", "step_timeout_s", "tls_verified", "slo"),
+)
 _DEFAULTS = {"scenario": "sustained", "warmup_s": 0.0}
 _TOPOLOGY = ("replicas", "workers")
 _LONGEST = 80

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from reports.schema import RunConfig, Topology
 from reports.statistics import equal_shares_p, jain_index
-from reports.steps import STEP, Answers, Codes, Steps, first_of_each
+from reports.steps import STEP, Answers, Codes, Sessions, Steps, first_of_each, sessions_of
 from reports.words import count, factor, listing, printable, share
 
 _UNEVEN_P = 0.001
@@ -20,6 +20,11 @@ _NEARLY_EVEN_JAIN = 0.99
 _NOTABLE_RATIO = 1.1
 _ENOUGH_EACH = 5
 """What the chi-squared test needs each part to expect (Cochran 1954)."""
+_UNKNOWN = "No reply said which host or process it came from, so how the load was spread is unknown."
+_HOW_TO_KNOW = (
+    "To know it, let the balancer name the replica that it chose in a response header (nginx: add_header "
+    "X-Upstream $upstream_addr always;), or observations their host_url, pid and session_hash."
+)
 _IP_HASH = (
     "Balancing is ip_hash, which sends everything from one address to one replica: "
     "a single generator machine cannot load more than one."
@@ -74,7 +79,7 @@ Evenness = Literal["single", "too few", "even", "by chance", "nearly even", "une
 
 @dataclass(frozen=True)
 class Distribution:
-    """How a run was spread. Both lists are empty where no observation named who answered."""
+    """How a run was spread. Both lists are empty where no reply named who answered."""
 
     replicas: list[ReplicaShare]
     workers: list[WorkerShare]
@@ -85,10 +90,12 @@ class Distribution:
     unit: str
     """What fairness counts: sessions or steps."""
     unattributed_steps: int
-    """Successful steps whose observation named no host."""
+    """Successful steps whose reply named no host, neither in its observation nor in a header."""
     takeaways: list[str]
     evenness: Evenness | None = None
     """Of the spread over workers, or over replicas where workers are unknown; None where both are."""
+    expected_replicas: int | None = None
+    """As deployed; None where unknown."""
 
 
 def summarize(steps: Steps, answers: Answers, topology: Topology, config: RunConfig) -> Distribution:
@@ -96,20 +103,24 @@ def summarize(steps: Steps, answers: Answers, topology: Topology, config: RunCon
 
     Over WebSocket a session belongs to the worker that answered it first; over HTTP the sessions of a worker
     are the users that it answered. A replica or worker that was deployed and never answered counts with zero.
+    Where steps of a host name no process, how even the spread over workers was is unknown.
     """
     step = steps.successes(STEP)
     unattributed = int(np.count_nonzero(step & (answers.host < 0)))
-    by_sessions = config["transport"] == "ws" and bool((answers.session >= 0).any())
+    sessions = sessions_of(steps, answers)
+    by_sessions = config["transport"] == "ws" and sessions.count > 0
     unit = "sessions" if by_sessions else "steps"
     expected = _product(topology["replicas"], topology["workers"])
     host_steps = _count(answers.host[step], len(answers.hosts))
-    host_sessions = _sessions(steps, answers, answers.host, len(answers.hosts))
+    host_sessions = _sessions(steps, sessions, answers.host, len(answers.hosts))
     if not host_steps.any() and not host_sessions.any():
-        unknown = "No observation named its host and process, so how the load was spread is unknown."
-        return Distribution([], [], None, None, expected, unit, unattributed, [unknown])
+        takeaways = [_UNKNOWN, _HOW_TO_KNOW] if unattributed else ["No step succeeded, so none was spread."]
+        return Distribution(
+            [], [], None, None, expected, unit, unattributed, takeaways, None, topology["replicas"]
+        )
 
     worker_steps = _count(answers.worker[step], len(answers.workers))
-    worker_sessions = _sessions(steps, answers, answers.worker, len(answers.workers))
+    worker_sessions = _sessions(steps, sessions, answers.worker, len(answers.workers))
     attributed = max(int(host_steps.sum()), 1)
 
     replicas = [
@@ -125,7 +136,8 @@ def summarize(steps: Steps, answers: Answers, topology: Topology, config: RunCon
     # Users keep their HTTP connections, so their steps are not thrown independently, as the test supposes.
     independent = unit == "sessions" or config["transport"] == "ws"
     replica_fairness = _fairness([getattr(part, unit) for part in replicas], independent)
-    worker_fairness = _fairness([getattr(part, unit) for part in workers], independent)
+    nameless = sum(worker.steps for worker in workers if worker.pid is None)
+    worker_fairness = None if nameless else _fairness([getattr(part, unit) for part in workers], independent)
     return Distribution(
         replicas=replicas,
         workers=workers,
@@ -136,14 +148,18 @@ def summarize(steps: Steps, answers: Answers, topology: Topology, config: RunCon
         unattributed_steps=unattributed,
         takeaways=[
             *_evenness("worker", workers, worker_fairness, unit),
-            *_evenness("replica", replicas, replica_fairness, unit),
-            *_heaviest(workers),
+            *_evenness("replica", replicas, replica_fairness, unit, alone=not workers),
+            *_heaviest(workers if worker_fairness else []),
             *_idle(replicas, workers),
-            *_unexpected(workers, expected, attributed, unattributed),
+            *_nameless(workers, nameless),
+            *_unexpected(workers, expected),
+            *([] if workers else _others_may_hide("replica", topology["replicas"], len(replicas))),
+            *_unattributed(attributed, unattributed),
             *_balancing(config["balancing"], len(replicas)),
         ],
         evenness=judge_evenness(worker_fairness, workers, unit)
         or judge_evenness(replica_fairness, replicas, unit),
+        expected_replicas=topology["replicas"],
     )
 
 
@@ -152,10 +168,10 @@ def _count(codes: Codes, parts: int) -> Ints:
     return np.bincount(codes + 1, minlength=parts + 1)[1:]
 
 
-def _sessions(steps: Steps, answers: Answers, part: Codes, parts: int) -> Ints:
+def _sessions(steps: Steps, sessions: Sessions, part: Codes, parts: int) -> Ints:
     answered = steps.succeeded & (part >= 0)
-    over_ws = answered & steps.over_ws & (answers.session >= 0)
-    first = first_of_each(answers.session[over_ws], part[over_ws], len(answers.session_hashes), -1)
+    over_ws = answered & (sessions.of_row >= 0)
+    first = first_of_each(sessions.of_row[over_ws], part[over_ws], sessions.count, -1)
     over_http = answered & ~steps.over_ws
     pairs = pd.unique(part[over_http].astype(np.int64) * steps.users + steps.user[over_http])
     return _count(first, parts) + np.bincount(pairs // max(steps.users, 1), minlength=parts)
@@ -197,7 +213,8 @@ def _workers_of(
     ]
     nameless = replica.steps - sum(worker.steps for worker in workers)
     if nameless:
-        workers.append(WorkerShare(replica.host, replica.name, None, 0, nameless, nameless / attributed))
+        others = max(replica.sessions - sum(worker.sessions for worker in workers), 0)
+        workers.append(WorkerShare(replica.host, replica.name, None, others, nameless, nameless / attributed))
     silent = max((expected or 1) - len(workers), 0)
     return workers + [WorkerShare(replica.host, replica.name, None, 0, 0, 0.0)] * silent
 
@@ -234,7 +251,10 @@ def judge_evenness(fairness: Fairness | None, parts: Sequence[Any], unit: str) -
     return "uneven" if jain >= _UNEVEN_JAIN else "very uneven"
 
 
-def _evenness(noun: str, parts: Sequence[Any], fairness: Fairness | None, unit: str) -> list[str]:
+def _evenness(
+    noun: str, parts: Sequence[Any], fairness: Fairness | None, unit: str, *, alone: bool = True
+) -> list[str]:
+    """The spread over parts in words; `alone`: no finer parts are known."""
     judgement = judge_evenness(fairness, parts, unit)
     if fairness is None or judgement is None:
         return []
@@ -242,7 +262,7 @@ def _evenness(noun: str, parts: Sequence[Any], fairness: Fairness | None, unit: 
     index = f"Jain's index {fairness.jain:.3f}"
     p = fairness.chi2_p
     if judgement == "single":
-        return [f"Only one {noun} is known, and it carried everything."] if noun == "worker" else []
+        return [f"Only one {noun} is known, and it carried all steps that named a host."] if alone else []
     if judgement == "too few":
         load = sum(getattr(part, unit) for part in parts)
         are = "is" if load == 1 else "are"
@@ -290,28 +310,37 @@ def _idle(replicas: list[ReplicaShare], workers: list[WorkerShare]) -> list[str]
     return takeaways
 
 
-def _unexpected(
-    workers: list[WorkerShare], expected: int | None, attributed: int, unattributed: int
-) -> list[str]:
-    takeaways = []
+def _nameless(workers: list[WorkerShare], steps: int) -> list[str]:
     if not workers:
-        takeaways.append("Replies named hosts but no processes, so the spread over workers is unknown.")
-    elif expected is None:
-        takeaways.append(
-            f"How many workers were deployed is unknown; {len(workers)} answered, "
-            "and one that got nothing would not show."
-        )
-    elif len(workers) > expected:
-        takeaways.append(
-            f"{len(workers)} workers show where {expected} were deployed: "
-            "some were replaced during the run, or other servers answered too."
-        )
-    if unattributed:
-        takeaways.append(
-            f"{count(unattributed, 'successful step')} ({share(unattributed / (attributed + unattributed))}) "
-            "named no host and are left out here."
-        )
-    return takeaways
+        return ["Replies named hosts but no processes, so the spread over workers is unknown."]
+    if not steps:
+        return []
+    named = f"{count(steps, 'step')} named a host but no process"
+    return [f"{named}, so how even the spread over workers was is unknown."]
+
+
+def _unexpected(workers: list[WorkerShare], expected: int | None) -> list[str]:
+    if not workers:
+        return []
+    seen = sum(worker.pid is not None for worker in workers) if expected is None else len(workers)
+    if expected is not None and seen > expected:
+        why = "some were replaced during the run, or other servers answered too"
+        return [f"{seen} workers show where {expected} were deployed: {why}."]
+    return _others_may_hide("worker", expected, seen)
+
+
+def _others_may_hide(noun: str, expected: int | None, seen: int) -> list[str]:
+    if expected is not None:
+        return []
+    answered = f"{seen} answered, and one that got nothing would not show"
+    return [f"How many {noun}s were deployed is unknown; {answered}."]
+
+
+def _unattributed(attributed: int, unattributed: int) -> list[str]:
+    if not unattributed:
+        return []
+    part = share(unattributed / (attributed + unattributed))
+    return [f"{count(unattributed, 'successful step')} ({part}) named no host and are left out here."]
 
 
 def _balancing(policy: str | None, replicas: int) -> list[str]:

@@ -1,5 +1,6 @@
 """What failed: errors by category and operation, with a time line."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from reports.slices import slices_of
-from reports.steps import OPS, Failures, Steps
+from reports.steps import OPS, STEP, Failures, Steps
 from reports.words import count, listing, printable, seconds, share
 
 _WHAT_TO_DO = {
@@ -17,7 +18,6 @@ _WHAT_TO_DO = {
     "lower the spawn rate or add workers.",
     "handshake": "the server or the balancer answered, but not with a WebSocket: check the path and that the "
     "balancer upgrades connections.",
-    "capacity": "the workers held as many sessions as they may: raise MAX_CONCURRENT_ENVS or add workers.",
     "timeout": "replies did not come in time: lower the load, add workers or raise the step timeout.",
     "connection_lost": "connections broke while in use: look for restarted or killed workers and for idle "
     "timeouts of the balancer.",
@@ -29,6 +29,16 @@ _WHAT_TO_DO = {
     "found no worker in time.",
     "server_error": "the environment raised an error: read the server's log.",
 }
+
+
+_MORE_ROOM = (
+    "Raise max_concurrent_envs in its create_app call (MAX_CONCURRENT_ENVS for the Benchmark environment), "
+    "or add workers or replicas."
+)
+_MORE_THAN_ONE = "For more than 1 its environment must say SUPPORTS_CONCURRENT_SESSIONS = True."
+_MOST_LIMITS = 3
+_HELD_OF_MOST = re.compile(r"\d{1,9}/(\d{1,9}) sessions")
+"""OpenEnv's words for how many sessions a full process holds, and may hold."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +98,7 @@ def summarize(steps: Steps, failures: Failures) -> Errors:
         categories=[names[category] for category in by_category.index],
         at_s=slices.middles_s,
         counts=counts,
-        takeaways=_takeaways(groups, steps.op.size),
+        takeaways=_takeaways(groups, steps, failures),
     )
 
 
@@ -99,8 +109,8 @@ def _most_common(codes: "pd.Series[int]", details: pa.Array) -> str | None:
     return printable(details[int(known.value_counts().index[0])].as_py())
 
 
-def _takeaways(groups: list[ErrorGroup], operations: int) -> list[str]:
-    failed = sum(group.count for group in groups)
+def _takeaways(groups: list[ErrorGroup], steps: Steps, failures: Failures) -> list[str]:
+    failed, operations = sum(group.count for group in groups), int(steps.op.size)
     if not operations:
         return ["No operation was recorded."]
     if not failed:
@@ -112,5 +122,27 @@ def _takeaways(groups: list[ErrorGroup], operations: int) -> list[str]:
     for category in categories:
         counted = [f"{count(g.count, g.op)}" for g in groups if g.category == category]
         hint = _WHAT_TO_DO.get(category, "see the example and the server's log.")
+        if category == "capacity":
+            hint = _turned_away(steps, failures)
         takeaways.append(f"{category} ({listing(counted)}): {hint}")
     return takeaways
+
+
+def _turned_away(steps: Steps, failures: Failures) -> str:
+    """Whom a full server turned away, how many sessions it says to hold, and how to let it hold more."""
+    chosen = failures.category == failures.categories.index("capacity")
+    met = np.zeros(steps.users, dtype=np.bool_)
+    met[steps.user[failures.rows[chosen]]] = True
+    shut_out = met.copy()
+    shut_out[steps.user[steps.successes(STEP)]] = False
+    users, never = int(np.count_nonzero(met)), int(np.count_nonzero(shut_out))
+    who = f"the server was full, and turned {users:,} of {count(steps.users, 'user')} away"
+    if never:
+        who += f", {'none' if never == users else f'{users - never:,}'} of whom completed a step"
+    said = failures.details.take(pa.array(np.unique(failures.detail[chosen & (failures.detail >= 0)])))
+    most = {int(found[1]) for text in said.to_pylist() if (found := _HELD_OF_MOST.search(text))}
+    holds = ""
+    if most:
+        limits = listing([f"{limit:,}" for limit in sorted(most)[:_MOST_LIMITS]])
+        holds = f" It says that each process of it holds at most {limits} at once."
+    return f"{who}.{holds} {_MORE_ROOM}{f' {_MORE_THAN_ONE}' if most == {1} else ''}"

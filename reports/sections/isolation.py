@@ -17,6 +17,12 @@ _EXAMPLES = 3
 
 Bools = NDArray[np.bool_]
 
+_UNKNOWN = "No reply named its session, so whether sessions were kept apart could not be checked."
+_HOW_TO_KNOW = (
+    "To check it, let observations name their session_hash, host_url and pid, and the session's step_count "
+    "in their metadata."
+)
+
 
 @dataclass(frozen=True)
 class Isolation:
@@ -35,6 +41,10 @@ class Isolation:
     examples: list[str]
     """A few of the violations in words."""
     takeaways: list[str]
+    moved_checked: bool = True
+    """Whether replies named the processes that sessions would have moved between."""
+    counts_checked: bool = True
+    """Whether replies gave step counts in which steps could be missing, or come twice."""
 
 
 def summarize(steps: Steps, answers: Answers, step_count: Ints | None, names: Mapping[str, str]) -> Isolation:
@@ -48,14 +58,16 @@ def summarize(steps: Steps, answers: Answers, step_count: Ints | None, names: Ma
     if not named.any():
         over_ws = bool(steps.over_ws.any())
         nothing = (
-            "No reply named its session, so isolation could not be checked."
+            [_UNKNOWN, _HOW_TO_KNOW]
             if over_ws
-            else "Over stateless HTTP no session lasts longer than a request: there is nothing to check."
+            else ["Over stateless HTTP no session lasts longer than a request: there is nothing to check."]
         )
-        return Isolation(0, 0, 0, 0, 0, 0, [], [nothing])
+        return Isolation(0, 0, 0, 0, 0, 0, [], nothing, moved_checked=False, counts_checked=False)
 
     checked = np.bincount(answers.session[named], minlength=len(answers.session_hashes)) > 0
-    moved = _changed(answers.session, answers.worker, named & (answers.worker >= 0), checked.size)
+    of_known_worker = named & (answers.worker >= 0)
+    moved_checked, counts_checked = bool(of_known_worker.any()), step_count is not None
+    moved = _changed(answers.session, answers.worker, of_known_worker, checked.size)
     shared = _changed(answers.session, steps.user, named, checked.size)
     gaps = _miscounted(steps, answers, step_count)
     lost, repeated = sum(gaps["lost"].tolist()), sum(gaps["repeated"].tolist())
@@ -74,7 +86,12 @@ def summarize(steps: Steps, answers: Answers, step_count: Ints | None, names: Ma
         shared_sessions=len(shared),
         violations=violations,
         examples=examples,
-        takeaways=_takeaways(sessions, len(moved), len(shared), lost, repeated, step_count is not None),
+        takeaways=[
+            *_takeaways(sessions, len(moved), len(shared), lost, repeated, moved_checked, counts_checked),
+            *_unchecked(moved_checked, counts_checked),
+        ],
+        moved_checked=moved_checked,
+        counts_checked=counts_checked,
     )
 
 
@@ -192,7 +209,9 @@ def _gap_example(answers: Answers, gap: Mapping[Any, Any]) -> str:
     )
 
 
-def _takeaways(sessions: int, moved: int, shared: int, lost: int, repeated: int, counted: bool) -> list[str]:
+def _takeaways(
+    sessions: int, moved: int, shared: int, lost: int, repeated: int, placed: bool, counted: bool
+) -> list[str]:
     takeaways = []
     if moved:
         takeaways.append(
@@ -210,8 +229,16 @@ def _takeaways(sessions: int, moved: int, shared: int, lost: int, repeated: int,
         takeaways.append(f"{count(repeated, 'step')} came twice: sessions counted back without a reset.")
     if not takeaways:
         counting = ", and its steps were counted without a gap" if counted else ""
+        stayed = "one worker and one user" if placed else "one user"
+        takeaways.append(f"Each of {count(sessions, 'session')} stayed with {stayed}{counting}.")
+    return takeaways
+
+
+def _unchecked(placed: bool, counted: bool) -> list[str]:
+    takeaways = []
+    if not placed:
         takeaways.append(
-            f"Each of {count(sessions, 'session')} stayed with one worker and one user{counting}."
+            "Replies named no process, so whether sessions moved between workers could not be checked."
         )
     if not counted:
         takeaways.append("Replies gave no step count, so lost and repeated steps could not be checked.")

@@ -23,6 +23,10 @@ _LATENCY_BINS = 60
 _LEAST_LATENCY_S = 1e-6
 _DRIFT = 1.5
 _LONG_TAIL = 10.0
+_NO_OVERHEAD = (
+    "Replies do not say how long the server itself took (waited_seconds), so how much of the latency is its "
+    "own work, and how much network, balancer and queueing, is unknown."
+)
 
 
 @dataclass(frozen=True)
@@ -267,6 +271,8 @@ def _takeaways(
                 f"The tail is long: the 99th percentile of overhead is {factor(overhead.p99 / overhead.p50)} "
                 "times its median. Some steps queued behind others."
             )
+    else:
+        takeaways.append(_NO_OVERHEAD)
     if "step" in scheduled:
         takeaways.append(
             f"Counted from when each step was due, 99 % took at most {seconds(scheduled['step'].p99)}; "

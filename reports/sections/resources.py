@@ -17,6 +17,9 @@ _BUSY_CORES = 0.9
 _OFTEN = 0.1
 _GROWTH = 1.2
 _GROWTH_BYTES = 50e6
+_NO_REPLICAS = (
+    "CPU and memory of the environment servers are unknown. To see what was full, look where they run."
+)
 
 
 @dataclass(frozen=True)
@@ -87,10 +90,11 @@ def _takeaways(parts: list[PartUsage]) -> list[str]:
     measured = [part for part in parts if part.role != "others" and not np.isnan(part.cpu_mean)]
     if measured:
         busiest = max(measured, key=lambda part: part.cpu_mean)
-        takeaways.append(
-            f"{_title(busiest)} worked hardest: {busiest.cpu_mean:.2f} cores on average, "
-            f"{busiest.cpu_max:.2f} at most."
-        )
+        used = f"{busiest.cpu_mean:.2f} cores on average, {busiest.cpu_max:.2f} at most"
+        verb = "worked hardest:" if len(measured) > 1 else "used"
+        takeaways.append(f"{_title(busiest)} {verb} {used}.")
+    if not any(part.role == "replica" for part in parts):
+        takeaways.append(_NO_REPLICAS)
     for part in measured:
         if part.role != "generator":
             continue

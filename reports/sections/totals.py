@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.steps import CONNECT, STEP, Answers, Steps, UserSpans
+from reports.steps import STEP, Answers, Steps, UserSpans, sessions_of
 
 Floats = NDArray[np.float64]
 
@@ -48,6 +48,13 @@ class Totals:
     counted_operations: int | None = None
     """Operations that ended since the window began, where ramp-up and warm-up do not count; else None."""
     counted_successes: int | None = None
+    users_shut_out: int = 0
+    """Users of whom no step succeeded and an operation failed: turned away, refused, or never answered."""
+
+    @property
+    def served_share(self) -> float:
+        """Users that were not shut out over all users, 0…1."""
+        return 1 - self.users_shut_out / max(self.users, 1)
 
     @property
     def ramp_cut(self) -> bool:
@@ -65,16 +72,16 @@ def summarize(
     """Counts a run's operations and measures its throughput, from `warmup_s` after all users are there.
 
     With a `warmup_s`, of 0 too, what came before does not count towards the objective either.
-    `batch_users` are the users that a batch asked for, None in a sustained run. Where the environment names
-    no session, every connect counts as one that was followed by an answer: a server may accept a connection
-    only to turn its session away.
+    `batch_users` are the users that a batch asked for, None in a sustained run.
     """
     operations = int(steps.op.size)
     succeeded = int(np.count_nonzero(steps.succeeded))
     step = steps.successes(STEP)
     duration = steps.duration_s
     window = measured_window(spans, duration, warmup_s or 0.0) if batch_users is None else None
-    stepped = int(np.count_nonzero(np.bincount(steps.user[step])))
+    has_stepped = np.bincount(steps.user[step], minlength=steps.users) > 0
+    has_failed = np.bincount(steps.user[~steps.succeeded], minlength=steps.users) > 0
+    stepped = int(np.count_nonzero(has_stepped))
     if batch_users is not None:
         success_rate = stepped / max(batch_users, spans.last_s.size, 1)
     else:
@@ -96,6 +103,7 @@ def summarize(
         batch_succeeded=None if batch_users is None else stepped,
         counted_operations=None if since is None else int(np.count_nonzero(since)),
         counted_successes=None if since is None else int(np.count_nonzero(steps.succeeded[since])),
+        users_shut_out=int(np.count_nonzero(has_failed & ~has_stepped)),
     )
 
 
@@ -125,19 +133,7 @@ def _throughput(ended_s: Floats, window_s: tuple[float, float]) -> float:
 
 
 def _sessions(steps: Steps, answers: Answers) -> int:
-    over_ws = steps.succeeded & steps.over_ws
-    named = answers.session[over_ws & (answers.session >= 0)]
+    of_row = sessions_of(steps, answers).of_row
+    over_ws = of_row[of_row >= 0]
     over_http = steps.user[steps.succeeded & ~steps.over_ws]
-    if named.size:
-        sessions = np.count_nonzero(np.bincount(named))
-    else:
-        sessions = np.count_nonzero(_answered_connects(steps, over_ws))
-    return int(sessions + np.count_nonzero(np.bincount(over_http)))
-
-
-def _answered_connects(steps: Steps, over_ws: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    order = np.argsort(steps.user, kind="stable")
-    user, connected, succeeded = steps.user[order], (over_ws & (steps.op == CONNECT))[order], over_ws[order]
-    answered = np.zeros(order.size, dtype=np.bool_)
-    answered[:-1] = connected[:-1] & succeeded[1:] & (user[1:] == user[:-1])
-    return answered
+    return int(np.count_nonzero(np.bincount(over_ws)) + np.count_nonzero(np.bincount(over_http)))

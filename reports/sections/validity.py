@@ -20,6 +20,7 @@ Code = Literal[
     "few_steps",
     "ramp_included",
     "users_missing",
+    "users_shut_out",
     "incident",
     "shorter_than_planned",
     "users_left",
@@ -113,6 +114,12 @@ def _users(run: RunJson, totals: Totals) -> list[RunWarning]:
             else f"{started} of the batch began: the records of the others are lost, or their generator died."
         )
         warnings.append(RunWarning("users_missing", message))
+    if totals.batch_users is None and totals.users_shut_out and totals.steps:
+        message = (
+            f"{totals.users_shut_out:,} of {count(totals.users, 'user')} completed no step and met failures: "
+            "latencies and throughput are those of the others."
+        )
+        warnings.append(RunWarning("users_shut_out", message))
     warnings += [RunWarning("incident", printable(incident)) for incident in run.get("incidents", [])]
     return warnings
 

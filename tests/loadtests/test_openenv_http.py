@@ -57,7 +57,7 @@ def client(timeout_s: float = 5) -> UserAgent:
 
 
 def step(url: str, timeout_s: float = 5) -> Answer:
-    return parse_response(post(client(timeout_s), url, {"action": {}}, timeout_s))
+    return parse_response(post(client(timeout_s), url, b'{"action": {}}', timeout_s))
 
 
 def test_a_result_says_who_answered(start: Start) -> None:
@@ -66,8 +66,13 @@ def test_a_result_says_who_answered(start: Start) -> None:
 
 def test_headers_say_who_answered_where_the_result_does_not(start: Start) -> None:
     url = start(lambda handler: reply(handler, 422, {"detail": []}, X_Served_By="h:1;pid=7"))
-    response = post(client(), url, {}, 5)
-    assert (responder(response).host, responder(response).pid) == ("h:1", 7)
+    response = post(client(), url, b"{}", 5)
+    assert responder(response, "X-Upstream") == Answer(host="h:1", pid=7)
+
+
+def test_a_balancer_names_the_server_in_the_header_of_ones_choice(start: Start) -> None:
+    url = start(lambda handler: reply(handler, 422, {"detail": []}, X_Backend="10.0.0.1:8000, 10.0.0.2:8000"))
+    assert responder(post(client(), url, b"{}", 5), "X-Backend").host == "10.0.0.2:8000"
 
 
 @pytest.mark.parametrize(("status", "category"), [(422, "validation"), (404, "http_4xx"), (503, "http_5xx")])

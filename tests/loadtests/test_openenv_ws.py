@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from websockets.sync.server import Server, ServerConnection, serve
 
+from loadtests.access import OPEN
 from loadtests.errors import LoadTestError
 from loadtests.openenv_ws import RESET, WebSocketSession, step_message, websocket_uri
 from loadtests.replies import OperationError
@@ -35,7 +36,7 @@ def start() -> Iterator[Start]:
 
 
 def session(url: str, timeout_s: float = 2.0) -> WebSocketSession:
-    return WebSocketSession(url, {}, timeout_s)
+    return WebSocketSession(url, OPEN, timeout_s)
 
 
 def echo(connection: ServerConnection) -> None:

@@ -51,6 +51,20 @@ def test_an_observation_of_another_environment_names_nobody() -> None:
     assert answer.done
 
 
+@pytest.mark.parametrize(
+    ("error_type", "category"), [("tool_not_found", "validation"), ("execution_error", "server_error")]
+)
+def test_a_tool_that_gave_no_result_failed(error_type: str, category: str) -> None:
+    with pytest.raises(OperationError, match=f"{error_type}: no such tool") as caught:
+        parse_message(observation(error={"error_type": error_type, "message": "no such tool"}))
+    assert (caught.value.category, caught.value.session_over) == (category, False)
+
+
+@pytest.mark.parametrize("error", [None, "", "move not allowed", {}, {"message": "no"}, 0])
+def test_what_else_an_environment_calls_an_error_is_its_own_affair(error: object) -> None:
+    assert parse_message(observation(error=error)).pid == 42
+
+
 def test_names_can_be_stored_and_shown_whatever_a_server_sends() -> None:
     answer = parse_message(observation(host_url="http://\ud800:1", session_hash="a\x1b[31m\r\nb"))
     assert (answer.host, answer.session_hash) == ("�:1", "a�[31m��b")

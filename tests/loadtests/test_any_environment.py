@@ -1,0 +1,213 @@
+"""Loads on environments that this project did not write, from one command to their reports."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from reports.run_directory import RunDirectory
+from tests.conftest import ROOT
+from tests.loadtests.foreign import TOKEN, generate_environment, private_front, serving
+
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(400)]
+
+SHORT = ["--users", "8", "--duration", "3"]
+
+
+@pytest.fixture(scope="module")
+def chatter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of an environment that `openenv init` wrote."""
+    with serving("server.app:app", generate_environment(tmp_path_factory.mktemp("generated"))) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def tools() -> Iterator[str]:
+    with serving("tests.loadtests.tools_environment:app") as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def private(chatter: str, tools: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """Both behind one private https address, and the folder of its certificate."""
+    del tools
+    folder = tmp_path_factory.mktemp("private")
+    with private_front(folder, [chatter], tls=True) as url:
+        yield url, folder
+
+
+def load(command: str, results: Path, url: str, *options: str, **environ: str) -> tuple[int, str]:
+    """The exit code of a command of the harness, and all that it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "loadtests", command, "--target", url, "--results", str(results), *options],
+        cwd=ROOT,
+        env=os.environ | environ,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def only_run(results: Path) -> tuple[dict[str, Any], pd.DataFrame]:
+    """report.json and the steps table of the one run in a folder."""
+    (path,) = [path for path in results.iterdir() if path.is_dir()]
+    directory = RunDirectory(path)
+    return json.loads(directory.report_json.read_text()), directory.read_steps().to_pandas()
+
+
+@pytest.mark.parametrize("transport", ["ws", "http"])
+def test_one_command_loads_an_environment_that_openenv_generated(
+    chatter: str, tmp_path: Path, transport: str
+) -> None:
+    code, printed = load("run", tmp_path, chatter, *SHORT, "--transport", transport)
+    report, steps = only_run(tmp_path)
+
+    assert code == 0, printed
+    assert "256 actions made from the server's schema" in printed
+    assert report["totals"]["steps"] > 20
+    assert report["totals"]["failures"] == 0
+    assert report["config"]["actions"]["source"] == "schema"
+    assert set(report["config"]["actions"]["example"]) == {"message"}
+    assert steps[["host", "pid", "session_hash", "waited_s"]].isna().all().all()
+    assert report["distribution"]["workers"] == report["distribution"]["replicas"] == []
+
+
+def test_an_environment_of_tools_is_called_with_their_arguments(tools: str, tmp_path: Path) -> None:
+    code, printed = load("run", tmp_path, tools, *SHORT)
+    report, _ = only_run(tmp_path)
+
+    assert code == 0, printed
+    assert "made from the schemas of its tools" in printed
+    assert report["totals"]["failures"] == 0
+    assert report["config"]["actions"]["example"]["tool_name"] in ("echo_message", "repeated")
+
+
+def test_a_file_of_actions_is_taken_in_turn(tools: str, tmp_path: Path) -> None:
+    file = tmp_path / "calls.jsonl"
+    calls = [
+        {"type": "call_tool", "tool_name": "echo_message", "arguments": {"message": "hi"}},
+        {"type": "call_tool", "tool_name": "unknown", "arguments": {}},
+    ]
+    file.write_text("".join(json.dumps(call) + "\n" for call in calls))
+
+    code, printed = load(
+        "run", tmp_path / "results", tools, "--users", "1", "--duration", "3", "--actions", str(file)
+    )
+    report, steps = only_run(tmp_path / "results")
+
+    assert code == 1, printed
+    taken = steps[steps["op"] == "step"]
+    assert list(taken["error"].notna())[:4] == [False, True, False, True]
+    assert report["errors"][0]["category"] == "validation"
+    assert "tool_not_found" in report["errors"][0]["example"]
+    assert report["config"]["actions"] == {
+        "source": "file",
+        "order": "cycle",
+        "count": 2,
+        "example": calls[0],
+        "file": "calls.jsonl",
+    }
+
+
+def test_a_batch_is_searched_on_any_environment(chatter: str, tmp_path: Path) -> None:
+    code, printed = load("capacity", tmp_path, chatter, "--start", "4", "--most", "4", "--tries", "1")
+    assert code == 0, printed
+    assert "256 actions made from the server's schema" in printed
+
+
+def test_several_servers_are_compared(chatter: str, tools: str, tmp_path: Path) -> None:
+    code, printed = load(
+        "scaling", tmp_path, f"one={chatter},other={tools}",
+        *("--users", "2", "--duration", "1", "--repetitions", "1"),
+    )  # fmt: skip
+    assert code == 0, printed
+    (path,) = tmp_path.glob("*/experiment.json")
+    experiment = json.loads(path.read_text())
+    assert {cell["wait"] for cell in experiment["cells"]} == {"0"}
+    assert {cell["status"] for cell in experiment["cells"]} == {"completed"}
+
+
+@pytest.mark.parametrize("transport", ["ws", "http"])
+def test_a_private_server_is_loaded_and_its_token_is_nowhere(
+    private: tuple[str, Path], tmp_path: Path, transport: str
+) -> None:
+    url, folder = private
+    code, printed = load(
+        "run", tmp_path, url, *SHORT, "--transport", transport,
+        HEADERS=f"Authorization: Bearer {TOKEN}", SSL_CERT_FILE=str(folder / "certificate.pem"),
+    )  # fmt: skip
+    report, steps = only_run(tmp_path)
+
+    assert code == 0, printed
+    assert report["config"]["tls_verified"] is True
+    assert report["totals"]["failures"] == 0
+    (replica,) = report["distribution"]["replicas"]
+    assert replica["host"] == steps["host"].dropna().unique()[0]
+    assert report["distribution"]["workers"] == []
+    assert TOKEN not in printed
+    assert not [
+        file for file in tmp_path.rglob("*") if file.is_file() and TOKEN.encode() in file.read_bytes()
+    ]
+
+
+@pytest.mark.parametrize("transport", ["ws", "http"])
+def test_what_a_server_says_of_a_wrong_token_is_told_without_it(
+    private: tuple[str, Path], tmp_path: Path, transport: str
+) -> None:
+    url, folder = private
+    wrong = "Authorization: Bearer wrong-0123456789"
+    command = [sys.executable, "-m", "locust", "-f", "loadtests/locustfile.py", "-H", url, "--headless"]
+    done = subprocess.run(
+        [*command, "-u", "2", "-t", "3s", "--transport", transport, "--actions", "wait",
+         "--results", str(tmp_path)],
+        cwd=ROOT,
+        env=os.environ | {"LOADTEST_HEADERS": wrong, "SSL_CERT_FILE": str(folder / "certificate.pem")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )  # fmt: skip
+    report, _ = only_run(tmp_path)
+
+    assert "HTTP 401" in report["errors"][0]["example"]
+    assert "wrong-0123456789" not in done.stdout + done.stderr
+    assert not [
+        file for file in tmp_path.rglob("*") if file.is_file() and b"wrong-0123456789" in file.read_bytes()
+    ]
+
+
+def test_who_is_not_let_in_is_told_what_to_give(private: tuple[str, Path], tmp_path: Path) -> None:
+    url, folder = private
+    certificate = str(folder / "certificate.pem")
+
+    code, printed = load("run", tmp_path, url, *SHORT, SSL_CERT_FILE=certificate)
+    assert (code, "lets us not in" in printed, "HEADERS" in printed) == (2, True, True)
+
+    wrong = "Authorization: Bearer wrong-token"
+    code, printed = load("run", tmp_path, url, *SHORT, SSL_CERT_FILE=certificate, HEADERS=wrong)
+    assert (code, "lets us not in" in printed, "wrong-token" in printed) == (2, True, False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_certificate_that_nobody_vouches_for_stops_the_load_unless_told_otherwise(
+    private: tuple[str, Path], tmp_path: Path
+) -> None:
+    url, _ = private
+    token = f"Authorization: Bearer {TOKEN}"
+
+    code, printed = load("run", tmp_path, url, *SHORT, HEADERS=token)
+    assert code == 2
+    assert "its certificate is not to be trusted (self-signed certificate)" in printed
+
+    code, printed = load("run", tmp_path, url, *SHORT, HEADERS=token, TLS_VERIFY="0")
+    report, _ = only_run(tmp_path)
+    assert code == 0, printed
+    assert report["config"]["tls_verified"] is False
