@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from loadtests.live_statistics import Worker
+from loadtests.live_statistics import NOBODY, Worker
 from reports.run_directory import RunDirectory
 
 if TYPE_CHECKING:  # it loads pandas
@@ -179,15 +179,18 @@ def batch_outcome(directory: RunDirectory, report: "RunReport") -> BatchOutcome:
 def worker_loads(rows: Sequence[Mapping[str, Any]]) -> dict[Worker, WorkerLoad]:
     """What every worker held and turned away, from the steps table's rows.
 
-    Where an answer or a refusal does not say which process it came from, all count as one worker's.
+    Where an answer or a refusal does not say which process it came from, all of a host count as one worker's,
+    and where one does not even name its host, all do.
     """
     stays = sessions_of(rows)
     refusals = [(row["host"], row["pid"]) for row in rows if row["error"] == "capacity"]
     workers = [worker for _, _, worker in stays] + refusals
-    if any(host is None or pid is None for host, pid in workers):
-        nobody: Worker = ("", None)
-        stays = [(begin, end, nobody) for begin, end, _ in stays]
-        refusals = [nobody] * len(refusals)
+    if any(host is None for host, _ in workers):
+        stays = [(begin, end, NOBODY) for begin, end, _ in stays]
+        refusals = [NOBODY] * len(refusals)
+    elif any(pid is None for _, pid in workers):
+        stays = [(begin, end, (host, None)) for begin, end, (host, _) in stays]
+        refusals = [(host, None) for host, _ in refusals]
     of_worker: dict[Worker, list[tuple[float, float]]] = defaultdict(list)
     for begin, end, worker in stays:
         of_worker[worker].append((begin, end))

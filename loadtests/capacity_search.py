@@ -258,6 +258,7 @@ class CapacitySearch:
             success_rate=load.slo["success_rate"],
             workers=self._topology["workers"],
             reuse_port=None if self._is_url else load.deployment.reuse_port,
+            is_url=self._is_url,
         )
 
 

@@ -32,7 +32,11 @@ LOAD_SETTINGS = (
     *USER_SETTINGS,
     Setting("PROCESSES", "1", "Locust processes that make the load"),
     Setting("RESULTS", "results", "the folder that gets a run directory for each run"),
-    Setting("SLO_SUCCESS_RATE", "0.95", "the least share of operations that must succeed"),
+    Setting(
+        "SLO_SUCCESS_RATE",
+        "0.95",
+        "the least share of operations that must succeed, and of users that must get to step",
+    ),
     Setting(
         "SLO_P99", "", "the bound on the 99th percentile of total time in seconds (default: 2 × (wait + 0.5))"
     ),

@@ -13,10 +13,10 @@ from typing import IO
 import psutil
 
 from loadtests.access import OPEN, Access
-from loadtests.actions import Actions
 from loadtests.config import LoadTestConfig
 from loadtests.deployments.ports import LOOPBACK, free_port
 from loadtests.deployments.processes import raise_open_file_limit
+from loadtests.load_options import LoadOptions
 
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 ROOT = Path(__file__).parent.parent
@@ -47,7 +47,7 @@ def locust_command(config: LoadTestConfig, url: str, scratch: Path, *, web: bool
         *("--tls-verify", "1" if options.access.verify_tls else "0"),
         *("--upstream-header", options.access.upstream_header),
     ]
-    command += _actions(options.actions, scratch / "actions.jsonl")
+    command += _actions(options, scratch / "actions.jsonl")
     if config.processes > 1:
         port = str(free_port())
         command += ["--processes", str(config.processes)]
@@ -56,9 +56,10 @@ def locust_command(config: LoadTestConfig, url: str, scratch: Path, *, web: bool
     return command if web else [*command, "--headless", "--only-summary"]
 
 
-def _actions(actions: Actions | None, file: Path) -> list[str]:
+def _actions(options: LoadOptions, file: Path) -> list[str]:
+    actions = options.actions
     if actions is None:
-        return ["--actions", "wait"]
+        return ["--actions", "" if options.action_choice == "as the schema says" else options.action_choice]
     if actions.constant is not None:
         return ["--action", json.dumps(actions.constant)]
     actions.write(file)

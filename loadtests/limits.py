@@ -57,6 +57,8 @@ class Setup:
     workers: int | None
     reuse_port: bool | None
     """None where unknown, behind a URL."""
+    is_url: bool = False
+    """Whether the server is not ours, so that our settings do not reach it."""
 
 
 def find_limit(outcomes: Sequence[BatchOutcome], answer: Answer, stop: Stop, setup: Setup) -> Limit:
@@ -106,9 +108,10 @@ def _capacity(refusing: Sequence[BatchOutcome], answer: Answer, setup: Setup) ->
     workers = refusing[0].expected_workers or max(len(each.workers) for each in refusing)
     cap = answer.server_cap
     says = "the server turns sessions away (CAPACITY_REACHED)"
-    more = "raise MAX_CONCURRENT_ENVS, or add workers or replicas"
+    more = f"{_larger_cap(setup)}, or add workers or replicas"
+    known = all(pid is not None for each in refusing for _, pid in each.full_workers)
+    noun = "worker" if known else "host"
     if cap is not None:
-        known = all(pid is not None for each in refusing for _, pid in each.full_workers)
         holds = f"it holds {each_holds:,} in each of {workers:,} workers"
         if not known or workers == 1:
             holds = f"it holds {cap:,}"
@@ -118,21 +121,29 @@ def _capacity(refusing: Sequence[BatchOutcome], answer: Answer, setup: Setup) ->
             return Limit("errors", f"{says}: {holds}", more)
         return Limit(
             "errors",
-            f"{says}: {holds}, but sessions do not come to its workers evenly: some are full and turn "
+            f"{says}: {holds}, but sessions do not come to its {noun}s evenly: some are full and turn "
             "sessions away while others have room",
-            f"{_spread_better(setup)}, or raise MAX_CONCURRENT_ENVS",
+            f"{_spread_better(setup)}, or {_larger_cap(setup)}",
         )
     if each_holds and any(len(each.full_workers) < workers for each in refusing):
         return Limit(
             "errors",
-            f"{says}: sessions do not come to its {count(workers, 'worker')} evenly, and those that hold "
+            f"{says}: sessions do not come to its {count(workers, noun)} evenly, and those that hold "
             f"{each_holds:,} are full while others have room",
-            f"{_spread_better(setup)}, or raise MAX_CONCURRENT_ENVS",
+            f"{_spread_better(setup)}, or {_larger_cap(setup)}",
         )
     return Limit("errors", says, more)
 
 
+def _larger_cap(setup: Setup) -> str:
+    if setup.is_url:
+        return "raise the server's limit (max_concurrent_envs, where its app is created)"
+    return "raise MAX_CONCURRENT_ENVS"
+
+
 def _spread_better(setup: Setup) -> str:
+    if setup.is_url:
+        return "have its balancer spread sessions by least connections"
     if setup.reuse_port is False:
         return "spread sessions better with REUSE_PORT=1"
     if (setup.workers or 0) > 1:

@@ -139,7 +139,7 @@ class LiveView:
 
     def _title(self, host: str, pid: int | None, count: int) -> str:
         if not host:
-            return "unknown, replies name no host" if count else "no worker seen"
+            return "hosts unknown" if count else "no worker seen"
         name = self._names.get(host, host)
         return name if pid is None else f"{name} pid {pid}"
 

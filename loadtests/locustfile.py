@@ -86,5 +86,6 @@ def _use_options(environment: Environment, *, test_begins: bool) -> None:
         raise LoadTestError("no server is named: give one with -H http://127.0.0.1:8000")
     if environment.host and test_begins:
         options = settled(options, http_url(environment.host))
-    for users in (OpenEnvUser, OpenEnvHttpUser, OpenEnvWebSocketUser):
-        users.use(options)
+    OpenEnvUser.options = options
+    for users in (OpenEnvHttpUser, OpenEnvWebSocketUser):
+        users.prepare()

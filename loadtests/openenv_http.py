@@ -1,16 +1,39 @@
-"""OpenEnv over stateless HTTP, with the client of Locust's FastHttpUser."""
+"""OpenEnv over stateless HTTP, with the client that Locust's FastHttpUser has too."""
 
 import ssl
+from http.cookiejar import CookieJar
 from typing import Any
 
 import gevent
 from geventhttpclient import useragent
 from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
 
+from loadtests.access import Access
 from loadtests.replies import Answer, OperationError, parse_http, served_by
 
 
-def post(client: useragent.UserAgent, url: str, body: bytes, timeout_s: float) -> Any:
+class HttpClient(useragent.UserAgent):
+    """The connection of one user: keeps alive, keeps cookies, follows no redirect, tries nothing again.
+
+    Every status is a reply to it: what it means is for `parse_response` to say.
+    """
+
+    valid_response_codes = frozenset(range(100, 600))
+
+    def __init__(self, access: Access, connect_timeout_s: float, read_timeout_s: float) -> None:
+        super().__init__(
+            max_redirects=0,
+            max_retries=0,
+            cookiejar=CookieJar(),
+            headers=dict(access.headers),
+            insecure=not access.verify_tls,
+            ssl_context_factory=lambda **_: access.tls_context,
+            connection_timeout=connect_timeout_s,
+            network_timeout=read_timeout_s,
+        )
+
+
+def post(client: HttpClient, url: str, body: bytes, timeout_s: float) -> Any:
     """Sends JSON and reads the whole response, whatever its status, within `timeout_s` seconds.
 
     Raises OperationError where no response came.
@@ -25,7 +48,7 @@ def post(client: useragent.UserAgent, url: str, body: bytes, timeout_s: float) -
         limit.close()
 
 
-def _post(client: useragent.UserAgent, url: str, body: bytes) -> Any:
+def _post(client: HttpClient, url: str, body: bytes) -> Any:
     try:
         response: Any = client.urlopen(
             url,
@@ -33,8 +56,6 @@ def _post(client: useragent.UserAgent, url: str, body: bytes) -> Any:
             payload=body,
             headers={"Content-Type": "application/json", "Accept": "application/json"},
         )
-    except useragent.BadStatusCode as error:
-        response = error.response
     except useragent.ConnectionError as error:
         raise _failure(getattr(error, "original", None) or error) from error
     except (OSError, HTTPConnectionClosed, HTTPParseError) as error:

@@ -215,7 +215,7 @@ class Recording:
             slo=template.get("slo", DEFAULT_SLO),
         )
         if load.actions and (described := load.actions.described()):
-            config["actions"] = template.get("actions", described)
+            config["actions"] = described
         if urlsplit(config["url"]).scheme in ("https", "wss"):
             config["tls_verified"] = load.access.verify_tls
         return config

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import gevent
-from locust import FastHttpUser, User, task
+from locust import User, task
 from locust.env import Environment
 from locust.exception import StopUser
 from locust.runners import WorkerRunner
@@ -20,6 +20,7 @@ from loadtests.actions import asked_wait
 from loadtests.barrier import Barrier
 from loadtests.clock import now
 from loadtests.load_options import LoadOptions
+from loadtests.openenv_http import HttpClient
 from loadtests.openenv_ws import RESET, WebSocketSession, step_message
 from loadtests.recorder import Recorder
 from loadtests.replies import NOBODY, Answer, OperationError
@@ -61,11 +62,10 @@ class OpenEnvUser(User):
         self._turns = actions.turns() if actions else itertools.repeat(0)
 
     @classmethod
-    def use(cls, options: LoadOptions) -> None:
-        """Sets what all users of this class do from now on; each action is encoded once."""
-        cls.options = options
-        constant = options.wait.constant
-        actions = options.actions.values if options.actions else ()
+    def prepare(cls) -> None:
+        """Encodes each action that the options name, once for all users of this class."""
+        constant = cls.options.wait.constant
+        actions = cls.options.actions.values if cls.options.actions else ()
         if not actions and constant is not None:
             actions = [{"wait_seconds": constant}]
         cls._requests = [cls.request_of(action) for action in actions]
@@ -252,21 +252,16 @@ class OpenEnvWebSocketUser(OpenEnvUser):
         return answer, error
 
 
-class OpenEnvHttpUser(OpenEnvUser, FastHttpUser):
+class OpenEnvHttpUser(OpenEnvUser):
     """Sends stateless HTTP requests: reset, steps."""
 
     transport = "http"
     request_type = "HTTP"
-    max_redirects = 0
 
     def __init__(self, environment: Environment) -> None:
-        access = self.options.access
-        self.insecure = not access.verify_tls
-        self.ssl_context_factory = lambda **_: access.tls_context
-        self.default_headers = dict(access.headers)
-        self.connection_timeout = self.options.connect_timeout_s
-        self.network_timeout = self.options.step_timeout_s
         super().__init__(environment)
+        options = self.options
+        self._client = HttpClient(options.access, options.connect_timeout_s, options.step_timeout_s)
         self._responded_by = NOBODY
         assert self.host is not None
         self._base_url = http_url(self.host)
@@ -283,13 +278,13 @@ class OpenEnvHttpUser(OpenEnvUser, FastHttpUser):
         return self._post("step", *request)
 
     def on_stop(self) -> None:
-        self.client.client.close()
+        self._client.close()
 
     def _post(self, op: Op, body: bytes, wait_s: float | None) -> tuple[Answer, OperationError | None]:
         def perform() -> Answer:
             self._responded_by = NOBODY
             url = f"{self._base_url}/{op}"
-            response = openenv_http.post(self.client.client, url, body, self.options.step_timeout_s)
+            response = openenv_http.post(self._client, url, body, self.options.step_timeout_s)
             self._responded_by = openenv_http.responder(response, self.options.access.upstream_header)
             return openenv_http.parse_response(response)
 

@@ -28,7 +28,7 @@ def serve_page(config: LoadTestConfig, port: int, console: Console) -> int:
         deployed(config.target, config.deployment, progress(console)) as deployment,
         tempfile.TemporaryDirectory() as scratch,
     ):
-        config = settled_for(config, deployment, progress(console))
+        settled_for(config, deployment, progress(console))  # Locust asks again for every test it starts
         if warning := too_many_sessions(config, deployment):
             progress(console)(warning)
         template = Path(scratch) / "run-template.json"

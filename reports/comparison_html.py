@@ -146,7 +146,11 @@ def _other(comparison: Comparison) -> Answer:
         success, spread = rows[0].success, rows[0].spread
         facts.insert(0, ("success", _both(formatting.percent(success.a), formatting.percent(success.b))))
         jain = [formatting.significant(value) for value in (spread.jain_a, spread.jain_b)]
-        facts.append((f"Jain’s index, {spread.unit}s", _both(*jain)))
+        facts.append(
+            ("spread of load", "unknown in both")
+            if spread.jain_a is None and spread.jain_b is None
+            else (f"Jain’s index, {spread.unit}s", _both(*jain))
+        )
     else:
         facts.insert(0, ("success rate", f"worse in {len(worse)}, better in {len(better)}"))
         facts.append(("spread of load", f"less even in {len(less)}, more in {len(more)}"))

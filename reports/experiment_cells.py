@@ -12,6 +12,7 @@ from reports.run_directory import RunDirectory, RunDirectoryError
 from reports.run_report import report_run, to_json
 from reports.schema import CellJson, CellStatus, ExperimentJson, Transport, too_large
 from reports.sections.validity import INVALIDATING
+from reports.sent import has_actions, sent
 from reports.words import TRANSPORTS, printable
 
 LatencyName = Literal["connect", "reset", "step", "overhead", "total"]
@@ -138,6 +139,10 @@ class Cell:
     """Of the machine that the deployment runs on; None where unknown, as behind a URL."""
     processes: int | None = None
     """Locust processes that made the load."""
+    hosts: int | None = None
+    """Hosts that replies named; None where there are no figures."""
+    sent: str | None = None
+    """The action of every step, in words; None where that was a wait of the Benchmark environment."""
 
     @property
     def finished(self) -> bool:
@@ -340,6 +345,8 @@ def _with_figures(cell: Cell, directory: RunDirectory, experiment: ExperimentJso
         machine_cores=cores,
         cores=None if run["config"]["deployment"] == "url" else cores,
         processes=run["config"]["processes"],
+        hosts=len(_rows(_inside(report, "distribution").get("replicas"))),
+        sent=sent(run["config"]) if has_actions(run["config"]) else None,
     )
 
 

@@ -76,9 +76,7 @@ def success(growth: Growth, wanted: float, width: float) -> str:
     known = [value for line in lines for value in (*line.y, *line.low) if math.isfinite(value)]
     floor = _floor(min([*known, wanted]))
     scale = _Scale(_percent, (floor, 1 + (1 - floor) * 0.04), wanted, f"objective {_percent(wanted)}")
-    return _lines_or_panels(
-        "success", "Success rate against users", "Operations that succeeded", lines, scale, width
-    )
+    return _lines_or_panels("success", "Success rate against users", "Success rate", lines, scale, width)
 
 
 def latency(growth: Growth, width: float) -> str:

@@ -13,6 +13,7 @@ from reports.certainty import how_sure
 from reports.drawing import WIDE
 from reports.experiment_cells import transport_name
 from reports.experiment_report import ExperimentReport
+from reports.experiment_verdict import sentence
 from reports.page import ENDINGS, Answer, Drawing, drawn, limit_share, plural
 from reports.schema import CapacityJson, ExperimentConfig
 from reports.sections.scaling.heat import Floats, Heat
@@ -68,7 +69,8 @@ def render(report: ExperimentReport) -> str:
     """The page of an experiment. The same report always gives the same bytes."""
     templates = page.environment()
     templates.filters.update(
-        wait=page.wait,
+        sentence=sentence,
+        wait=formatting.wait,
         gain=_gain,
         times=_times,
         reach=_reach,
@@ -149,8 +151,10 @@ def _swept(report: ExperimentReport) -> list[str]:
     if len(groups) > 1 and replicas and workers:
         facts.append(f"{_sizes(replicas, 'replica')} × {_sizes(workers, 'worker')}")
     waits = sorted({group.wait for group in groups}, key=_as_number)
-    if len(waits) <= 4:
-        facts += [f"wait {listing([page.wait(wait) for wait in waits])} a step"] if waits else []
+    if report.sent:
+        facts += report.sent
+    elif len(waits) <= 4:
+        facts += [f"wait {listing([formatting.wait(wait) for wait in waits])} a step"] if waits else []
     for values in (
         {TRANSPORTS[group.transport] for group in groups},
         {group.balancing for group in groups if group.balancing},
@@ -210,7 +214,10 @@ def _workers_buy(report: ExperimentReport) -> Answer:
     question, section, more = "What do more workers buy?", "speedup", "Speed-up"
     family = report.speedup.main
     if family is None:
-        return Answer(question, "Unknown", "unknown", [("measured", "nothing to compare")], section, more)
+        facts = [("measured", "nothing to compare")]
+        if all(group.total_workers is None for group in report.groups):
+            facts = [("replicas and workers", "unknown, behind a URL")]
+        return Answer(question, "Unknown", "unknown", facts, section, more)
     if len(family.rows) < 2:
         only = [("sizes with figures", family.base_label), ("to find out", "try more workers or replicas")]
         return Answer(question, "Not tried", "unknown", only, section, more)
@@ -410,9 +417,12 @@ def _config(report: ExperimentReport) -> list[tuple[str, str]]:
         ),
         ("success rate wanted", limit_share(config["slo"]["success_rate"])),
         ("p99 of total wanted", formatting.seconds(limit) if limit else "2 × (wait + 0.5 s)"),
+        *(("sent", each) for each in report.sent),
     ]
     further = sorted(set(config) - set(ExperimentConfig.__annotations__))
-    return known + [(key.replace("_", " "), page.text(cast(dict[str, Any], config)[key])) for key in further]
+    return known + [
+        (key.replace("_", " "), formatting.text(cast(dict[str, Any], config)[key])) for key in further
+    ]
 
 
 def _named(label: str, report: ExperimentReport) -> str:

@@ -72,6 +72,11 @@ class ExperimentReport:
     """The result of a capacity search; None for any other experiment."""
 
     @property
+    def sent(self) -> list[str]:
+        """The actions that cells sent, in words; empty where they were waits of the Benchmark environment."""
+        return sorted({cell.sent for cell in self.cells if cell.sent is not None})
+
+    @property
     def complete(self) -> bool:
         """Whether the experiment went to its end."""
         return self.experiment["status"] == "completed" and not self.progress.pending

@@ -34,13 +34,13 @@ def how_many_sessions(report: ExperimentReport) -> str:
     if report.capacity:
         found = report.capacity
         if not found["sessions"]:
-            return f"Sessions: no batch met the objective. {_sentence(found['explanation'])}"
+            return f"Sessions: no batch met the objective. {sentence(found['explanation'])}"
         cores = found["cores"]
         each = f", {factor(found['sessions'] / cores)} a core" if cores else ""
         at_least = "at least " if found["lower_bound"] else ""
         return (
             f"Sessions: {at_least}{found['sessions']:,}{each}; {', '.join(how_sure(found))}. "
-            f"{_sentence(found['explanation'])}"
+            f"{sentence(found['explanation'])}"
         )
     best = report.max_batch.best
     if best is None or best.max_batch is None:
@@ -71,11 +71,12 @@ def what_more_workers_buy(report: ExperimentReport) -> str:
 def where_it_stops(report: ExperimentReport) -> str:
     """Where the fastest group stops and what was busy there, in a sentence or two."""
     if report.capacity:
-        return f"What to do: {_sentence(report.capacity['remedy'])}" if report.capacity["remedy"] else ""
+        return f"What to do: {sentence(report.capacity['remedy'])}" if report.capacity["remedy"] else ""
     main = report.bottleneck.main
     return f"Limit: {main.sentence if main else 'no cell has figures that can be used.'}"
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """Foreign words as a sentence: with a capital and a full stop, on one line."""
     line = printable(text, 1000)
     return f"{line[:1].upper()}{line[1:]}{'' if line.endswith(('.', '!', '…')) else '.'}"

@@ -1,9 +1,11 @@
 """Values as a page shows them: with their unit, on one line, and with a dash where nothing is known."""
 
+import json
 import math
 import re
 import time
 import unicodedata
+from typing import Any
 
 from reports import words
 
@@ -121,3 +123,20 @@ def shortened(text: str, most: int) -> str:
 def unbroken(sentence: str) -> str:
     """The sentence with its numbers and their units kept on one line."""
     return _UNIT.sub(SPACE, sentence)
+
+
+def text(value: Any) -> str:
+    """A value of a JSON file as text."""
+    if value is None:
+        return "unknown"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def wait(spec: str) -> str:
+    """A wait as configured: `0.5` becomes `500 ms`, a distribution stays as it is written."""
+    try:
+        return seconds(float(spec))
+    except ValueError:
+        return spec

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-from reports import figures, formatting, page
+from reports import figures, formatting, page, sent
 from reports.drawing import HALF, WIDE
 from reports.figures import Frame
 from reports.page import ENDINGS, Answer, Drawing, drawn, limit_share, plural
@@ -90,7 +90,7 @@ def _facts(report: RunReport) -> list[str]:
         f"ran {formatting.duration(report.totals.duration_s)}",
         f"{where}, {config['balancing']}" if config["balancing"] else where,
         *(["all at once, one step each"] if _is_batch(report.run) else []),
-        page.sent(config),
+        sent.sent(config),
         *(["certificate not checked"] if config.get("tls_verified") is False else []),
     ]
 
@@ -248,30 +248,32 @@ def _config(report: RunReport) -> list[tuple[str, str]]:
     known = [
         ("deployment", _DEPLOYMENTS[config["deployment"]]),
         ("URL", config["url"]),
-        ("replicas", page.text(topology["replicas"])),
-        ("workers of each replica", page.text(topology["workers"])),
-        ("balancing", page.text(config["balancing"])),
+        ("replicas", formatting.text(topology["replicas"])),
+        ("workers of each replica", formatting.text(topology["workers"])),
+        ("balancing", formatting.text(config["balancing"])),
         ("listening sockets", _SOCKETS[config.get("reuse_port")]),
         ("scenario", _SCENARIOS[config.get("scenario", "sustained")]),
         ("transport", TRANSPORTS[config["transport"]]),
         ("users", formatting.count(config["users"])),
-        ("users started a second", page.text(config["spawn_rate"])),
+        ("users started a second", formatting.text(config["spawn_rate"])),
         ("duration", formatting.duration(config["duration_s"]) if config["duration_s"] else "until stopped"),
-        *([] if page.has_actions(config) else [("wait of each step", page.wait(config["wait"]))]),
-        ("think time", page.wait(config["think_time"])),
-        ("steps between resets", page.text(config["steps_per_episode"] or "all, one reset only")),
+        *([] if sent.has_actions(config) else [("wait of each step", formatting.wait(config["wait"]))]),
+        ("think time", formatting.wait(config["think_time"])),
+        ("steps between resets", formatting.text(config["steps_per_episode"] or "all, one reset only")),
         ("connect timeout", formatting.seconds(config["connect_timeout_s"])),
         ("step timeout", formatting.seconds(config["step_timeout_s"])),
-        *page.actions(config),
+        *sent.rows(config),
         *_certificate(config),
-        ("generator processes", page.text(config["processes"])),
+        ("generator processes", formatting.text(config["processes"])),
         ("success rate wanted", limit_share(config["slo"]["success_rate"])),
         ("p99 of total wanted", _limit_wanted(report)),
     ]
     if _is_batch(run):
         known = [(name, value) for name, value in known if name not in _NOT_OF_A_BATCH]
     further = sorted(set(config) - set(RunConfig.__annotations__))
-    return known + [(key.replace("_", " "), page.text(cast(dict[str, Any], config)[key])) for key in further]
+    return known + [
+        (key.replace("_", " "), formatting.text(cast(dict[str, Any], config)[key])) for key in further
+    ]
 
 
 def _certificate(config: RunConfig) -> list[tuple[str, str]]:

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,6 @@ from markupsafe import Markup
 
 from reports import formatting, palette
 from reports.drawing import NARROW, WIDE
-from reports.schema import ActionsJson, RunConfig
-from reports.words import printable
 
 ENDINGS = {
     "completed": "ran to its end",
@@ -24,8 +21,6 @@ ENDINGS = {
 }
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_LONGEST_ACTION = 60
-_ORDERS = {"cycle": "in turn", "sample": "drawn at random"}
 
 
 @dataclass(frozen=True)
@@ -96,62 +91,9 @@ def machine_facts(machine: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         ("memory", formatting.memory(value))
         if key == "memory_bytes" and isinstance(value, int)
-        else (key.replace("_", " "), text(value))
+        else (key.replace("_", " "), formatting.text(value))
         for key, value in machine.items()
     ]
-
-
-def text(value: Any) -> str:
-    """A value of a JSON file as text."""
-    if value is None:
-        return "unknown"
-    if isinstance(value, float):
-        return f"{value:g}"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def wait(spec: str) -> str:
-    """A wait as configured: `0.5` becomes `500 ms`, a distribution stays as it is written."""
-    try:
-        return formatting.seconds(float(spec))
-    except ValueError:
-        return spec
-
-
-def has_actions(config: RunConfig) -> bool:
-    """Whether a run sent actions of its own, not the Benchmark environment's waits."""
-    return config["action"] is not None or "actions" in config
-
-
-def sent(config: RunConfig) -> str:
-    """What each step of a run sent, in a few words: `wait 100 ms a step`, `action {"message": "hello"}` …"""
-    if actions := config.get("actions"):
-        return f"{_which(actions)}, {_ORDERS[actions['order']]}"
-    if config["action"] is not None:
-        return f"action {printable(text(config['action']), _LONGEST_ACTION)}"
-    return f"wait {wait(config['wait'])} a step"
-
-
-def actions(config: RunConfig) -> list[tuple[str, str]]:
-    """Rows of a configuration table that say what was sent."""
-    if several := config.get("actions"):
-        return [
-            ("actions", _which(several)),
-            ("order of actions", _ORDERS[several["order"]]),
-            ("first action", text(several["example"])),
-        ]
-    return [("action", text(config["action"] if config["action"] is not None else "wait"))]
-
-
-def _which(actions: ActionsJson) -> str:
-    number = plural(actions["count"], "action")
-    match actions["source"]:
-        case "schema":
-            return f"{number} made from the server’s schema"
-        case "tools":
-            return f"{number} made from the schemas of the server’s tools"
-        case "file":
-            return f"{number} from {printable(actions.get('file', 'a file'), _LONGEST_ACTION)}"
 
 
 def limit_share(limit: float) -> str:

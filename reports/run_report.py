@@ -134,6 +134,7 @@ def to_json(report: RunReport) -> dict[str, Any]:
                 "worker": _fairness(spread.worker_fairness),
             },
             "expected_workers": spread.expected_workers,
+            "expected_replicas": spread.expected_replicas,
             "unit": spread.unit,
             "unattributed_steps": spread.unattributed_steps,
         },

@@ -76,7 +76,7 @@ class Slo(TypedDict):
     """The service level objective of a run."""
 
     success_rate: float
-    """The least share of operations that must succeed, 0…1."""
+    """The least share of operations that must succeed, and of users that must get to step, 0…1."""
     total_p99_s: float | None
     """The bound on the 99th percentile of total time in seconds; None: 2 × (wait + 0.5 s)."""
 

@@ -36,10 +36,11 @@ class UrlDeployment:
         """Finds out whether an OpenEnv server answers. Raises LoadTestError that says what does not."""
         health = self._get("/health")
         if health.status in (401, 403):
-            lets_in = "does not take these" if self._access.headers else "wants others"
+            remedy = f"give {HEADERS}='Authorization: Bearer …' in the environment, or what else it wants"
+            if self._access.headers:
+                remedy = f"it does not take the {HEADERS} that were given"
             raise LoadTestError(
-                f"{self._url} answers, but lets us not in: GET /health gave {health.status}; it {lets_in} "
-                f"{HEADERS} (such as {HEADERS}='Authorization: Bearer …' in the environment)"
+                f"{self._url} answers, but lets us not in (GET /health gave {health.status}): {remedy}"
             )
         if health.location:
             raise LoadTestError(f"{self._url} redirects to {without_secrets(health.location)}: give that URL")
@@ -107,9 +108,10 @@ class UrlDeployment:
 
     def _not_openenv(self, path: str, answer: Answer) -> LoadTestError:
         found = "something else" if answer.status == 200 else str(answer.status)
+        private = "" if self._access.headers else f"; a private server may want {HEADERS}"
         return LoadTestError(
             f"{self._url} answers, but not as an OpenEnv server (GET {path} gave {found}): "
-            "give the URL that its /health and /schema lie under"
+            f"give the URL that its /health and /schema lie under{private}"
         )
 
 

@@ -20,7 +20,7 @@ from reports.run_directory import RunDirectory
 from reports.schema import RunJson
 from reports.sections import distribution, errors
 from reports.sections.latency import Curve, curve_quantiles
-from reports.sections.totals import measured_window
+from reports.sections.totals import measured_window, shut_out
 from reports.sections.validity import INVALIDATING
 from reports.statistics import quantiles_of_sorted, stable_order
 from reports.steps import (
@@ -71,6 +71,14 @@ class Measurement:
     window_s: float
     reservations: list[str]
     """Why the run is not valid, so that its figures say nothing of the deployment; empty where it is."""
+    shut_out: int
+    """Users that completed no step and met failures; 0 in a batch, where success tells of them."""
+    users: int
+
+    @property
+    def served_share(self) -> float:
+        """Users that were not shut out over all users, 0…1."""
+        return 1 - self.shut_out / max(self.users, 1)
 
     @property
     def run_id(self) -> str:
@@ -90,7 +98,8 @@ def measure(directory: RunDirectory) -> Measurement:
     """Reads a run directory. Raises RunDirectoryError where it cannot be read.
 
     Throughput and percentiles are of the successful steps that ended in the measured window, the success
-    rate of all operations. Of a batch the percentiles are of total time, and success is a user's.
+    rate of all operations, or of users where fewer of these were served. Of a batch the percentiles are of
+    total time, and success is a user's.
     """
     run = directory.read_run()
     columns = StepColumns.of_run(directory)
@@ -100,6 +109,7 @@ def measure(directory: RunDirectory) -> Measurement:
     answers = load_answers(columns)
     spread = _spread(distribution.summarize(steps, answers, run["topology"], run["config"]))
     del answers
+    out = int(np.count_nonzero(shut_out(steps)))
     if is_batch(run):
         rising = np.sort(_complete_totals(steps))
         window_s = steps.duration_s
@@ -112,6 +122,8 @@ def measure(directory: RunDirectory) -> Measurement:
         estimates, rising, window_s = _sustained(steps, run["config"].get("warmup_s", 0.0))
         everything = Layout.of(steps.ended_s, steps.user, steps.users, (0.0, steps.duration_s))
         success = successes(steps.succeeded, everything)
+        if success.total and 1 - out / steps.users < success.rate:
+            success = Successes(steps.users - out, steps.users, 1.0, max(steps.users - 1, 1))
     counted: dict[str, int] = {}
     for group in run_errors.groups:
         counted[group.category] = counted.get(group.category, 0) + group.count
@@ -125,6 +137,8 @@ def measure(directory: RunDirectory) -> Measurement:
         steps=int(rising.size),
         window_s=window_s,
         reservations=_reservations(directory, run),
+        shut_out=0 if is_batch(run) else out,
+        users=steps.users,
     )
 
 
@@ -163,13 +177,14 @@ def _connects(steps: Steps) -> NDArray[np.bool_]:
 
 
 def _spread(spread: distribution.Distribution) -> Spread | None:
-    parts: list[Any] = [*(spread.workers or spread.replicas)]
-    fairness = spread.worker_fairness if spread.workers else spread.replica_fairness
+    over_workers = spread.worker_fairness is not None
+    parts: list[Any] = [*(spread.workers if over_workers else spread.replicas)]
+    fairness = spread.worker_fairness or spread.replica_fairness
     if not parts or fairness is None:
         return None
     levels = {"uneven": 1, "very uneven": 2}
     return Spread(
-        "worker" if spread.workers else "replica",
+        "worker" if over_workers else "replica",
         len(parts),
         fairness.jain,
         max(part.share for part in parts),

@@ -22,9 +22,11 @@ from reports.comparison.change import (
 from reports.comparison.comparison_report import ErrorsChange, Row, SpreadChange, in_words
 from reports.comparison.estimates import Metric
 from reports.comparison.measurement import Measurement
-from reports.words import listing, signed_percent
+from reports.words import count, listing, signed_percent
 
 _SUSTAINED: tuple[Metric, ...] = ("throughput", "p50", "p95", "p99")
+_AS_MUCH_LOAD = 0.05
+"""Shares of users served that differ by no more than this are of the same load."""
 _BATCH: tuple[Metric, ...] = ("p50", "p95", "p99")
 
 
@@ -42,6 +44,12 @@ class Pair:
         """The sides that have a run that says nothing of its deployment."""
         sides: tuple[tuple[Literal["A", "B"], Sequence[Measurement]], ...] = (("A", self.a), ("B", self.b))
         return [side for side, runs in sides if any(run.reservations for run in runs)]
+
+    @property
+    def less_load(self) -> Literal["A", "B"] | None:
+        """The side that shut more of its users out, so that its figures are those of a smaller load."""
+        a, b = (float(np.mean([run.served_share for run in side])) for side in (self.a, self.b))
+        return None if abs(a - b) <= _AS_MUCH_LOAD else "A" if a < b else "B"
 
 
 def rows_of(pairs: Sequence[Pair]) -> tuple[list[Row], list[Change]]:
@@ -100,9 +108,11 @@ def _logarithms(runs: Sequence[Measurement], metric: Metric) -> Any:
 def _change(metric: Metric, pair: Pair, variance: RunVariance | None) -> Change:
     a, b = ([run.estimates[metric] for run in side] for side in (pair.a, pair.b))
     change = change_of(metric, a, b, variance)
-    if not pair.not_valid:
-        return change
-    return replace(change, p=1.0, reason=f"the run of {listing([*pair.not_valid])} is not valid")
+    if pair.not_valid:
+        return replace(change, p=1.0, reason=f"the run of {listing([*pair.not_valid])} is not valid")
+    if pair.less_load:
+        return replace(change, p=1.0, reason=f"{pair.less_load} served fewer of its users: its load was less")
+    return change
 
 
 def _success_changes(pairs: Sequence[Pair]) -> list[SuccessChange]:
@@ -134,6 +144,13 @@ def _row(pair: Pair, changes: list[Change], success: SuccessChange, run_to_run: 
             for side, runs in (("A", pair.a), ("B", pair.b))
             for run in runs
             for why in run.reservations
+        ]
+        + [
+            f"{side}, {run.run_id}: {run.shut_out:,} of {count(run.users, 'user')} completed no step and met "
+            "failures, so its latencies and throughput are those of the others."
+            for side, runs in (("A", pair.a), ("B", pair.b))
+            for run in runs
+            if run.shut_out
         ],
     )
 
@@ -197,9 +214,9 @@ def _errors_change(pair: Pair) -> ErrorsChange:
     counts: dict[str, tuple[int, int]] = {}
     for place, side in enumerate((pair.a, pair.b)):
         for run in side:
-            for category, count in run.errors.items():
+            for category, failures in run.errors.items():
                 both = list(counts.get(category, (0, 0)))
-                both[place] += count
+                both[place] += failures
                 counts[category] = (both[0], both[1])
     ordered = dict(sorted(counts.items(), key=lambda item: (-sum(item[1]), item[0])))
     return ErrorsChange(

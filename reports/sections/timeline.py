@@ -62,7 +62,8 @@ def _takeaways(at_s: Floats, slice_s: float, done: Floats, totals: Totals) -> li
     if totals.ramp_included:
         takeaways = [f"Over the whole run of {seconds(totals.duration_s)} it carried {measured}."]
     else:
-        there = f"{totals.users - totals.left_early:,} of {totals.users:,}" if totals.left_early else "all"
+        missing = totals.left_early + totals.users_shut_out
+        there = f"{totals.users - missing:,} of {totals.users:,}" if missing else "all"
         window = f"With {there} users there, from {begin:.1f} s to {end:.1f} s"
         takeaways = [f"{window}, the deployment carried {measured}; ramp-up and the end are left out."]
     steady = done[(at_s - slice_s / 2 >= begin) & (at_s + slice_s / 2 <= end)]

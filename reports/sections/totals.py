@@ -40,7 +40,10 @@ class Totals:
     users: int = 0
     """Users that made an operation."""
     left_early: int = 0
-    """Users whose last operation ended before the last fifth of the run: gave up, hung, or were killed."""
+    """Users whose last operation ended before the last fifth of the run: gave up, hung, or were killed.
+
+    Those that were shut out are counted there.
+    """
     batch_users: int | None = None
     """Users that a batch asked for; None in a sustained run."""
     batch_succeeded: int | None = None
@@ -79,9 +82,8 @@ def summarize(
     step = steps.successes(STEP)
     duration = steps.duration_s
     window = measured_window(spans, duration, warmup_s or 0.0) if batch_users is None else None
-    has_stepped = np.bincount(steps.user[step], minlength=steps.users) > 0
-    has_failed = np.bincount(steps.user[~steps.succeeded], minlength=steps.users) > 0
-    stepped = int(np.count_nonzero(has_stepped))
+    stepped = int(np.count_nonzero(np.bincount(steps.user[step])))
+    out = shut_out(steps)
     if batch_users is not None:
         success_rate = stepped / max(batch_users, spans.last_s.size, 1)
     else:
@@ -98,13 +100,21 @@ def summarize(
         window_s=window or (0.0, duration),
         ramp_included=window is None,
         users=spans.last_s.size,
-        left_early=int(np.count_nonzero(~_stayed(spans, duration))) if batch_users is None else 0,
+        left_early=int(np.count_nonzero(~_stayed(spans, duration) & ~out)) if batch_users is None else 0,
         batch_users=batch_users,
         batch_succeeded=None if batch_users is None else stepped,
         counted_operations=None if since is None else int(np.count_nonzero(since)),
         counted_successes=None if since is None else int(np.count_nonzero(steps.succeeded[since])),
-        users_shut_out=int(np.count_nonzero(has_failed & ~has_stepped)),
+        users_shut_out=int(np.count_nonzero(out)),
     )
+
+
+def shut_out(steps: Steps) -> NDArray[np.bool_]:
+    """The users of whom no step succeeded and an operation failed."""
+    stepped = np.bincount(steps.user[steps.successes(STEP)], minlength=steps.users) > 0
+    failed = np.bincount(steps.user[~steps.succeeded], minlength=steps.users) > 0
+    out: NDArray[np.bool_] = failed & ~stepped
+    return out
 
 
 def measured_window(spans: UserSpans, duration_s: float, warmup_s: float = 0.0) -> tuple[float, float] | None:

@@ -68,7 +68,7 @@ def test_without_a_spawn_rate_all_are_started_at_once(deployment: LocalDeploymen
 
 
 def test_nothing_is_tried_again(tmp_path: Path) -> None:
-    steps = steps_of_a_run("http://127.0.0.1:9", tmp_path, *BATCH)
+    steps = steps_of_a_run("http://127.0.0.1:9", tmp_path, *BATCH, "--actions", "wait")
     assert steps["op"].tolist() == ["connect"] * 4
     assert set(steps["error"]) == {"refused"}
 

@@ -54,6 +54,35 @@ def test_workers_that_do_not_say_who_they_are_count_as_one() -> None:
     assert worker_loads(rows) == {("", None): WorkerLoad(2, 1)}
 
 
+def on_host(host: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows as a balancer's header names their host, and nothing else does."""
+    unknown = {"pid": None, "session_hash": None, "waited_s": None, "step_count": None}
+    return [row | unknown | {"host": host} for row in rows]
+
+
+def test_hosts_that_do_not_name_their_processes_count_as_one_worker_each() -> None:
+    rows = [*on_host("a", served(0)), *on_host("b", served(1)), *on_host("a", refused(2)), *served(3)]
+    assert worker_loads(rows) == {
+        ("a", None): WorkerLoad(1, 1),
+        ("a:1", None): WorkerLoad(1, 0),
+        ("b", None): WorkerLoad(1, 0),
+    }
+
+
+def test_a_server_is_not_full_while_one_of_its_named_hosts_turned_nobody_away(tmp_path: Any) -> None:
+    rows = [*on_host("a", served(0)), *on_host("b", served(1))]
+    rows += [row for user in range(2, 8) for row in on_host("a", refused(user))]
+    run = run_json("uneven", users=8, workers=1)
+    run["topology"] |= {"replicas": None, "workers": None}
+    directory = RunDirectory.create(tmp_path, "uneven")
+    found = write(directory, run, rows)
+    assert (found.held, found.turned_away) == (None, 6)
+    assert set(found.slowest) == {"connect", "reset", "step"}
+    rows += on_host("b", refused(8))
+    run["config"]["users"] = 9
+    assert write(RunDirectory.create(tmp_path, "full"), run, rows).held == 2
+
+
 def test_a_server_is_full_where_each_of_its_workers_turned_sessions_away() -> None:
     full: dict[Worker, WorkerLoad] = {("a", 1): WorkerLoad(64, 3), ("a", 2): WorkerLoad(64, 1)}
     assert outcome(200, workers=full, expected_workers=2).held == 128

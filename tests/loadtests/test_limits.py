@@ -41,6 +41,16 @@ def test_workers_that_are_full_while_others_have_room_are_told_from_a_full_serve
     assert "REUSE_PORT=1" in known.remedy
 
 
+def test_of_a_server_that_is_not_ours_its_own_limit_and_balancer_are_named() -> None:
+    hosts: dict[Worker, WorkerLoad] = {("a", None): WorkerLoad(8, 30), ("b", None): WorkerLoad(2, 0)}
+    away = outcome(40, met=False, succeeded=10, errors={"capacity": 30}, workers=hosts, expected_workers=None)
+    hit = limit(found(10), away, setup=replace(SETUP, workers=None, reuse_port=None, is_url=True))
+    assert "do not come to its 2 hosts evenly" in hit.explanation
+    assert "its balancer" in hit.remedy
+    assert "max_concurrent_envs" in hit.remedy
+    assert "BALANCING" not in hit.remedy
+
+
 @pytest.mark.parametrize(
     ("category", "explanation", "remedy"),
     [

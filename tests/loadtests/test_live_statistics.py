@@ -1,6 +1,6 @@
 import pytest
 
-from loadtests.live_statistics import LiveStatistics
+from loadtests.live_statistics import NOBODY, LiveStatistics
 from tests.loadtests.rows import batch
 
 
@@ -40,3 +40,26 @@ def test_over_http_each_worker_has_the_users_it_answered() -> None:
 
 def test_nothing_recorded_is_a_snapshot_too() -> None:
     assert LiveStatistics().snapshot().steps_per_s == 0
+
+
+def test_a_host_without_a_process_has_its_users_latest_sessions() -> None:
+    statistics = LiveStatistics()
+    nameless = {"session_hash": None, "pid": None}
+    rows = [{**nameless, "user": user, "host": "ab"[user % 2]} for user in range(4)]
+    statistics.update([batch(*rows), batch({**nameless, "user": 0, "host": "b"})])
+    assert statistics.snapshot().sessions == {("a", None): 1, ("b", None): 3}
+
+
+@pytest.mark.parametrize("transport", ["ws", "http"])
+def test_sessions_whose_replies_name_no_host_are_counted_too(transport: str) -> None:
+    statistics = LiveStatistics()
+    unknown = {"session_hash": None, "pid": None, "host": None, "transport": transport}
+    refused = {**unknown, "user": 9, "op": "reset", "error": "capacity"}
+    statistics.update([batch(*({**unknown, "user": user} for user in (0, 0, 1)), refused)])
+    assert statistics.snapshot().sessions == {NOBODY: 2}
+
+
+def test_a_session_whose_host_is_named_late_is_its() -> None:
+    statistics = LiveStatistics()
+    statistics.update([batch({"session_hash": "s", "pid": None, "host": None}, {"session_hash": "s"})])
+    assert statistics.snapshot().sessions == {("127.0.0.1:8001", 1): 1}

@@ -1,9 +1,10 @@
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
-from loadtests.live_statistics import Snapshot
+from loadtests.live_statistics import NOBODY, Snapshot, Worker
 from loadtests.live_view import LiveView, milliseconds, printable
 
 SNAPSHOT = Snapshot(
@@ -18,14 +19,14 @@ SNAPSHOT = Snapshot(
 )
 
 
-def shown(terminal: bool) -> str:
+def shown(terminal: bool, snapshot: Snapshot = SNAPSHOT) -> str:
     output = io.StringIO()
     console = Console(file=output, force_terminal=terminal, width=100, height=30)
     with LiveView(
         console, duration_s=20, users=8, names={"h:1": "replica-1"}, expected_workers=3, unit="sessions"
     ) as view:
         view._last_line = -10
-        view.show(SNAPSHOT)
+        view.show(snapshot)
     return output.getvalue()
 
 
@@ -52,3 +53,28 @@ def test_what_a_server_sent_cannot_control_the_terminal() -> None:
 )
 def test_latencies_have_as_many_digits_as_they_need(seconds: float | None, text: str) -> None:
     assert milliseconds(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("sessions", "line", "bars"),
+    [
+        ({("h:1", None): 5, ("h:2", None): 3}, "sessions by host 5/3", ["replica-1", "h:2", "62%"]),
+        ({NOBODY: 8}, "8 sessions, hosts unknown", ["hosts unknown", "8 sessions"]),
+        (
+            {("h:1", None): 6, NOBODY: 2},
+            "sessions by host 6 and 2 sessions, hosts unknown",
+            ["replica-1", "75%", "hosts unknown", "25%"],
+        ),
+        ({}, "sessions by worker 0/0/0", ["no worker seen"]),
+    ],
+)
+def test_what_is_known_of_who_answered_is_shown_and_what_is_unknown_said(
+    sessions: dict[Worker, int], line: str, bars: list[str]
+) -> None:
+    snapshot = replace(SNAPSHOT, sessions=sessions)
+    assert f"errors 2  {line}" in shown(terminal=False, snapshot=snapshot)
+    text = shown(terminal=True, snapshot=snapshot)
+    for words in bars:
+        assert words in text
+    assert "pid" not in text
+    assert ("no worker seen" in text) is (not sessions)

@@ -154,7 +154,7 @@ def test_a_bad_option_is_one_line_and_exit_code_2(tmp_path: Path, options: list[
 
 
 def test_a_server_that_is_not_there_is_recorded_as_refused(tmp_path: Path) -> None:
-    run("http://127.0.0.1:9", tmp_path)
+    run("http://127.0.0.1:9", tmp_path, "--actions", "wait")
     steps = only_run(tmp_path).read_steps().to_pandas()
     assert set(steps["op"]) == {"connect"}
     assert set(steps["error"]) == {"refused"}

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from geventhttpclient.useragent import UserAgent
 
-from loadtests.openenv_http import parse_response, post, responder
+from loadtests.access import OPEN
+from loadtests.openenv_http import HttpClient, parse_response, post, responder
 from loadtests.replies import Answer, OperationError
 
 RESULT = {"observation": {"pid": 5, "host_url": "http://h:1"}, "reward": 1.0, "done": False}
@@ -52,8 +52,8 @@ def reply(handler: BaseHTTPRequestHandler, status: int = 200, body: object = RES
     handler.wfile.write(data)
 
 
-def client(timeout_s: float = 5) -> UserAgent:
-    return UserAgent(network_timeout=timeout_s, connection_timeout=timeout_s, max_retries=0)
+def client(timeout_s: float = 5) -> HttpClient:
+    return HttpClient(OPEN, timeout_s, timeout_s)
 
 
 def step(url: str, timeout_s: float = 5) -> Answer:

@@ -77,6 +77,19 @@ def test_a_refused_action_fails_and_the_session_goes_on(
     assert failed["error_detail"].str.contains("wait_seconds").all()
 
 
+def test_a_refused_action_over_http_is_told_apart_from_a_lost_connection(
+    small_server: LocalDeployment, tmp_path: Path
+) -> None:
+    steps = steps_of_a_run(
+        small_server.url, tmp_path, "--transport", "http", "--action", '{"wait_seconds": "long"}'
+    )
+    failed = steps[steps["error"].notna()]
+    assert set(failed["op"]) == {"step"}
+    assert set(failed["error"]) == {"validation"}
+    assert failed["error_detail"].str.startswith("HTTP 422").all()
+    assert set(failed["host"]) == set(small_server.hosts())
+
+
 def test_a_step_that_takes_too_long_ends_its_session(small_server: LocalDeployment, tmp_path: Path) -> None:
     steps = steps_of_a_run(
         small_server.url, tmp_path, "-u", "1", "--wait", "30", "--step-timeout", "0.5", "-t", "4s"

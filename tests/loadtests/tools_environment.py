@@ -1,4 +1,4 @@
-"""An environment whose actions are calls of tools, as OpenEnv's own echo environment has them; for uvicorn."""
+"""An environment whose actions are calls of tools, as those of OpenEnv's own echo environment are."""
 
 from typing import Any
 

@@ -186,7 +186,13 @@ def hostile() -> RunReport:
                     **report.run["config"],
                     "url": nasty,
                     "balancing": nasty,
-                    "action": {nasty: nasty},
+                    "actions": {
+                        "source": "file",
+                        "order": "sample",
+                        "count": 2,
+                        "example": {nasty: nasty},
+                        "file": nasty,
+                    },
                     nasty: nasty,
                 },
             ),
@@ -232,6 +238,83 @@ def unknown_hosts() -> RunReport:
         ),
         isolation=Isolation(0, 0, 0, 0, 0, 0, [], ["Isolation is checked over WebSocket only."]),
         resources=Resources([], []),
+    )
+
+
+def hosts_by_header() -> RunReport:
+    """A run on somebody else's environment: a balancer's header names hosts, replies name nothing else."""
+    report = normal(3, 1)
+    shares = [replace(each, name=f"10.0.0.{n}:8000") for n, each in enumerate(report.distribution.replicas)]
+    config = {
+        **report.run["config"],
+        "deployment": "url",
+        "url": "https://example.org",
+        "balancing": None,
+        "wait": "0",
+        "actions": {
+            "source": "schema",
+            "order": "cycle",
+            "count": 256,
+            "example": {"message": "hello", "tags": ["a", "b"]},
+        },
+        "tls_verified": False,
+    }
+    latency = report.latency
+    return replace(
+        report,
+        run={
+            **report.run,
+            "config": cast(RunConfig, config),
+            "topology": {"replicas": None, "workers": None, "hosts": [], "names": {}},
+        },
+        latency=replace(
+            latency,
+            summaries={name: each for name, each in latency.summaries.items() if name != "overhead"},
+            curves={name: each for name, each in latency.curves.items() if name != "overhead"},
+        ),
+        distribution=replace(
+            report.distribution,
+            replicas=shares,
+            workers=[],
+            worker_fairness=None,
+            expected_workers=None,
+            evenness="even",
+            takeaways=["Replies named hosts but no processes, so the spread over workers is unknown."],
+        ),
+        isolation=Isolation(
+            0, 0, 0, 0, 0, 0, [], ["No reply named its session."], moved_checked=False, counts_checked=False
+        ),
+        resources=Resources([part for part in report.resources.parts if part.role == "generator"], []),
+    )
+
+
+def turned_away() -> RunReport:
+    """A run of which a full server turned most users away, so that few operations failed all the same."""
+    report = hosts_by_header()
+    counts = np.zeros((1, report.timeline.at_s.size), dtype=np.int64)
+    counts[0, 2:12] = 19
+    criterion = Criterion(
+        "success_rate",
+        0.95,
+        0.005,
+        False,
+        "199 of 200 users completed no step and met failures (99.1 % of 20,400 operations succeeded); "
+        "at least 95 % must be served.",
+    )
+    return replace(
+        report,
+        totals=replace(
+            report.totals, sessions=1, failures=190, success_rate=0.991, users=200, users_shut_out=199
+        ),
+        slo=SloVerdict(False, [criterion, report.slo.criteria[1]]),
+        validity=Validity(True, [RunWarning("users_shut_out", "199 of 200 users completed no step.")]),
+        errors=Errors(
+            [ErrorGroup("capacity", "reset", 190, 2.0, "Server at capacity: 1/1 sessions active.")],
+            ["capacity"],
+            report.timeline.at_s,
+            counts,
+            ["190 of 20,400 operations failed.", "capacity (190 resets): the server was full."],
+        ),
     )
 
 

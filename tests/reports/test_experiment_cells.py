@@ -264,3 +264,32 @@ def test_a_wait_is_a_number_where_it_is_constant() -> None:
     assert wait_s(GROUP) == 0.01
     assert wait_s(replace(GROUP, wait="exponential:0.5")) is None
     assert wait_s(replace(GROUP, wait="nan")) is None
+
+
+def test_a_cell_that_shut_users_out_has_no_better_success_rate_than_those_it_served(
+    one: tuple[ExperimentDirectory, RunDirectory],
+) -> None:
+    directory, run = one
+    report = json.loads(run.report_json.read_text())
+    report["totals"] |= {"success_rate": 0.999, "users": 16, "users_shut_out": 15}
+    run.report_json.write_text(json.dumps(report))
+    assert the_cell(directory).success_rate == 1 / 16
+    assert not the_cell(directory).usable
+    report["totals"]["batch_users"] = 16
+    run.report_json.write_text(json.dumps(report))
+    assert the_cell(directory).success_rate == 0.999
+
+
+def test_a_cell_knows_its_actions_and_the_hosts_that_replies_named(
+    one: tuple[ExperimentDirectory, RunDirectory],
+) -> None:
+    directory, run = one
+    assert the_cell(directory).sent is None
+    changed = run.read_run()
+    changed["config"]["action"] = {"message": "hello"}
+    run.write_run(changed)
+    assert the_cell(directory).sent == 'action {"message": "hello"}'
+    report = json.loads(run.report_json.read_text())
+    report["distribution"]["replicas"] = [{"host": "a"}, {"host": "b"}]
+    run.report_json.write_text(json.dumps(report))
+    assert the_cell(directory).hosts == 2

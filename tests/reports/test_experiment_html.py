@@ -273,3 +273,30 @@ def test_templates_of_experiments_never_switch_escaping_off() -> None:
     templates = Path(__file__).parents[2] / "reports" / "templates" / "experiment"
     for template in templates.rglob("*.html"):
         assert not re.search(r"\|\s*safe|autoescape", template.read_text()), template
+
+
+def test_cells_that_sent_actions_say_so_and_stand_beside_no_published_waits(samples: Samples) -> None:
+    report = samples.report("servers by URL")
+    sent = replace(report, cells=[replace(cell, sent='action {"message": "hello"}') for cell in report.cells])
+    text = text_of(sent)
+    assert 'sustained load of 20.0 s a cell action {"message": "hello"}' in text
+    assert 'sent action {"message": "hello"}' in text
+    assert "a step" not in text[: text.index("How many sessions?")]
+    assert "Published elsewhere" not in text
+    assert "Published elsewhere" in samples.text("servers by URL")
+
+
+def test_what_cannot_be_known_of_servers_by_url_is_called_so(samples: Samples) -> None:
+    text = samples.text("servers by URL")
+    for words in (
+        "What do more workers buy? Unknown replicas and workers unknown, behind a URL",
+        "How many replicas and workers stand behind a URL is unknown, so no speed-up can be shown.",
+        "How many workers stand behind a URL is unknown, so fairness over workers is.",
+    ):
+        assert words in text
+
+
+def test_jain_s_index_of_a_cell_is_over_hosts_where_workers_are_unknown(samples: Samples) -> None:
+    report = samples.report("servers by URL")
+    cells = [replace(cell, jain_worker=None, jain_replica=0.75, hosts=2) for cell in report.cells]
+    assert "0.750, hosts" in text_of(replace(report, cells=cells))

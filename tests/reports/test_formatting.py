@@ -97,3 +97,19 @@ def test_long_names_keep_their_start_and_end() -> None:
 def test_a_number_stays_on_one_line_with_its_unit() -> None:
     sentence = formatting.unbroken("99 % took 52.1 ms at 3,735.3 steps/s, 12 users 3 more")
     assert sentence == "99\u00a0% took 52.1\u00a0ms at 3,735.3\u00a0steps/s, 12 users 3 more"
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"), [("0.5", "500\u00a0ms"), ("2", "2.00\u00a0s"), ("uniform:0:1", "uniform:0:1")]
+)
+def test_a_wait_is_told_with_its_unit_and_a_distribution_as_written(spec: str, words: str) -> None:
+    assert formatting.wait(spec) == words
+
+
+def test_values_of_json_files_are_told_as_text() -> None:
+    assert [formatting.text(value) for value in (None, 0.25, "a", {"b": [1]})] == [
+        "unknown",
+        "0.25",
+        "a",
+        '{"b": [1]}',
+    ]

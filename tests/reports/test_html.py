@@ -25,6 +25,8 @@ MAKERS = [
     sample_reports.with_errors,
     sample_reports.hostile,
     sample_reports.unknown_hosts,
+    sample_reports.hosts_by_header,
+    sample_reports.turned_away,
     sample_reports.without_steps,
     sample_reports.single_point,
 ]
@@ -171,10 +173,53 @@ def test_a_saturated_generator_is_a_reason_for_care() -> None:
 def test_what_is_not_known_is_called_unknown() -> None:
     text = page_from(sample_reports.unknown_hosts).text
     for words in (
-        "Was it evenly spread? Unknown", "isolation not checked", "Can I trust it? With care", "20,000 steps",
-        "No operation failed.", "CPU and memory were not recorded.", "No observation named the host",
+        "Was it evenly spread? Unknown", "isolation not checked", "Can I trust it? No objection",
+        "unknown, no reply names its host", "No operation failed.",
+        "CPU and memory were not recorded.", "No observation named the host",
     ):  # fmt: skip
         assert words in text
+
+
+def test_hosts_that_a_balancer_names_are_shown_and_what_is_unknown_besides_is_said() -> None:
+    text = page_from(sample_reports.hosts_by_header).text.replace("\N{NO-BREAK SPACE}", " ")
+    for words in (
+        "Was it evenly spread? Evenly", ", 3 replicas", "10.0.0.2:8000", "Numbers of each replica",
+        "idle unknown, only replicas that answer show", "workers unknown, replies name no process",
+        "overhead unknown, not reported", "isolation unknown, replies name no session",
+        "Can I trust it? In part",
+    ):  # fmt: skip
+        assert words in text
+    assert "Overhead is a step" not in text
+    assert "Numbers of each replica and worker" not in text
+
+
+def test_what_was_sent_and_that_no_certificate_was_checked_is_told() -> None:
+    text = page_from(sample_reports.hosts_by_header).text.replace("\N{NO-BREAK SPACE}", " ")
+    for words in (
+        "256 actions made from the server’s schema, in turn", "certificate not checked",
+        'first action {"message": "hello", "tags": ["a", "b"]}', "order of actions in turn",
+        "p99 of total wanted 1.10 s, by default 2 × (wait + 0.5 s)",
+    ):  # fmt: skip
+        assert words in text
+    assert "wait of each step" not in text
+    assert "wait 50.0 ms a step" in page_from(sample_reports.normal).text.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_users_whom_a_full_server_turned_away_are_on_the_first_screen() -> None:
+    text = page_from(sample_reports.turned_away).text.replace("\N{NO-BREAK SPACE}", " ")
+    for words in ("Did it pass? Failed", "success 0.50 %", "without any step 199 of 200 users", "With care"):
+        assert words in text
+
+
+@pytest.mark.parametrize(("placed", "counted", "unchecked"), [(True, False, 2), (False, True, 1)])
+def test_checks_of_isolation_that_could_not_be_made_are_not_called_held(
+    placed: bool, counted: bool, unchecked: int
+) -> None:
+    report = sample_reports.normal()
+    isolation = replace(report.isolation, moved_checked=placed, counts_checked=counted)
+    text = page_of(replace(report, isolation=isolation)).text
+    assert text.count("not checked") == unchecked
+    assert text.count("0 held") == 4 - unchecked
 
 
 def test_a_run_without_steps_has_a_page_that_says_so() -> None:
@@ -203,7 +248,7 @@ def test_further_keys_of_the_configuration_are_shown() -> None:
 
 
 def test_an_operation_that_was_never_made_has_no_success_rate() -> None:
-    assert "success rate –" in page_from(sample_reports.without_steps).text
+    assert "operations succeeded –" in page_from(sample_reports.without_steps).text
 
 
 def test_templates_never_switch_escaping_off() -> None:

@@ -1,15 +1,6 @@
 """What all pages share: foreign text made showable, values in words."""
 
-import pytest
-
 from reports import page
-
-
-@pytest.mark.parametrize(
-    ("spec", "words"), [("0.5", "500\u00a0ms"), ("2", "2.00\u00a0s"), ("uniform:0:1", "uniform:0:1")]
-)
-def test_a_wait_is_told_with_its_unit_and_a_distribution_as_written(spec: str, words: str) -> None:
-    assert page.wait(spec) == words
 
 
 def test_templates_escape_foreign_text_and_make_it_showable() -> None:

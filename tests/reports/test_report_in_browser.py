@@ -16,6 +16,8 @@ REPORTS = {
     "with_errors": sample_reports.with_errors,
     "hostile": sample_reports.hostile,
     "unknown_hosts": sample_reports.unknown_hosts,
+    "hosts_by_header": sample_reports.hosts_by_header,
+    "turned_away": sample_reports.turned_away,
     "without_steps": sample_reports.without_steps,
 }
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from reports.steps import STEP, user_spans
+from reports.steps import STEP, sessions_of, user_spans
 from tests.reports.operations import answers, columns, connect, failures, reset, session, step, steps
 
 
@@ -55,3 +55,23 @@ def test_users_are_there_from_their_first_operation_to_their_last_reply() -> Non
     first, last = loaded.user[0], loaded.user[-1]
     assert spans.first_s[[first, last]].tolist() == [0.0, 3.0]
     assert spans.last_s[[first, last]] == pytest.approx([0.3, 6.0])
+
+
+def test_a_session_is_known_by_its_hash_or_else_by_its_connection() -> None:
+    nameless = [connect(1, user=2), reset(1.1, user=2), step(1.2, user=2), connect(1.3, user=2)]
+    rows = [*session("s", [1]), *nameless, step(1.4, user=2), step(1.5, user=2, error="timeout")]
+    loaded = steps(rows)
+    found = sessions_of(loaded, answers(rows))
+    assert found.count == 3
+    assert found.of_row.tolist() == [-1, 0, 0, -1, 1, 1, -1, 2, -1]
+
+
+def test_replies_without_a_hash_belong_to_the_session_that_the_others_of_the_connection_name() -> None:
+    rows = [connect(0), reset(1), step(2, session_hash="s"), step(3)]
+    found = sessions_of(steps(rows), answers(rows))
+    assert (found.count, found.of_row.tolist()) == (1, [-1, -1, 0, -1])
+
+
+def test_over_http_there_are_no_sessions() -> None:
+    rows = [reset(0, transport="http"), step(1, transport="http", session_hash="w")]
+    assert sessions_of(steps(rows), answers(rows)).of_row.tolist() == [-1, -1]

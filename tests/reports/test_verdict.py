@@ -5,6 +5,7 @@ import pytest
 
 from benchmarks.synthetic_run import SyntheticRun, write_synthetic_run
 from reports.run_report import RunReport, report_run
+from reports.sections.errors import ErrorGroup
 from reports.sections.validity import RunWarning, Validity
 from reports.verdict import verdict_lines
 
@@ -48,3 +49,25 @@ def test_a_batch_counts_its_sessions(report: RunReport) -> None:
     assert lines[0].startswith("PASSED: batch of 20 sessions in ")
     assert lines[0].endswith(", 19 of them connected, reset and stepped")
     assert lines[1].startswith("  total time: median ")
+
+
+def test_where_too_much_failed_the_main_error_and_what_to_do_are_told(report: RunReport) -> None:
+    missed = replace(report.slo.criteria[0], passed=False, sentence="15 of 16 users completed no step.")
+    group = ErrorGroup("capacity", "reset", 67, 0.1, "Server at capacity: 1/1 sessions active.")
+    errors = replace(report.errors, groups=[group], takeaways=["67 failed.", "capacity (67 resets): full."])
+    shut_out = Validity(True, [RunWarning("users_shut_out", "15 of 16 users completed no step …")])
+    slo = replace(report.slo, passed=False, criteria=[missed, report.slo.criteria[1]])
+    lines = verdict_lines(replace(report, slo=slo, errors=errors, validity=shut_out))
+    assert lines[2:5] == [
+        "  15 of 16 users completed no step.",
+        "  capacity (67 resets): full.",
+        "  for example: Server at capacity: 1/1 sessions active.",
+    ]
+    assert not any(line.startswith("  note: ") for line in lines)
+
+
+def test_few_users_that_were_shut_out_of_a_run_that_passed_are_a_note(report: RunReport) -> None:
+    shut_out = Validity(True, [RunWarning("users_shut_out", "1 of 100 users completed no step …")])
+    assert (
+        verdict_lines(replace(report, validity=shut_out))[-1] == "  note: 1 of 100 users completed no step …"
+    )

@@ -72,6 +72,8 @@ def summarize(cells: Sequence[Cell]) -> FairnessByChoice:
         and cell.users >= _ENOUGH_EACH * workers
     ]
     if not several:
+        if unknown := _where_workers_are_unknown([cell for cell in cells if cell.finished]):
+            return FairnessByChoice([], unknown)
         none = f"No finished cell had two workers or more and at least {_ENOUGH_EACH} users for each of them."
         return FairnessByChoice([], [none])
     comparisons = [
@@ -100,6 +102,23 @@ def summarize(cells: Sequence[Cell]) -> FairnessByChoice:
         f"{overall.median:.3f} at the median and between {overall.low:.3f} and {overall.high:.3f}."
     )
     return FairnessByChoice(comparisons, [first, *(comparison.takeaway for comparison in comparisons)])
+
+
+def _where_workers_are_unknown(finished: Sequence[Cell]) -> list[str]:
+    if not finished or any(cell.group.total_workers is not None for cell in finished):
+        return []
+    unknown = "How many workers stand behind a URL is unknown, so fairness over workers is."
+    named = [
+        cell for cell in finished if (cell.hosts or 0) > 1 and cell.users >= _ENOUGH_EACH * (cell.hosts or 0)
+    ]
+    if not named:
+        return [unknown]
+    found = spread_of(cell.jain_replica for cell in named)
+    over_hosts = (
+        f"Replies named more than one host in {count(len(named), 'cell')}: Jain's index over hosts was "
+        f"{found.median:.3f} at the median and between {found.low:.3f} and {found.high:.3f}."
+    )
+    return [unknown, over_hosts]
 
 
 def _compare(

@@ -150,6 +150,8 @@ def summarize(cells: Sequence[Cell], labels: Mapping[Group, str]) -> Speedup:
     main = speedup.main
     if main is None:
         why = "No size of a deployment has figures that can be used, so there is no speed-up to show."
+        if labels and all(group.total_workers is None for group in labels):
+            why = "How many replicas and workers stand behind a URL is unknown, so no speed-up can be shown."
         return Speedup([], [why])
     return Speedup(found, main.takeaways)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from loadtests.access import Access
 from loadtests.deployments.url import UrlDeployment, base_url
 from loadtests.errors import LoadTestError
 
@@ -20,14 +21,17 @@ Serve = Callable[[dict[str, tuple[int, Any]]], str]
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Starts a server that gives these replies, and 404 elsewhere."""
+    """Starts a server that gives these replies, and 404 elsewhere; 401 to who is not `wanted`."""
     servers = []
 
     def start(replies: dict[str, tuple[int, Any]]) -> str:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 status, body = replies.get(self.path, (404, {"detail": "Not Found"}))
-                self.send_response(status)
+                _, wanted = replies.get("wanted", (0, None))
+                self.send_response(status if self.headers["Authorization"] == wanted or not wanted else 401)
+                if 300 <= status < 400:
+                    self.send_header("Location", body["location"])
                 self.end_headers()
                 self.wfile.write(json.dumps(body).encode())
 
@@ -124,9 +128,35 @@ def test_says_what_is_no_openenv_server(
         UrlDeployment(url).up()
 
 
-def test_says_when_it_is_not_let_in(serve: Serve) -> None:
-    with pytest.raises(LoadTestError, match="GET /health gave 401"):
-        UrlDeployment(serve({"/health": (401, {})})).up()
+def test_says_when_it_is_not_let_in_and_what_to_give(serve: Serve) -> None:
+    url = serve({"/health": (401, {})})
+    with pytest.raises(LoadTestError, match=r"\(GET /health gave 401\): give HEADERS='"):
+        UrlDeployment(url).up()
+    with pytest.raises(LoadTestError, match="it does not take the HEADERS that were given") as error:
+        UrlDeployment(url, Access(headers={"Authorization": "Bearer not-to-be-told"})).up()
+    assert "not-to-be-told" not in str(error.value)
+
+
+def test_asks_with_the_headers(serve: Serve) -> None:
+    url = serve(OPENENV | {"wanted": (200, "Bearer sesame")})
+    UrlDeployment(url, Access(headers={"Authorization": "Bearer sesame"})).up()
+    with pytest.raises(LoadTestError, match="lets us not in"):
+        UrlDeployment(url).up()
+
+
+def test_a_redirect_is_told_and_not_followed(serve: Serve) -> None:
+    there = serve(OPENENV)
+    with pytest.raises(LoadTestError, match=f"redirects to {there}/health: give that URL"):
+        UrlDeployment(serve({"/health": (307, {"location": f"{there}/health"})})).up()
+
+
+@pytest.mark.parametrize(("status", "answers"), [(200, True), (404, True), (503, False)])
+def test_knows_whether_the_server_still_answers(serve: Serve, status: int, answers: bool) -> None:
+    assert UrlDeployment(serve({"/health": (status, {})})).answers() is answers
+
+
+def test_a_server_that_is_gone_answers_no_more() -> None:
+    assert UrlDeployment("http://127.0.0.1:9").answers() is False
 
 
 def test_says_when_nothing_answers() -> None:

@@ -2,6 +2,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from reports.comparison.compare_runs import compare_runs
@@ -10,7 +11,15 @@ from reports.comparison.measurement import measure
 from reports.comparison.verdict import verdict_lines
 from reports.run_directory import RunDirectory, RunDirectoryError
 from reports.run_report import report_run
-from tests.reports.comparison.simulated import Load, write_batch, write_run
+from tests.reports.comparison.simulated import (
+    Load,
+    Steps,
+    run_json,
+    simulate,
+    write_batch,
+    write_run,
+    write_steps,
+)
 
 LOAD = Load(users=16, seconds=30, median_s=0.2, session_spread=0.03, drift=0.01)
 
@@ -232,3 +241,46 @@ def test_a_gate_does_not_open_for_a_collapse_too_short_to_judge(tmp_path: Path) 
     found = regressions(comparison, 10)
     for metric in unknown:
         assert any(metric in sentence and "cannot be judged" in sentence for sentence in found)
+
+
+def test_a_run_that_turned_most_users_away_is_worse_and_not_faster_for_its_smaller_load(
+    tmp_path: Path,
+) -> None:
+    served = write_run(tmp_path / "a", LOAD, 1, slowdown=4)
+    steps = simulate(LOAD, np.random.default_rng(2))
+    refused = steps.user >= 2
+    kept = ~refused | (steps.started_s < 2)
+    full = write_steps(
+        tmp_path / "b",
+        run_json("b", LOAD),
+        Steps(steps.started_s[kept], steps.latency_s[kept], steps.user[kept], steps.users),
+        refused[kept],
+        "capacity",
+    )
+    comparison = compare_runs(served, full)
+    [row] = comparison.rows
+    assert (row.verdict, row.success.verdict, row.success.b) == ("no difference shown", "worse", 2 / 16)
+    assert {change.reason for change in row.changes} == {"B served fewer of its users: its load was less"}
+    told = (
+        "B, b: 14 of 16 users completed no step and met failures, so its latencies and throughput are those "
+    )
+    assert any(notice.startswith(told) for notice in comparison.notices)
+
+
+def test_runs_that_turned_as_many_users_away_are_compared(tmp_path: Path) -> None:
+    def half(path: Path, seed: int, slowdown: float) -> RunDirectory:
+        steps = simulate(LOAD, np.random.default_rng(seed))
+        return write_steps(path, run_json(path.name, LOAD), steps, steps.user >= 8, "capacity", slowdown)
+
+    assert compare_runs(half(tmp_path / "a", 1, 1), half(tmp_path / "b", 2, 2)).rows[0].verdict == "slower"
+
+
+def test_other_actions_are_another_load(tmp_path: Path) -> None:
+    a, b = write_run(tmp_path / "a", LOAD, 1), write_run(tmp_path / "b", LOAD, 2)
+    for run, count in ((a, 16), (b, 256)):
+        changed = run.read_run()
+        changed["config"]["actions"] = {"source": "schema", "order": "cycle", "count": count, "example": {}}
+        changed["config"]["tls_verified"] = count == 16
+        run.write_run(changed)
+    found = {each.name: each.questionable for each in compare_runs(a, b).differences}
+    assert found == {"actions": True, "tls verified": False}

@@ -11,7 +11,17 @@ from reports.sections.distribution import (
     judge_evenness,
     summarize,
 )
-from tests.reports.operations import Row, answers, config, connect, session, step, steps, topology
+from tests.reports.operations import (
+    Row,
+    answers,
+    config,
+    connect,
+    reset,
+    session,
+    step,
+    steps,
+    topology,
+)
 
 
 def spread(rows: list[Row], deployed: Topology | None = None, **changes: Any) -> Distribution:
@@ -188,3 +198,75 @@ def test_a_spread_is_judged_against_chance(fairness: Fairness, evenness: Evennes
     assert judge_evenness(fairness, parts[:1], "sessions") == "single"
     few = [WorkerShare("h", "h", pid, 1, 1, 0.5) for pid in (1, 2)]
     assert judge_evenness(fairness, few, "sessions") == "too few"
+
+
+def connections_to(*hosts: str | None) -> list[Row]:
+    """For each host a connection whose replies name no session, and no process; None: no host either."""
+    return [
+        row | {"user": user, "host": None if row["op"] == "connect" else host}
+        for user, host in enumerate(hosts)
+        for row in (connect(user), reset(user + 0.2), step(user + 0.4), step(user + 0.6))
+    ]
+
+
+UNKNOWN = topology(None, None, "")
+
+
+def test_without_session_hashes_a_connection_is_a_session_of_the_host_that_a_header_names() -> None:
+    found = spread(connections_to(*"aabaabbb" * 2), UNKNOWN)
+    assert [(r.host, r.sessions, r.steps) for r in found.replicas] == [("a", 8, 16), ("b", 8, 16)]
+    assert (found.unit, found.workers, found.worker_fairness) == ("sessions", [], None)
+    assert found.replica_fairness is not None
+    assert found.replica_fairness.chi2_p == pytest.approx(1.0)
+    assert found.evenness == "even"
+    assert found.takeaways[0].startswith("The spread of sessions over 2 replicas is as even as chance")
+    assert found.takeaways[1:] == [
+        "Replies named hosts but no processes, so the spread over workers is unknown.",
+        "How many replicas were deployed is unknown; 2 answered, and one that got nothing would not show.",
+    ]
+
+
+def test_a_session_turned_away_is_none_of_its_host() -> None:
+    rows = [*connections_to("a", "b"), connect(9, user=9, host="b"), reset(9.1, user=9, error="capacity")]
+    assert [(r.host, r.sessions) for r in spread(rows, UNKNOWN).replicas] == [("a", 1), ("b", 1)]
+
+
+def test_over_http_a_header_names_the_hosts_of_steps() -> None:
+    rows = [step(n, user=n, host="ab"[n % 2], transport="http") for n in range(40)]
+    found = spread(rows, UNKNOWN, transport="http")
+    assert [(r.host, r.sessions, r.steps) for r in found.replicas] == [("a", 20, 20), ("b", 20, 20)]
+    assert (found.unit, found.evenness) == ("steps", "nearly even")
+    assert found.replica_fairness is not None
+    assert found.replica_fairness.chi2_p is None
+
+
+def test_of_replies_that_name_a_host_only_in_part_the_rest_is_left_out_and_told() -> None:
+    found = spread(connections_to("a", None, "a", None), UNKNOWN)
+    assert [(r.host, r.sessions, r.share) for r in found.replicas] == [("a", 2, 1.0)]
+    assert found.unattributed_steps == 4
+    assert found.takeaways[0] == "Only one replica is known, and it carried all steps that named a host."
+    assert found.takeaways[-1] == "4 successful steps (50 %) named no host and are left out here."
+
+
+def test_where_nothing_is_named_it_is_said_how_to_know() -> None:
+    found = spread(connections_to(None, None), UNKNOWN)
+    assert (found.replicas, found.evenness, found.unattributed_steps) == ([], None, 4)
+    assert found.takeaways[0].endswith("so how the load was spread is unknown.")
+    assert "add_header X-Upstream $upstream_addr always;" in found.takeaways[1]
+
+
+def test_steps_without_a_process_leave_the_spread_over_workers_unknown() -> None:
+    rows = [*sessions_on(("a", 7, 6), ("b", 8, 6)), *connections_to("a", "b")]
+    for row in rows[-8:]:
+        row["user"] += 90
+    found = spread(rows, UNKNOWN)
+    assert [(w.host, w.pid, w.sessions, w.steps) for w in found.workers] == [
+        ("a", 7, 6, 12),
+        ("a", None, 1, 2),
+        ("b", 8, 6, 12),
+        ("b", None, 1, 2),
+    ]
+    assert found.worker_fairness is None
+    assert found.evenness == "even"
+    told = "4 steps named a host but no process, so how even the spread over workers was is unknown."
+    assert told in found.takeaways

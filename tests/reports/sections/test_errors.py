@@ -1,7 +1,7 @@
 import pytest
 
 from reports.sections.errors import Errors, summarize
-from tests.reports.operations import Row, connect, failures, step, steps
+from tests.reports.operations import Row, connect, failures, reset, step, steps
 
 
 def errors(rows: list[Row]) -> Errors:
@@ -51,3 +51,39 @@ def test_an_unknown_category_is_shown() -> None:
 
 def test_an_empty_run() -> None:
     assert errors([]).groups == []
+
+
+def turned_away(user: int, at: float, held: str = "1/1") -> list[Row]:
+    said = f"CAPACITY_REACHED: Server at capacity: {held} sessions active. Cannot accept new connections."
+    return [
+        connect(at, user=user),
+        reset(at + 0.1, user=user, error="capacity", error_detail=said),
+        connect(at + 1, user=user),
+        reset(at + 1.1, user=user, error="capacity", error_detail=said),
+    ]
+
+
+def test_a_full_server_is_told_with_whom_it_turned_away_and_what_it_holds() -> None:
+    served = [connect(0, user=0), reset(0.1, user=0), step(0.2, user=0)]
+    rows = [*served, *(row for user in range(1, 16) for row in turned_away(user, user / 10))]
+    assert errors(rows).takeaways[1] == (
+        "capacity (30 resets): the server was full, and turned 15 of 16 users away, none of whom completed a "
+        "step. It says that each process of it holds at most 1 at once. Raise max_concurrent_envs in its "
+        "create_app call (MAX_CONCURRENT_ENVS for the Benchmark environment), or add workers or replicas. "
+        "For more than 1 its environment must say SUPPORTS_CONCURRENT_SESSIONS = True."
+    )
+
+
+def test_users_that_got_a_session_later_are_counted_apart() -> None:
+    late = [*turned_away(1, 0, "8/8"), connect(3), reset(3.1), step(3.2), *turned_away(2, 0.5, "4/4")]
+    told = errors(late).takeaways[1]
+    assert "turned 2 of 2 users away, 1 of whom completed a step. It says" in told
+    assert "holds at most 4 and 8 at once." in told
+    assert "SUPPORTS_CONCURRENT_SESSIONS" not in told
+
+
+def test_a_full_server_that_says_no_number_is_quoted_with_none() -> None:
+    rows = [connect(0), reset(0.1, error="capacity"), reset(1, error="capacity", error_detail="no room")]
+    told = errors([*rows, step(2)]).takeaways[1]
+    assert told.startswith("capacity (2 resets): the server was full, and turned 1 of 1 user away. Raise")
+    assert "It says" not in told

@@ -127,3 +127,18 @@ def test_nothing_can_be_checked_without_names() -> None:
 def test_absurd_counts_do_not_break_the_report() -> None:
     found = isolation(session("s", [2**62, -5, 2**62 - 1]))
     assert found.lost_steps > 0
+
+
+def test_without_processes_moves_are_not_called_checked() -> None:
+    found = isolation(session("s", [1, 2], host="a", pid=None))
+    assert (found.sessions_checked, found.moved_checked, found.counts_checked) == (1, False, True)
+    assert found.takeaways == [
+        "Each of 1 session stayed with one user, and its steps were counted without a gap.",
+        "Replies named no process, so whether sessions moved between workers could not be checked.",
+    ]
+
+
+def test_without_sessions_nothing_is_called_checked() -> None:
+    found = isolation([connect(0), reset(0.1, host="a"), step(0.2, host="a")])
+    assert (found.sessions_checked, found.moved_checked, found.counts_checked) == (0, False, False)
+    assert found.takeaways[0].startswith("No reply named its session")

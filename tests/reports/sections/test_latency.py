@@ -132,3 +132,13 @@ def test_the_window_leaves_out_what_ended_before_or_after_it() -> None:
     assert found.in_window["overhead"].p50 == pytest.approx(0.15)
     assert found.summaries["step"].count == 4
     assert summarize(loaded, window_s=(100.0, 200.0)).in_window == {}
+
+
+def test_without_what_the_server_took_overhead_is_called_unknown() -> None:
+    found = latency([step(0), step(1)])
+    assert "overhead" not in found.summaries
+    assert "overhead" not in found.curves
+    assert found.takeaways[1].startswith(
+        "Replies do not say how long the server itself took (waited_seconds)"
+    )
+    assert len(latency([step(0, waited_s=0.05), step(1, waited_s=0.05)]).takeaways) == 2

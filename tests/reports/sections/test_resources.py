@@ -58,3 +58,11 @@ def test_nothing_recorded() -> None:
     found = resources()
     assert found.parts == []
     assert found.takeaways == ["CPU and memory were not recorded."]
+
+
+def test_what_servers_elsewhere_used_is_called_unknown() -> None:
+    found = resources(sample(0, role="generator", name="g1", cpu_cores=0.25), sample(0, role="others"))
+    assert found.takeaways == [
+        "Generator g1 used 0.25 cores on average, 0.25 at most.",
+        "CPU and memory of the environment servers are unknown. To see what was full, look where they run.",
+    ]

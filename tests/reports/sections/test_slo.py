@@ -84,3 +84,27 @@ def test_nothing_but_failures_after_the_warm_up_does_not_pass() -> None:
     cut = totals.summarize(loaded, answers(rows), user_spans(loaded), warmup_s=2.0)
     found = judge(DEFAULT, cut, latency.summarize(loaded, window_s=cut.window_s, ramp_cut=True), 0.0)
     assert [criterion.passed for criterion in found.criteria] == [False, False]
+
+
+def test_users_that_were_shut_out_fail_a_run_in_which_nearly_all_operations_succeeded() -> None:
+    served = [row | {"user": 0} for row in (connect(0), *(step(1 + n / 100) for n in range(3000)))]
+    rows = [*served, *(reset(5, user=user, error="capacity") for user in range(1, 16))]
+    found = verdict(rows)
+    assert not found.passed
+    assert found.criteria[0].value == pytest.approx(1 / 16)
+    assert found.criteria[0].sentence == (
+        "15 of 16 users completed no step and met failures (99.5 % of 3,016 operations succeeded); "
+        "at least 95 % must be served."
+    )
+
+
+def test_users_that_are_still_waiting_are_not_shut_out() -> None:
+    rows = [step(0, user=0), connect(0, user=1), reset(0.1, user=1)]
+    assert verdict(rows).criteria[0].value == 1.0
+
+
+def test_a_bound_that_nobody_set_and_no_wait_explains_says_so() -> None:
+    without_wait, with_wait = (verdict([step(0)], wait_p99_s=wait_s).criteria[1] for wait_s in (0.0, 0.5))
+    why = "which is the bound where no step asks for a wait and SLO_P99=… sets no other"
+    assert without_wait.sentence.endswith(f"must be less than 1.00 s, {why}.")
+    assert with_wait.sentence.endswith("must be less than 2.00 s.")

@@ -69,3 +69,9 @@ def test_no_operation() -> None:
     found = timeline([])
     assert found.steps_per_s.tolist() == [0]
     assert found.users.tolist() == [0]
+
+
+def test_users_that_were_shut_out_are_not_called_there() -> None:
+    rows = [step(at, user=1) for at in np.arange(0, 20, 0.5)]
+    rows += [step(at, user=2, error="capacity") for at in np.arange(0, 20, 0.5)]
+    assert timeline(rows).takeaways[0].startswith("With 1 of 2 users there, ")

@@ -94,3 +94,25 @@ def test_warm_up_begins_the_window_later() -> None:
     spans = UserSpans(np.array([0.0, 2.0]), np.array([20.0, 19.0]))
     assert measured_window(spans, 20.0, warmup_s=3.0) == (5.0, 19.0)
     assert measured_window(spans, 20.0, warmup_s=17.0) is None
+
+
+def test_a_session_whose_first_reset_failed_counts_once_it_is_answered() -> None:
+    assert totals([connect(0), reset(1, error="server_error"), reset(2), step(3)]).sessions == 1
+
+
+def test_named_and_nameless_sessions_are_counted_together() -> None:
+    nameless = [connect(0, user=2), reset(1, user=2), step(2, user=2), connect(3, user=2), step(4, user=2)]
+    assert totals([*session("s", [1, 2]), *nameless]).sessions == 3
+
+
+def test_users_without_a_step_that_met_failures_were_shut_out() -> None:
+    rows = [step(0), connect(0, user=2), reset(1, user=2, error="capacity"), connect(0, user=3)]
+    counted = totals([*rows, step(2, error="timeout")])
+    assert (counted.users, counted.users_shut_out) == (3, 1)
+    assert counted.served_share == pytest.approx(2 / 3)
+
+
+def test_users_that_were_shut_out_did_not_leave_early() -> None:
+    rows = [step(n / 10, user=0) for n in range(100)] + [reset(1, user=1, error="capacity"), step(1, user=2)]
+    counted = totals(rows)
+    assert (counted.left_early, counted.users_shut_out) == (1, 1)

@@ -140,3 +140,15 @@ def test_a_server_on_this_machine_that_was_given_by_its_url_is_not_another_progr
     others = part("others", *[1.5] * 20)
     assert codes(judged(others, deployment="url", url="http://127.0.0.1:8000")) == []
     assert codes(judged(others, deployment="url", url="http://10.1.2.3:8000")) == ["machine_shared"]
+
+
+def test_users_that_were_shut_out_are_told_of_a_sustained_run_only() -> None:
+    totals = replace(normal().totals, users=200, users_shut_out=30)
+    found = judged(totals=totals)
+    assert codes(found) == ["users_shut_out"]
+    assert found.valid
+    assert found.warnings[0].message == (
+        "30 of 200 users completed no step and met failures: latencies and throughput are those of the "
+        "others."
+    )
+    assert codes(judged(totals=replace(totals, batch_users=200))) == []

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from reports.sections.scaling.fairness import FairnessComparison, summarize
 from reports.sections.scaling.spread import Spread
 from tests.reports.sections.scaling.cells import cell, sized
@@ -68,3 +70,21 @@ def test_one_worker_has_nothing_to_share() -> None:
 def test_too_few_users_cannot_be_spread_evenly() -> None:
     assert summarize([cell(sized(2, 2), 19, 1)]).comparisons == []
     assert summarize([cell(sized(2, 2), 20, 1)]).comparisons != []
+
+
+BEHIND_A_URL = replace(sized(1, 1), replicas=None, workers=None, balancing=None, reuse_port=None)
+
+
+def test_behind_a_url_fairness_over_workers_is_unknown_and_over_named_hosts_is_told() -> None:
+    unknown = "How many workers stand behind a URL is unknown, so fairness over workers is."
+    nameless = cell(BEHIND_A_URL, 64, 1, jain_worker=None)
+    assert summarize([nameless]).takeaways == [unknown]
+    named = [
+        cell(BEHIND_A_URL, users, 1, jain_worker=None, jain_replica=jain, hosts=hosts)
+        for users, hosts, jain in ((64, 2, 0.9), (64, 1, 1.0), (8, 2, 0.5))
+    ]
+    over_hosts = (
+        "Replies named more than one host in 1 cell: Jain's index over hosts was 0.900 at the median and "
+        "between 0.900 and 0.900."
+    )
+    assert summarize([nameless, *named]).takeaways == [unknown, over_hosts]
