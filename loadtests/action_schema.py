@@ -1,97 +1,64 @@
 """Valid actions for any environment, made from the JSON schemas that its server publishes.
 
 Required fields are given, optional ones left out: what the server puts there is always valid, and an invented
-value (a game's name, say) may not be. The schemas are a stranger's: work, memory and nesting are bounded,
-nothing is fetched, and no regular expression runs on an engine that backtracks.
+value (a game's name, say) may not be. A field with a pattern gets only what its schema offers (const, enum,
+examples, default), believed to match: patterns are never run. The schemas are a stranger's: work, memory and
+nesting are bounded, and nothing is fetched.
 """
 
 import base64
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from itertools import cycle, islice, pairwise
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import cycle, islice
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote
-from uuid import UUID
 
+from loadtests.schema_check import Budget, Schema, SchemaCheck, UnusableSchemaError
 from reports.words import printable
 
-if TYPE_CHECKING:
-    from jsonschema.protocols import Validator
-
-Schema = Mapping[str, Any]
-
-_WORK = 1_000_000
-"""What one call may do: values made, characters written and keywords checked. It takes a second or two."""
-_LARGEST_SCHEMA = 200_000
-"""Characters of JSON. To check so many takes most of a second."""
-_LONGEST = 10_000
-"""Characters of a text, items of a list, properties of an object."""
 _DEEPEST = 40
+"""Levels of a value."""
 _SHALLOW = 6
 """Below this depth the simplest choices are taken, so that recursive schemas end."""
-_MISSES = 50
-"""Tries in a row that may give nothing new."""
 _WIDEST = 10_000
 """A range between bounds is used up to this width; a wider one only near zero, or near its bound."""
-_MOST_COMPARED = 500
-"""Items of a list that is checked to have no two alike."""
-_PATTERN_WORK = 10_000
+_MISSES = 50
+"""Tries in a row that may give nothing new."""
 
-_WORDS = ["apple", "beach", "bread", "chair", "cloud", "dance", "eagle", "field", "grape", "green", "house"]
-_WORDS += ["lemon", "light", "maple", "music", "ocean", "olive", "paper", "piano", "plant", "river", "stone"]
-_WORDS += ["sugar", "table", "tiger", "train", "water", "wheat"]
+_WORDS = ["apple", "beach", "bread", "chair", "cloud", "dance", "eagle", "field", "grape", "green"]
+_WORDS += ["house", "lemon", "light", "maple", "music", "ocean", "olive", "paper", "river", "table"]
 
-_FORMATS = {
-    "base64": "{base64}",
-    "base64url": "{base64}",
-    "binary": "{text}",
-    "color": "#{n:06x}",
-    "date": "2024-05-{n:02}",
-    "date-time": "2024-05-{n:02}T12:00:00Z",
-    "duration": "PT{n}S",
-    "email": "{text}@example.com",
-    "hostname": "{text}.example.com",
-    "ipv4": "192.0.2.{n}",
-    "ipv4interface": "192.0.2.{n}/32",
-    "ipv4network": "192.0.2.{n}/32",
-    "ipv6": "2001:db8::{n}",
-    "ipv6interface": "2001:db8::{n}/128",
-    "ipv6network": "2001:db8::{n}/128",
-    "ipvanyaddress": "192.0.2.{n}",
-    "ipvanyinterface": "192.0.2.{n}/32",
-    "ipvanynetwork": "192.0.2.{n}/32",
-    "json-string": '"{text}"',
-    "name-email": "{text} <{text}@example.com>",
-    "password": "{text}",
-    "path": "{text}",
-    "regex": "{text}",
-    "time": "12:00:{n:02}Z",
-    "uri": "https://example.com/{text}",
-    "uuid": "{uuid[4]}",
-    "uuid1": "{uuid[1]}",
-    "uuid3": "{uuid[3]}",
-    "uuid4": "{uuid[4]}",
-    "uuid5": "{uuid[5]}",
+_FORMS = {
+    "{text}": "binary password path regex",
+    '"{text}"': "json-string",
+    "{text}@example.com": "email",
+    "{text} <{text}@example.com>": "name-email",
+    "{text}.example.com": "hostname",
+    "https://example.com/{text}": "uri",
+    "2024-05-{day}": "date",
+    "2024-05-{day}T12:00:00Z": "date-time",
+    "12:00:{day}Z": "time",
+    "PT{day}S": "duration",
+    "192.0.2.{day}": "ipv4 ipv4interface ipv4network ipvanyaddress ipvanyinterface ipvanynetwork",
+    "2001:db8::{day}": "ipv6 ipv6interface ipv6network",
+    "{base64}": "base64 base64url",
+    "#{hex:.6}": "color",
+    "{hex}-0000-1000-8000-000000000000": "uuid1",
+    "{hex}-0000-3000-8000-000000000000": "uuid3",
+    "{hex}-0000-4000-8000-000000000000": "uuid uuid4",
+    "{hex}-0000-5000-8000-000000000000": "uuid5",
 }
-"""How a format is written. Those that say what cannot be known here, such as an existing file, are not."""
+"""How formats are written. Those that say what cannot be known here, such as an existing file, are not."""
 
 _IMPLIED_TYPES = {
-    "properties": "object",
-    "required": "object",
-    "minProperties": "object",
-    "items": "array",
-    "prefixItems": "array",
-    "minItems": "array",
-    "multipleOf": "number",
-    "minimum": "number",
-    "maximum": "number",
-    "exclusiveMinimum": "number",
-    "exclusiveMaximum": "number",
+    "object": {"properties", "required", "minProperties"},
+    "array": {"items", "prefixItems", "minItems"},
+    "number": {"multipleOf", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"},
 }
-"""By keyword: the type that is meant where a schema names none. Text otherwise."""
+"""What is meant where a schema has such keywords but names no type. Text otherwise."""
 
 
 class ActionSchemaError(Exception):
@@ -104,30 +71,26 @@ class ActionSchemaError(Exception):
         super().__init__(f"no valid value for {self.field or 'the action'}: {self.why}")
 
 
-class _ImpossibleError(Exception):
-    """Why there is no value, before it is known for which field."""
-
-
 def sample_actions(schema: Schema, count: int, seed: int = 0) -> list[dict[str, Any]]:
     """Up to `count` different valid actions, fewer where there are no more; always the same for a seed.
 
     Raises ActionSchemaError where none can be made.
     """
-    return _sample(schema, count, seed, _Work())
+    return _sample(schema, count, seed, Budget())
 
 
 def tool_actions(tools: Sequence[Mapping[str, Any]], count: int, seed: int = 0) -> list[dict[str, Any]]:
     """`count` actions that call an MCP environment's tools, one tool after the other, so all equally often.
 
-    `tools` is as in the answer to tools/list. A tool with fewer different arguments is called with the same ones
-    again; a tool whose arguments cannot be made is left out. Raises ActionSchemaError where none is left.
+    `tools` is as in the answer to tools/list. A tool with few different arguments is called with them again;
+    one whose arguments cannot be made is left out. Raises ActionSchemaError where none is left.
     """
-    work = _Work()
+    budget = Budget()
     calls: list[Iterator[dict[str, Any]]] = []
     failures: list[ActionSchemaError] = []
-    for tool in tools:
+    for tool in tools if isinstance(tools, Sequence) else ():
         try:
-            calls.append(cycle(_tool_calls(tool, math.ceil(count / len(tools)), seed, work)))
+            calls.append(cycle(_tool_calls(tool, math.ceil(count / len(tools)), seed, budget)))
         except ActionSchemaError as error:
             failures.append(error)
     if not calls:
@@ -150,8 +113,8 @@ def takes_wait(schema: Schema) -> bool:
     return wait.get("type") == "number" and schema.get("required", []) in ([], ["wait_seconds"])
 
 
-def _sample(schema: Schema, count: int, seed: int, work: "_Work") -> list[dict[str, Any]]:
-    sampler = _Sampler(_checked(schema), Random(seed), work)
+def _sample(schema: Schema, count: int, seed: int, budget: Budget) -> list[dict[str, Any]]:
+    sampler = _Sampler(schema, Random(seed), budget)
     found: dict[str, None] = {}
     failure: ActionSchemaError | None = None
     misses = 0
@@ -169,62 +132,50 @@ def _sample(schema: Schema, count: int, seed: int, work: "_Work") -> list[dict[s
     return [json.loads(action) for action in found]
 
 
-def _tool_calls(tool: Any, count: int, seed: int, work: "_Work") -> list[dict[str, Any]]:
+def _tool_calls(tool: Any, count: int, seed: int, budget: Budget) -> list[dict[str, Any]]:
     tool = _mapping(tool)
     name = tool.get("name")
     if not isinstance(name, str):
         raise ActionSchemaError("tool_name", "a tool has no name")
     try:
-        arguments = _sample(tool.get("inputSchema", tool.get("input_schema")), count, seed, work)
+        arguments = _sample(tool.get("inputSchema", tool.get("input_schema")), count, seed, budget)
     except ActionSchemaError as error:
         raise ActionSchemaError(_member(name, error.field), error.why) from error
     return [{"type": "call_tool", "tool_name": name, "arguments": each} for each in arguments]
 
 
-class _Work:
-    """What is left of the work that a call may do."""
-
-    def __init__(self) -> None:
-        self._left = _WORK
-
-    def spend(self, amount: int) -> None:
-        self._left -= amount
-        if self._left < 0:
-            raise _ImpossibleError("its schema asks for too much work")
-
-
 class _Sampler:
     """Draws values from a schema: one method for each kind of value."""
 
-    def __init__(self, schema: dict[str, Any], random: Random, work: _Work) -> None:
-        self._schema = schema
+    def __init__(self, schema: Any, random: Random, budget: Budget) -> None:
+        with _naming(""):
+            self._check = SchemaCheck(schema, budget)
         self._random = random
-        self._spend = work.spend
-        self._validator = _bounded_validator(schema, work)
+        self._spend = budget.spend
 
     def action(self) -> str:
         """A valid action as JSON. Raises ActionSchemaError."""
-        made = self._value({"type": "object", "allOf": [self._schema]}, "", 0)
-        with _Naming(""):
+        made = self._value({"type": "object", "allOf": [self._check.schema]}, "", 0)
+        with _naming(""):
             if not isinstance(made, dict):
-                raise _ImpossibleError("it is no object")
-            for error in self._validator.iter_errors(made):
-                raise ActionSchemaError(_field_of(error.absolute_path), error.message)
+                raise UnusableSchemaError("it is no object")
+            for error in self._check.errors(made):
+                raise UnusableSchemaError(error.message, error.json_path.removeprefix("$").removeprefix("."))
             return json.dumps(made, allow_nan=False)
 
     def _value(self, schema: Any, field: str, depth: int) -> Any:
-        with _Naming(field):
+        with _naming(field):
             flat = self._flat(schema, depth)
-            for given in self._given(flat):
-                self._spend(len(json.dumps(given)))
-                return given
+            for offered in self._offered(flat):
+                self._spend(len(json.dumps(offered)))
+                return offered
             for keyword in ("anyOf", "oneOf", "type"):
                 if isinstance(flat.get(keyword), list):
                     return self._union(flat, keyword, field, depth)
             return self._of_type(flat, field, depth)
 
-    def _given(self, schema: Schema) -> Iterator[Any]:
-        """The value that the schema itself offers, where it does."""
+    def _offered(self, schema: Schema) -> Iterator[Any]:
+        """What the schema itself offers as a value, if anything."""
         if "const" in schema:
             yield schema["const"]
         if "enum" in schema:
@@ -232,7 +183,7 @@ class _Sampler:
         examples = schema.get("examples", [])
         defaults = [schema["default"]] if "default" in schema else []
         for offered in [*self._random.sample(examples, len(examples)), *defaults]:
-            if self._validator.evolve(schema=schema).is_valid(offered):
+            if self._check.accepts(offered, schema):
                 yield offered
 
     def _union(self, schema: Schema, keyword: str, field: str, depth: int) -> Any:
@@ -241,9 +192,8 @@ class _Sampler:
         tag = _mapping(schema.get("discriminator")).get("propertyName")
         branches = [{"type": each} if keyword == "type" else each for each in schema[keyword]]
         failure = ActionSchemaError(field, f"its {keyword} is empty")
-        for branch in sorted(
-            self._random.sample(branches, len(branches)), key=lambda each: _rank(each, depth)
-        ):
+        self._random.shuffle(branches)
+        for branch in sorted(branches, key=lambda each: _rank(each, depth)):
             try:
                 chosen = self._flat({"allOf": [rest, branch]}, depth + 1)
                 return self._value(_with_tags(chosen, tag), field, depth + 1)
@@ -252,7 +202,7 @@ class _Sampler:
         raise failure
 
     def _of_type(self, schema: Schema, field: str, depth: int) -> Any:
-        implied = (kind for keyword, kind in _IMPLIED_TYPES.items() if keyword in schema)
+        implied = (kind for kind, keywords in _IMPLIED_TYPES.items() if keywords & schema.keys())
         match schema.get("type") or next(implied, "string"):
             case "object":
                 return self._object(schema, field, depth + 1)
@@ -260,28 +210,24 @@ class _Sampler:
                 return self._array(schema, field, depth + 1)
             case "string":
                 return self._string(schema, field, depth + 1)
-            case "integer":
-                return int(self._multiple(schema, schema.get("multipleOf", 1)))
-            case "number":
-                return self._number(schema)
+            case "number" if "multipleOf" not in schema:
+                return self._fraction(schema)
+            case "integer" | "number":
+                return self._multiple(schema)
             case "boolean":
                 return self._random.choice([False, True])
             case "null":
                 return None
             case kind:
-                raise _ImpossibleError(f"its type {kind} is not known")
+                raise UnusableSchemaError(f"its type {kind} is not known")
 
     def _object(self, schema: Schema, field: str, depth: int) -> dict[str, Any]:
         properties, others = schema.get("properties", {}), schema.get("additionalProperties", True)
-        least = _within_reason(schema.get("minProperties", 0), "properties")
+        required, least = dict.fromkeys(schema.get("required", [])), schema.get("minProperties", 0)
         made: dict[str, Any] = {}
-        for name in schema.get("required", []):
+        for name in list({**required, **properties})[: max(least, len(required))]:
             self._spend(len(name))
             made[name] = self._value(properties.get(name, others), _member(field, name), depth)
-        for name in properties if len(made) < least else ():
-            if name not in made and len(made) < least:
-                with suppress(ActionSchemaError):
-                    made[name] = self._value(properties[name], _member(field, name), depth)
         names = {"type": "string", "allOf": [schema.get("propertyNames", True)]}
         for _ in range(10 * (least - len(made))):
             if len(made) < least:
@@ -290,19 +236,19 @@ class _Sampler:
 
     def _array(self, schema: Schema, field: str, depth: int) -> list[Any]:
         first, rest = schema.get("prefixItems", []), schema.get("items", True)
-        least = _within_reason(schema.get("minItems", 0), "items")
-        most = min(schema.get("maxItems", math.inf), math.inf if rest else len(first))
-        usual = len(first) or int(depth < _SHALLOW)
-        fewest = max(least, min(usual, most))
-        size = self._random.randint(fewest, max(fewest, min(3 * usual, most)))
-        different = schema.get("uniqueItems", False)
+        least, most = schema.get("minItems", 0), schema.get("maxItems", math.inf)
+        usual = len(first) or (self._random.randint(1, 3) if depth < _SHALLOW else 0)
+        size = max(least, min(usual, most))
+        unique = schema.get("uniqueItems", False)
         made: list[Any] = []
         try:
-            for _ in range(10 * size if different else size):
-                each = first[len(made)] if len(made) < len(first) else rest
-                item = self._value(each, f"{field}[]", depth)
-                self._spend(len(made) if different else 1)
-                if len(made) < size and not (different and item in made):
+            for _ in range(10 * size):
+                if len(made) == size:
+                    break
+                part = first[len(made)] if len(made) < len(first) else rest
+                item = self._value(part, f"{field}[]", depth)
+                self._spend(len(made) if unique else 1)
+                if not (unique and item in made):
                     made.append(item)
         except ActionSchemaError:
             if least > 0:
@@ -312,53 +258,49 @@ class _Sampler:
 
     def _string(self, schema: Schema, field: str, depth: int) -> str:
         if "pattern" in schema:
-            raise _ImpossibleError(f"it must match {schema['pattern']}, and no example of it is given")
+            raise UnusableSchemaError(f"it must match {schema['pattern']}, and no example of it is given")
         if schema.get("contentMediaType") == "application/json":
             return json.dumps(self._value(schema.get("contentSchema", True), field, depth))
-        text = self._text(schema)
-        form = schema.get("format", schema.get("contentEncoding"))
-        if form is None:
-            return text
-        if form not in _FORMATS:
-            raise _ImpossibleError(f"its format {form} says not enough to make one up")
-        bits = self._random.getrandbits(128)
-        return _FORMATS[form].format(
-            text=text,
-            n=self._random.randint(1, 28),
-            base64=base64.b64encode(text.encode()).decode(),
-            uuid={version: UUID(int=bits, version=version) for version in (1, 3, 4, 5)},
-        )
-
-    def _text(self, schema: Schema) -> str:
-        least = _within_reason(schema.get("minLength", 0), "characters")
-        words = self._random.choices(_WORDS, k=max(self._random.choice([1, 1, 2]), math.ceil(least / 5)))
+        least = max(5, schema.get("minLength", 0))
+        self._spend(least)
+        words = self._random.choices(_WORDS, k=math.ceil(least / 5) + self._random.choice([0, 0, 1]))
         text = "-".join(words)[: schema.get("maxLength")]
-        self._spend(len(text))
-        return text
+        name = schema.get("format", schema.get("contentEncoding"))
+        return self._written(name, text) if name else text
 
-    def _number(self, schema: Schema) -> float:
-        if "multipleOf" in schema:
-            return self._multiple(schema, schema["multipleOf"])
+    def _written(self, name: str, text: str) -> str:
+        for form, names in _FORMS.items():
+            if name in names.split():
+                return form.format(
+                    text=text,
+                    base64=base64.b64encode(text.encode()).decode(),
+                    day=self._random.randint(10, 28),
+                    hex=f"{self._random.getrandbits(32):08x}",
+                )
+        raise UnusableSchemaError(f"its format {name} says not enough to make one up")
+
+    def _fraction(self, schema: Schema) -> float:
         low, high = _range(schema, 1)
         drawn = self._random.uniform(low, high)
         return round(drawn, 2) if low < round(drawn, 2) < high else drawn
 
-    def _multiple(self, schema: Schema, step: float) -> float:
+    def _multiple(self, schema: Schema) -> float:
+        step: float = schema.get("multipleOf", 1)
         low, high = _range(schema, 9 * step)
         first, last = int(-(-low // step)), int(high // step)
         first += first * step == schema.get("exclusiveMinimum")
         last -= last * step == schema.get("exclusiveMaximum")
         if first > last:
-            raise _ImpossibleError("its bounds leave no value")
+            raise UnusableSchemaError("its bounds leave no value")
         return self._random.randint(first, last) * step
 
     def _flat(self, schema: Any, depth: int) -> dict[str, Any]:
         """The schema with what `$ref` and `allOf` add to it."""
         self._spend(1)
         if depth > _DEEPEST:
-            raise _ImpossibleError("its schema nests without end, or too deep")
+            raise UnusableSchemaError("its schema nests without end, or too deep")
         if schema is False:
-            raise _ImpossibleError("its schema allows nothing")
+            raise UnusableSchemaError("its schema allows nothing")
         if schema is True:
             return {}
         parts = schema.get("allOf", [])
@@ -372,108 +314,25 @@ class _Sampler:
 
     def _target(self, ref: str) -> Any:
         if ref != "#" and not ref.startswith("#/"):
-            raise _ImpossibleError(f"its schema is elsewhere, at {ref}")
-        target: Any = self._schema
+            raise UnusableSchemaError(f"its schema is elsewhere, at {ref}")
+        target: Any = self._check.schema
         for part in unquote(ref).split("/")[1:]:
             key = part.replace("~1", "/").replace("~0", "~")
             target = target[int(key) if isinstance(target, list) else key]
         return target
 
 
-class _Naming:
+@contextmanager
+def _naming(field: str) -> Iterator[None]:
     """Turns whatever a stranger's schema brings about into an error that names the field."""
-
-    def __init__(self, field: str) -> None:
-        self._field = field
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, _ImpossibleError):
-            raise ActionSchemaError(self._field, str(error)) from None
-        if isinstance(error, Exception) and not isinstance(error, ActionSchemaError):
-            raise ActionSchemaError(
-                self._field, f"its schema is malformed ({type(error).__name__}: {error})"
-            ) from error
-
-
-def _checked(schema: Any) -> dict[str, Any]:
-    """A copy of the schema, without a dialect or an address of its own: these change how it is checked."""
-    from jsonschema import Draft202012Validator, FormatChecker, SchemaError
-
-    with _Naming(""):
-        if not isinstance(schema, Mapping):
-            raise _ImpossibleError("its schema is no object")
-        text = json.dumps(dict(schema))
-        if len(text) > _LARGEST_SCHEMA:
-            raise _ImpossibleError(f"its schema is longer than {_LARGEST_SCHEMA:,} characters")
-        copy: dict[str, Any] = json.loads(text, object_hook=_without_identity)
-        try:
-            Draft202012Validator.check_schema(copy, format_checker=FormatChecker([]))
-        except SchemaError as error:
-            names = [str(name) for key, name in pairwise(error.absolute_path) if key == "properties"]
-            raise ActionSchemaError(".".join(names), f"its schema is malformed ({error.message})") from None
-        return copy
-
-
-def _without_identity(part: dict[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in part.items() if not (k in ("$schema", "$id") and isinstance(v, str))}
-
-
-def _bounded_validator(schema: Schema, work: _Work) -> "Validator":
-    """The validator of jsonschema, made to spend work on every keyword and to fetch nothing.
-
-    Patterns run on pydantic's engine, as they do in the server: its time is linear in the text, where that of
-    Python's `re` has no bound.
-    """
-    from jsonschema import Draft202012Validator, ValidationError
-    from jsonschema.validators import extend
-    from pydantic_core import SchemaError, SchemaValidator, core_schema
-    from referencing import Registry
-
-    extended: Callable[..., Callable[..., Validator]] = extend
-    failure: Callable[[str], ValidationError] = ValidationError
-    matchers: dict[str, SchemaValidator] = {}
-
-    def pattern(
-        _validator: object, value: str, instance: object, _schema: object
-    ) -> Iterator[ValidationError]:
-        if value not in matchers:
-            work.spend(_PATTERN_WORK)
-            try:
-                matchers[value] = SchemaValidator(core_schema.str_schema(pattern=value))
-            except SchemaError:
-                raise _ImpossibleError(f"its pattern {value} cannot be checked") from None
-        if isinstance(instance, str) and not matchers[value].isinstance_python(instance):
-            yield failure(f"{instance!r} does not match {value!r}")
-
-    def bounded(keyword: str, check: Callable[..., Any]) -> Callable[..., Any]:
-        unbounded = _UNBOUNDED.get(keyword, lambda _instance, _schema: False)
-
-        def checked(validator: Any, value: Any, instance: Any, schema: Schema) -> Any:
-            work.spend(1 + (len(value) if isinstance(value, list | dict) else 0))
-            if unbounded(instance, schema):
-                raise _ImpossibleError(f"{keyword} in its schema takes too much work to check")
-            return check(validator, value, instance, schema)
-
-        return checked
-
-    standard = {**Draft202012Validator.VALIDATORS, "pattern": pattern}
-    checks = {keyword: bounded(keyword, check) for keyword, check in standard.items()}
-    formats = Draft202012Validator.FORMAT_CHECKER
-    return extended(Draft202012Validator, checks)(schema, registry=Registry(), format_checker=formats)
-
-
-_UNBOUNDED: dict[str, Callable[[Any, Schema], bool]] = {
-    "$dynamicRef": lambda _instance, _schema: True,
-    "additionalProperties": lambda instance, schema: bool(instance) and "patternProperties" in schema,
-    "patternProperties": lambda instance, _schema: bool(instance),
-    "unevaluatedItems": lambda _instance, _schema: True,
-    "unevaluatedProperties": lambda _instance, _schema: True,
-    "uniqueItems": lambda instance, _schema: isinstance(instance, list) and len(instance) > _MOST_COMPARED,
-}
-"""When a keyword makes jsonschema follow references, use `re` or compare all pairs without our seeing it."""
+    try:
+        yield
+    except ActionSchemaError:
+        raise
+    except UnusableSchemaError as error:
+        raise ActionSchemaError(error.field or field, error.why) from None
+    except Exception as error:
+        raise ActionSchemaError(field, f"its schema is malformed ({error!r})") from error
 
 
 def _merged(one: Schema, other: Schema) -> dict[str, Any]:
@@ -513,26 +372,11 @@ def _range(schema: Schema, usual: float) -> tuple[float, float]:
     if high - low > _WIDEST:
         low = max(low, 0 if high > 0 else high - usual)
         high = min(high, low + usual)
-    if low > high:
-        raise _ImpossibleError("its bounds leave no value")
     return low, high
-
-
-def _within_reason(least: int, what: str) -> int:
-    if least > _LONGEST:
-        raise _ImpossibleError(f"it must have at least {least:,} {what}")
-    return least
 
 
 def _member(field: str, name: str) -> str:
     return f"{field}.{name}" if field and name else field or name
-
-
-def _field_of(path: Iterable[str | int]) -> str:
-    field = ""
-    for part in path:
-        field = f"{field}[]" if isinstance(part, int) else _member(field, part)
-    return field
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
