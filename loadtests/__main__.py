@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from loadtests.capacity_config import CAPACITY_SETTINGS, capacity_config
+from loadtests.capacity_config import CAPACITY_SETTINGS, capacity_config, without_effect
 from loadtests.config import (
     DEPLOYMENT_SETTINGS,
     LOAD_SETTINGS,
@@ -68,7 +68,10 @@ def _scaling(options: argparse.Namespace, console: Console) -> int:
 def _capacity(options: argparse.Namespace, console: Console) -> int:
     config = capacity_config(vars(options))
     from loadtests.capacity_search import search_capacity
+    from loadtests.terminal import progress
 
+    if names := without_effect(os.environ):
+        progress(console)(f"{', '.join(names)} mean nothing to a search: batches of growing size step once")
     return search_capacity(config, console)
 
 

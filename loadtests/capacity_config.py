@@ -1,5 +1,6 @@
 """The configuration of a capacity search, from the command line and the environment, checked first."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -66,6 +67,11 @@ class CapacityConfig:
             precision=self.precision,
             success_rate=self.load.slo["success_rate"],
         )
+
+
+def without_effect(environ: Mapping[str, str]) -> list[str]:
+    """Variables that are set, mean something to other commands, and nothing to a search."""
+    return sorted(name for name in _NOT_OF_A_BATCH if environ.get(name))
 
 
 def capacity_config(values: Values) -> CapacityConfig:

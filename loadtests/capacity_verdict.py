@@ -65,6 +65,7 @@ def _notes(capacity: CapacityJson, outcomes: Sequence[BatchOutcome], stop: Stop)
         notes.append(
             f"in {len(apart)} of {len(near)} batches the sessions may not all have been there at once: "
             f"in one of {worst.users:,} they began within {seconds(worst.connect_spread_s)}, and some were "
-            f"done after {seconds(worst.shortest_stay_s or 0.0)}. A longer step keeps them: WAIT=… where the environment waits"
+            f"done after {seconds(worst.shortest_stay_s or 0.0)}. Longer steps keep "
+            "them there: WAIT=…, where the environment waits"
         )
     return notes

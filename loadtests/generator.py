@@ -15,7 +15,7 @@ import psutil
 from loadtests.access import OPEN, Access
 from loadtests.config import LoadTestConfig
 from loadtests.deployments.ports import LOOPBACK, free_port
-from loadtests.deployments.processes import raise_open_file_limit
+from loadtests.deployments.processes import deferred, raise_open_file_limit
 from loadtests.load_options import LoadOptions
 
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
@@ -103,15 +103,16 @@ class Generator:
         None: to where the harness's own goes.
         """
         raise_open_file_limit()
-        self._process = subprocess.Popen(
-            self._command,
-            cwd=ROOT,
-            env=os.environ | self._access.environ(),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=None if log is None else subprocess.STDOUT,
-            start_new_session=True,
-        )
+        with deferred():
+            self._process = subprocess.Popen(
+                self._command,
+                cwd=ROOT,
+                env=os.environ | self._access.environ(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=None if log is None else subprocess.STDOUT,
+                start_new_session=True,
+            )
 
     def poll(self) -> int | None:
         """The exit code, negative for a signal; None while it runs."""
@@ -124,8 +125,9 @@ class Generator:
         return self._process.wait()
 
     def stop(self) -> None:
-        """Asks for a clean end and waits for it."""
-        assert self._process is not None
+        """Asks for a clean end and waits for it, where it was started."""
+        if self._process is None:
+            return
         self._process.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_LONGEST_GRACE_SECONDS + _SHUTDOWN_SECONDS)

@@ -18,7 +18,7 @@ from loadtests.clock import now
 from loadtests.config import LoadTestConfig
 from loadtests.deployments import Deployment, DeploymentConfig, Progress
 from loadtests.deployments.choose import choose
-from loadtests.deployments.processes import tail, uninterrupted
+from loadtests.deployments.processes import deferred, tail, uninterrupted
 from loadtests.deployments.registry import MARKER
 from loadtests.deployments.remains import remove_remains
 from loadtests.deployments.url import UrlDeployment
@@ -289,23 +289,27 @@ def _make_load(
     command = locust_command(config, deployment.url, directory.path)
     command += ["--run-directory", str(directory.path.absolute())]
     generator = Generator(command, config.options.access)
+    outcome: Outcome = ("interrupted", "stopped by Ctrl-C")
     try:
         with (directory.path / "locust.log").open("wb") as log:
             generator.start(log)
         sampler = ResourceSampler(directory, deployment.resources, generator.pid)
         sampler.start()
         with view:
-            return _watch(config, generator, directory, view)
+            outcome = _watch(config, generator, directory, view)
     except KeyboardInterrupt:
         say("stopping the load; what was recorded is kept (Ctrl-C again to stop at once)")
         with contextlib.suppress(KeyboardInterrupt):
             generator.stop()
-        return "interrupted", "stopped by Ctrl-C"
     finally:
-        with uninterrupted():
+        with deferred() as interrupts:
             generator.kill()
             if sampler is not None:
                 sampler.stop()
+            if interrupts:
+                outcome = ("interrupted", "stopped by Ctrl-C")
+                interrupts.clear()
+    return outcome
 
 
 def load_view(

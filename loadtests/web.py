@@ -11,6 +11,7 @@ from rich.console import Console
 from loadtests.config import LoadTestConfig
 from loadtests.deployments import Deployment
 from loadtests.deployments.ports import check_free
+from loadtests.deployments.processes import deferred
 from loadtests.generator import Generator, locust_command
 from loadtests.load_test import check_writable, deployed, run_template, settled_for, too_many_sessions
 from loadtests.resource_sampler import ResourceSampler
@@ -49,7 +50,8 @@ def serve_page(config: LoadTestConfig, port: int, console: Console) -> int:
                 generator.stop()
             return 0
         finally:
-            generator.kill()
+            with deferred():
+                generator.kill()
 
 
 def _sample_runs(generator: Generator, deployment: Deployment, results: Path) -> None:

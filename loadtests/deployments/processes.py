@@ -16,6 +16,7 @@ from loadtests.deployments.registry import CLOCK_TOLERANCE_S, MARKER, ROOT, Proc
 STOP_S = 5.0
 """How long a process told to stop has before it is killed."""
 KILL_ROUNDS = 5
+_INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
 
 def raise_open_file_limit() -> int:
@@ -109,9 +110,31 @@ def uninterrupted() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _INTERRUPTS}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def deferred() -> Iterator[list[int]]:
+    """Puts Ctrl-C and SIGTERM off until the block has ended: for what must not be done by halves.
+
+    Gives the list of those that have come; what is taken from it has no effect any more.
+    """
+    received: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
+    before = {
+        number: signal.signal(number, lambda number, _: received.append(number)) for number in _INTERRUPTS
+    }
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if received:
+            signal.raise_signal(received[0])

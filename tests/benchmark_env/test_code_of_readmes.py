@@ -1,7 +1,8 @@
-"""Every code block of the READMEs, run on real parts: a block that nothing here knows how to run fails.
+"""Every code block and command of the READMEs, run on real parts: one that nothing here can run fails.
 
-Blocks run as they are written, but for the addresses of servers, which become those of servers that the tests
-started. Commands that take long or change the machine are left to the tests that `LEFT_TO_OTHERS` names.
+Python runs as it is written, but for the addresses of servers, which become those of servers that the tests
+started; how commands of README.md run, readme_walk.py says. Left out are commands that would run these tests
+within themselves or change the machine: see `DRY_RUN_ONLY` and `LEFT_TO_OTHERS`.
 """
 
 import os
@@ -10,64 +11,44 @@ import shlex
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from fnmatch import fnmatchcase
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from benchmark_env.__main__ import main
-from loadtests.experiment_config import resolve_settings
+from loadtests.capacity_config import CAPACITY_SETTINGS
+from loadtests.config import WEB_SETTINGS
+from loadtests.experiment_config import EXPERIMENT_SETTINGS, resolve_settings
 
 from .conftest import ROOT, Server, step
+from .readme_blocks import READMES, Block, Command, blocks_of, commands_of
+from .readme_walk import PAGES, RULES, Walk, is_on_the_walk
 
-READMES = ("README.md", "benchmark_env/README.md")
-NOT_CODE = ("",)
+DRY_RUN_ONLY = ("make test",)
 LEFT_TO_OTHERS = {
-    "make": "tests/loadtests",
-    ".venv/bin/python -m loadtests": "tests/loadtests",
-    ".venv/bin/python -m reports": "tests/reports",
-    ".venv/bin/locust": "tests/loadtests",
     "docker build": "tests/benchmark_env/test_dockerfile.py",
+    "docker stop": "tests/benchmark_env/test_dockerfile.py",
     "openenv build": "tests/benchmark_env/test_openenv_commands.py",
+    "openenv init": "tests/loadtests/test_any_environment.py",
     "openenv push": "tests/benchmark_env/test_openenv_commands.py",
     "openenv validate": "tests/benchmark_env/test_openenv_commands.py",
+    "pip install": "tests/benchmark_env/test_openenv_commands.py",
 }
-"""Beginnings of commands, and where the tests of these are. Of a `make` command the dry run must succeed."""
-
-
-@dataclass(frozen=True)
-class Block:
-    readme: str
-    line: int
-    language: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.readme}:{self.line}"
-
-    @property
-    def directory(self) -> Path:
-        """Where a reader of this README runs its commands."""
-        return (ROOT / self.readme).parent
-
-    def commands(self) -> list[str]:
-        lines = self.text.replace("\\\n", " ").splitlines()
-        return [line for line in (re.sub(r"(^|\s+)# .*$", "", each).strip() for each in lines) if line]
-
-
-def blocks_of(readme: str) -> Iterator[Block]:
-    text = (ROOT / readme).read_text()
-    for match in re.finditer(r"^( *)```(\w*)\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL):
-        if match[2] not in NOT_CODE:
-            yield Block(readme, text.count("\n", 0, match.start()) + 1, match[2], match[3])
-
+"""Beginnings of commands, and where the tests of these are."""
 
 BLOCKS = [block for readme in READMES for block in blocks_of(readme)]
-COMMANDS = [(block, command) for block in BLOCKS if block.language == "bash" for command in block.commands()]
+COMMANDS = [command for readme in READMES for command in commands_of(readme)]
 GRIDS = [block for block in BLOCKS if block.language == "toml"]
 PYTHON = [block for block in BLOCKS if block.language == "python"]
+SETTINGS_OF_MAKE = {
+    *(setting.name for setting in EXPERIMENT_SETTINGS + CAPACITY_SETTINGS + WEB_SETTINGS),
+    *("GRID", "HEADERS", "RESUME"),
+    *re.findall(r"\$\((?:or \$\()?([A-Z_]+)", (ROOT / "Makefile").read_text()),
+}
+"""What `make` passes on. It ignores other names without a word."""
 
 
 def environ() -> dict[str, str]:
@@ -92,13 +73,26 @@ def with_addresses(text: str, started: tuple[Server, ...]) -> str:
     return text
 
 
-def serve_as_written(block: Block, command: str, serve: Callable[..., Server]) -> None:
-    program, *arguments = shlex.split(command)
+def serve_as_written(command: Command, serve: Callable[..., Server]) -> None:
+    program, *arguments = shlex.split(command.text)
     if program == "uvicorn":
         arguments += ["--port", "{port}"]
-    started = serve(*arguments, command=(sys.executable, "-m", program), cwd=block.directory)
+    started = serve(*arguments, command=(sys.executable, "-m", program), cwd=command.directory)
     with started.connect() as session:
         assert step(session)["host_url"] == started.url
+
+
+@pytest.fixture(scope="module")
+def walk(servers: tuple[Server, ...], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
+    (grid,) = GRIDS
+    with ExitStack() as stack:
+        yield Walk(tmp_path_factory.mktemp("checkout"), servers, grid.text, stack)
+
+
+def as_parameter(command: Command) -> object:
+    """A command for a test. Of load tests only the first takes containers where there are any."""
+    docker = (pytest.mark.docker, pytest.mark.timeout(900)) if command.text == "make loadtest" else ()
+    return pytest.param(command, id=str(command), marks=docker)
 
 
 def test_every_block_is_in_a_language_that_is_run_here() -> None:
@@ -107,43 +101,51 @@ def test_every_block_is_in_a_language_that_is_run_here() -> None:
     assert not unknown, f"nothing in {__name__} runs blocks of their language: {unknown}"
 
 
-def test_every_test_that_blocks_are_left_to_is_there() -> None:
+def test_every_test_that_commands_are_left_to_is_there() -> None:
     missing = [path for path in LEFT_TO_OTHERS.values() if not (ROOT / path).exists()]
     assert not missing
-    unused = [each for each in LEFT_TO_OTHERS if not any(command.startswith(each) for _, command in COMMANDS)]
+
+
+@pytest.mark.parametrize("table", [LEFT_TO_OTHERS, DRY_RUN_ONLY, RULES, PAGES])
+def test_every_rule_is_for_a_command_that_a_readme_has(table: Iterable[str]) -> None:
+    unused = [
+        each
+        for each in table
+        if not any(fnmatchcase(command.text, each) or command.text.startswith(each) for command in COMMANDS)
+    ]
     assert not unused, f"no README has these commands any more: {unused}"
 
 
+def test_make_knows_every_setting_that_a_readme_gives_it() -> None:
+    words = [word for each in COMMANDS if each.text.startswith("make") for word in shlex.split(each.text)]
+    given = {match[1] for word in words if (match := re.match(r"([A-Z_0-9]+)=", word))}
+    assert given
+    assert given <= SETTINGS_OF_MAKE
+
+
 @pytest.mark.servers
-@pytest.mark.parametrize(
-    ("block", "command"), COMMANDS, ids=[f"{block} {command.split()[0]}" for block, command in COMMANDS]
-)
+@pytest.mark.parametrize("command", [as_parameter(each) for each in COMMANDS])
 def test_a_command_of_a_readme_does_as_it_says(
-    block: Block,
-    command: str,
-    servers: tuple[Server, ...],
-    serve: Callable[..., Server],
+    command: Command, walk: Walk, servers: tuple[Server, ...], serve: Callable[..., Server]
 ) -> None:
-    command = (
-        command.removeprefix(".venv/bin/")
-        if command.startswith(".venv/bin/python -m benchmark_env")
-        else command
-    )
-    program = command.split()[0]
-    if program == "make":
-        run("make", "--dry-run", *shlex.split(command)[1:], cwd=block.directory)
-    elif any(command.startswith(beginning) for beginning in LEFT_TO_OTHERS):
+    text = command.text
+    program = text.split()[0]
+    if any(text.startswith(beginning) for beginning in LEFT_TO_OTHERS):
         return
+    if text in DRY_RUN_ONLY:
+        run("make", "--dry-run", *shlex.split(text)[1:], cwd=command.directory)
+    elif is_on_the_walk(text):
+        walk.goes(text)
     elif program in {"gunicorn", "uvicorn"}:
-        serve_as_written(block, command, serve)
-    elif command.startswith("python -m benchmark_env "):
-        assert main(shlex.split(with_addresses(command, servers))[3:]) == 0
+        serve_as_written(command, serve)
+    elif text.startswith("python -m benchmark_env "):
+        assert main(shlex.split(with_addresses(text, servers))[3:]) == 0
     elif program in {"python", "python3"}:
-        assert run(*shlex.split(with_addresses(command, servers)), cwd=block.directory)
+        assert run(*shlex.split(with_addresses(text, servers)), cwd=command.directory)
     else:
         pytest.fail(
-            f"{block}: nothing in {__name__} knows how to run {command!r}. Teach it there, or name in "
-            "LEFT_TO_OTHERS the test that runs it."
+            f"{command.readme}:{command.line}: nothing knows how to run {text!r}. Say in readme_walk.py how "
+            "it is shortened and what it says, or name in LEFT_TO_OTHERS the test that runs it."
         )
 
 
@@ -158,11 +160,11 @@ def test_toml_of_a_readme_is_a_grid(block: Block, tmp_path: Path) -> None:
 @pytest.mark.servers
 @pytest.mark.parametrize("block", [each for each in PYTHON if "from_docker_image" not in each.text], ids=str)
 def test_python_of_a_readme_runs(
-    block: Block, servers: tuple[Server, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    block: Block, walk: Walk, servers: tuple[Server, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = with_addresses(block.text, servers).replace("results/<run_id>/", f"{tmp_path}/")
-    rows = {"host": ["a", "a", "b"], "pid": [1, 1, 2], "latency_s": [0.1, 0.2, 0.3]}
-    pd.DataFrame(rows).to_parquet(tmp_path / "steps.parquet")
+    code = with_addresses(block.text, servers)
+    if "<run_id>" in code:
+        code = code.replace("results/<run_id>", str(walk.path / walk.runs()[0]))
 
     exec(compile(code, str(block), "exec"), {"__name__": "__main__"})
 

@@ -2,7 +2,12 @@ import argparse
 
 import pytest
 
-from loadtests.capacity_config import CAPACITY_SETTINGS, CapacityConfig, capacity_config
+from loadtests.capacity_config import (
+    CAPACITY_SETTINGS,
+    CapacityConfig,
+    capacity_config,
+    without_effect,
+)
 from loadtests.errors import LoadTestError
 from loadtests.generator import longest_run_time
 from loadtests.settings import add_settings
@@ -70,3 +75,10 @@ def test_bad_values_are_named_on_one_line(name: str, value: str) -> None:
     assert str(raised.value).startswith(f"{name}=")
     assert value in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_variables_that_mean_nothing_to_a_search_are_named() -> None:
+    assert without_effect({"USERS": "500", "DURATION": "60", "START": "8", "THINK_TIME": ""}) == [
+        "DURATION",
+        "USERS",
+    ]

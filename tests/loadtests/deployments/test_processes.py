@@ -122,3 +122,30 @@ def test_taking_down_is_not_interrupted(number: signal.Signals) -> None:
         os.kill(os.getpid(), number)
         time.sleep(0.01)
     assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_comes_meanwhile_takes_effect_afterwards(number: signal.Signals) -> None:
+    done = []
+
+    def work() -> None:
+        with processes.deferred():
+            os.kill(os.getpid(), number)
+            os.kill(os.getpid(), number)
+            done.append("to the end")
+
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            work()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert done
+
+
+def test_what_was_taken_note_of_has_no_effect_any_more() -> None:
+    with processes.deferred() as interrupts:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert interrupts == [signal.SIGINT]
+        interrupts.clear()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

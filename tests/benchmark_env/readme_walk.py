@@ -1,0 +1,246 @@
+"""A walk through README.md: its commands as they are written, in a copy of the checkout.
+
+Only settings are appended that make them short and keep them off ports of others: of two values `make` and
+the commands take the later one. Addresses become those of servers that the tests started, and names in
+brackets those of runs and experiments that the walk has made.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+import pytest
+
+from tests.loadtests.foreign import TOKEN, generate_environment, private_front
+from tests.loadtests.foreign import serving as serving_app
+
+from .conftest import ROOT, Server, free_port
+
+Value = TypeVar("Value")
+
+NOT_COPIED = shutil.ignore_patterns(
+    ".git", ".venv", ".deployments", "results", "__pycache__", ".*_cache", ".ci", "docs"
+)
+
+ONE_WORKER = "TARGET=local REPLICAS=1 WORKERS=1 PORT=0"
+RUNNING = "TARGET=http://127.0.0.1:8000"
+SMALL_LOAD = "USERS=4 DURATION=2"
+SMALL_GRID = "BALANCING=round_robin USERS=2 DURATION=1 WARMUP=0 REPETITIONS=1"
+
+VERDICT = r"^(PASSED|FAILED): (?s:.*)^report: "
+GRID_DONE = r"^COMPLETED: (?s:.*)^report: "
+COMPARISON = r"^A: results/(?s:.*)^report: "
+
+
+@dataclass(frozen=True)
+class Rule:
+    shortened_by: str
+    """What is appended to the command."""
+    says: str
+    """A regular expression of what it prints."""
+
+
+RULES = {
+    "make": Rule("", r"^ +make loadtest +"),
+    "make loadtest": Rule(
+        "PORT=0 DURATION=5", rf"target: (compose|local processes), because(?s:.*){VERDICT}"
+    ),
+    "make loadtest TARGET=http://*": Rule(SMALL_LOAD, VERDICT),
+    "make loadtest TARGET=https://*": Rule(f"{SMALL_LOAD} SSL_CERT_FILE=certificate.pem", VERDICT),
+    "make loadtest *": Rule(f"{ONE_WORKER} {SMALL_LOAD}", VERDICT),
+    ".venv/bin/python -m loadtests run *": Rule(
+        "--target http://127.0.0.1:8000 --users 4 --duration 2", VERDICT
+    ),
+    "make up": Rule(ONE_WORKER, r"^http://127\.0\.0\.1:\d+ \(make down ends it\)$"),
+    "make down": Rule("", "took down the local deployment"),
+    ".venv/bin/python -m benchmark_env *": Rule("", r"^(\d+) of \1 steps answered "),
+    "make scaling TARGET=*": Rule(SMALL_GRID, r"^COMPLETED: 2 of 2 cells(?s:.*)^report: "),
+    "make scaling RESUME=*": Rule("", r"1 done before(?s:.*)^COMPLETED: 2 of 2 cells(?s:.*)^report: "),
+    "make scaling REPLICAS=*": Rule(f"{ONE_WORKER} {SMALL_GRID}", GRID_DONE),
+    "make scaling*": Rule(f"{RUNNING} {SMALL_GRID}", GRID_DONE),
+    "make capacity*": Rule(f"{ONE_WORKER} START=4 MOST=4 TRIES=1", r"^capacity: (?s:.*)^report: "),
+    "make report *": Rule("", VERDICT),
+    "make compare *": Rule("", COMPARISON),
+    ".venv/bin/python -m reports compare *": Rule("", COMPARISON),
+}
+"""How commands are shortened and what they say, by patterns of them; the first that fits counts."""
+
+PAGES = {
+    "make webui": f"{ONE_WORKER} {SMALL_LOAD} WEB_PORT={{port}}",
+    ".venv/bin/locust *": "--web-host 127.0.0.1 --web-port {port}",
+}
+"""What is appended to commands that serve Locust's page until Ctrl-C."""
+
+
+def is_on_the_walk(command: str) -> bool:
+    return bool(_fitting(RULES, command) or _fitting(PAGES, command))
+
+
+class Walk:
+    """Runs commands in a copy of the checkout."""
+
+    def __init__(self, path: Path, servers: tuple[Server, ...], grid: str, stack: ExitStack) -> None:
+        """`grid` is what grid.toml holds. What the walk starts, `stack` ends."""
+        self.path = path
+        self._servers = servers
+        self._stack = stack
+        shutil.copytree(ROOT, path, symlinks=True, ignore=NOT_COPIED, dirs_exist_ok=True)
+        (path / ".venv").symlink_to(sys.prefix)
+        (path / "grid.toml").write_text(grid)
+        (path / "headers.txt").write_text(f"Authorization: Bearer {TOKEN}\n")
+        messages = [{"message": text} for text in ("hello", "goodbye")]
+        (path / "actions.jsonl").write_text("".join(f"{json.dumps(each)}\n" for each in messages))
+        stack.callback(self._take_down)
+
+    def goes(self, command: str) -> None:
+        """Runs a command of README.md; fails unless it does what it is for."""
+        if page := _fitting(PAGES, command):
+            self._serves_a_page(command, page)
+            return
+        rule = _fitting(RULES, command)
+        assert rule
+        if command == "make down" and not self._standing():
+            self.goes("make up")
+        printed = self._run(self._with_real_names(f"{command} {rule.shortened_by}"))
+        assert re.search(rule.says, printed, re.MULTILINE), printed
+        for report in re.findall(r"^report: (.+)$", printed, re.MULTILINE):
+            assert (self.path / report).stat().st_size > 10_000
+
+    def runs(self) -> list[str]:
+        """Runs that the walk has recorded, at least two, oldest first; each results/<run_id>."""
+        while len(recorded := sorted(self.path.glob("results/*/run.json"))) < 2:
+            self.goes("make loadtest TARGET=http://127.0.0.1:8000")
+        return [str(run.parent.relative_to(self.path)) for run in recorded]
+
+    def _with_real_names(self, command: str) -> str:
+        first, *_, last = self.runs() if "<run_id>" in command else ("", "")
+        chats = "ACTION" in command
+        names: dict[str, Callable[[], str]] = {
+            "http://127.0.0.1:8000": lambda: self._chatter if chats else self._servers[0].url,
+            "http://10.0.0.1:8000": lambda: self._servers[0].url,
+            "http://10.0.0.2:8000": lambda: self._servers[1].url,
+            "https://me-my-env.hf.space": lambda: self._private,
+            "results/<experiment_id>": self._interrupted_experiment,
+        }
+        for written, real in names.items():
+            if written in command:
+                command = command.replace(written, real())
+        return command.replace("results/<run_id>", first, 1).replace("results/<run_id>", last)
+
+    @cached_property
+    def _chatter(self) -> str:
+        """The URL of an environment that takes messages, as `openenv init` writes it."""
+        environment = generate_environment(self.path / "generated")
+        return self._stack.enter_context(serving_app("server.app:app", environment))
+
+    @cached_property
+    def _private(self) -> str:
+        """The https URL of a server that wants the headers in headers.txt."""
+        return self._stack.enter_context(private_front(self.path, [self._servers[0].url], tls=True))
+
+    def _interrupted_experiment(self) -> str:
+        """An experiment of two cells that Ctrl-C ended in the second."""
+        before = {*self.path.glob("results/*/experiment.json")}
+        grid = f"TARGET={self._servers[0].url} {SMALL_GRID} USERS=2,4 DURATION=3"
+        with self._started(f"make scaling {grid}") as process:
+            (experiment,) = _eventually(
+                lambda: {*self.path.glob("results/*/experiment.json")} - before, process
+            )
+            _eventually(
+                lambda: (
+                    '"completed"' in experiment.read_text()
+                    and [*experiment.parent.glob("runs/*/steps.arrows")]
+                ),
+                process,
+            )
+            _press_ctrl_c(process)
+        assert json.loads(experiment.read_text())["status"] == "interrupted"
+        return str(experiment.parent.relative_to(self.path))
+
+    def _standing(self) -> list[Path]:
+        return [*self.path.glob(".deployments/*.json")]
+
+    def _take_down(self) -> None:
+        if self._standing():
+            self._run(".venv/bin/python -m loadtests down")
+
+    def _serves_a_page(self, command: str, settings: str) -> None:
+        port = free_port()
+        with self._started(f"{self._with_real_names(command)} {settings.format(port=port)}") as process:
+            page = _eventually(lambda: _answer(f"http://127.0.0.1:{port}"), process)
+            _press_ctrl_c(process)
+        assert "<title>Locust</title>" in page
+
+    def _run(self, command: str) -> str:
+        with self._started(command) as process:
+            printed, _ = process.communicate()
+        assert not re.search(r"^(error: |Traceback )", printed, re.MULTILINE), f"{command}\n{printed}"
+        return printed
+
+    @contextmanager
+    def _started(self, command: str) -> Iterator[subprocess.Popen[str]]:
+        """A command under way, without what a `make` around the tests would tell its own."""
+        # As if everything were installed: the virtual environment is not the copy's own.
+        command = re.sub(r"^make\b", "make -o .venv/.ready", command)
+        environ = {name: value for name, value in os.environ.items() if not re.match(r"MAKE|MFLAGS", name)}
+        with subprocess.Popen(
+            ["bash", "-c", command],
+            cwd=self.path,
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        ) as process:
+            try:
+                yield process
+            finally:
+                _kill(process)
+
+
+def _fitting(table: Mapping[str, Value], command: str) -> Value | None:
+    return next((found for pattern, found in table.items() if fnmatchcase(command, pattern)), None)
+
+
+def _press_ctrl_c(process: subprocess.Popen[str]) -> None:
+    """Interrupts a command and all that it started, as a terminal does, and waits for its end."""
+    os.killpg(process.pid, signal.SIGINT)
+    printed, _ = process.communicate(timeout=90)
+    assert not re.search(r"^error: ", printed, re.MULTILINE), printed
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _answer(url: str) -> str:
+    """A page; nothing where there is none yet."""
+    try:
+        return httpx.get(url).text
+    except httpx.TransportError:
+        return ""
+
+
+def _eventually(what: Callable[[], Value], process: subprocess.Popen[str]) -> Value:
+    """What comes of a command that is under way; fails with what it printed should it end before."""
+    deadline = time.monotonic() + 90
+    while not (value := what()):
+        if process.poll() is not None or time.monotonic() > deadline:
+            _kill(process)
+            pytest.fail(f"nothing came of {process.args!r}:\n{process.communicate()[0]}")
+        time.sleep(0.1)
+    return value
