@@ -121,4 +121,5 @@ $(READY): requirements.lock
 	  '/^Collecting /{n++; if (n % 10 == 1) printf "· installing into .venv: %d of about %d packages\n", n, total; fflush()} \
 	   /^Installing collected/{print "· unpacking"; fflush()}' || { \
 	  tail -n 5 $$log >&2; echo "error: installing requirements.lock failed (see above and $$log): is a package index reachable?" >&2; exit 2; }
+	@echo "$(CURDIR)" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/openenv-loadtest.pth"
 	@touch $@

@@ -6,21 +6,37 @@ Ends with 0 where every session went well, 1 where some did not, 2 for bad input
 import argparse
 import asyncio
 import json
+import os
+import re
+import shutil
 import sys
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from .models import BenchmarkAction
-from .sessions import Plan, run_sessions
-from .table import as_json, as_text
+from .settings import SettingsError
+
+try:
+    from .models import BenchmarkAction
+    from .sessions import Plan, run_sessions
+    from .table import as_json, as_text
+except SettingsError as error:
+    # Importing the models reads a setting.
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(2)
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""A token of RFC 9110."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmark_env", description=(__doc__ or "").partition(": ")[2]
+        prog="python -m benchmark_env",
+        description="Open sessions at once against a running server, and say who answered which.",
+        epilog="Ends with 0 where every session went well, 1 where some did not, 2 for bad input and 130 "
+        "after Ctrl-C.",
     )
     parser.add_argument(
         "--url", type=_url, required=True, help="the server: http://, https://, ws:// or wss://"
@@ -48,10 +64,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("interrupted: all sessions are closed", file=sys.stderr)
         return 130
     if options.json:
-        print(json.dumps(as_json(outcome), indent=2, allow_nan=False))
+        _print(json.dumps(as_json(outcome), indent=2, allow_nan=False))
     else:
-        print(as_text(outcome))
+        _print(as_text(outcome, shutil.get_terminal_size().columns if sys.stdout.isatty() else None))
     return 1 if outcome.failed else 0
+
+
+def _print(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # Whoever reads has read enough, as `head` does. Python flushes once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _url(text: str) -> str:
@@ -85,10 +109,17 @@ def _wait(text: str) -> float:
 
 
 def _header(text: str) -> tuple[str, str]:
-    name, colon, value = text.partition(":")
-    if not colon or not name.strip() or not value.strip() or not text.isprintable():
+    # The errors do not quote it: a header may hold a password.
+    name, colon, value = (part.strip() for part in text.partition(":"))
+    if not colon or not name or not value:
         raise argparse.ArgumentTypeError("a header is given as NAME:VALUE")
-    return name.strip(), value.strip()
+    if not _HEADER_NAME.fullmatch(name):
+        raise argparse.ArgumentTypeError(
+            "the name of a header is of ASCII letters, digits and !#$%&'*+-.^_`|~"
+        )
+    if not value.isascii() or not value.isprintable():
+        raise argparse.ArgumentTypeError("the value of a header is of printable ASCII characters")
+    return name, value
 
 
 if __name__ == "__main__":

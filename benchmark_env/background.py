@@ -47,14 +47,21 @@ if hasattr(os, "register_at_fork"):
 class Reply(Coroutine[Any, Any, T], Generic[T]):
     """What is on its way: await it, or use it as if it were the result, which then waits for it.
 
-    The operation goes on in either case, and when neither is done.
+    The operation goes on in either case, and when neither is done; an error that nobody can get any more is
+    logged then, as asyncio does it.
     """
 
     def __init__(self, future: "Future[T]") -> None:
+        self._asked_for = False
         self._future = future
         self._awaiting: Coroutine[Any, Any, T] | None = None
 
+    def __del__(self) -> None:
+        if not self._asked_for:
+            self._future.add_done_callback(_report_error)
+
     async def _arrival(self) -> T:
+        self._asked_for = True
         return await asyncio.wrap_future(self._future)
 
     def __await__(self) -> Generator[Any, None, T]:
@@ -85,7 +92,15 @@ class Reply(Coroutine[Any, Any, T], Generic[T]):
 
     def result(self) -> T:
         """Wait for it, holding up the calling thread."""
+        self._asked_for = True
         return wait_for(self._future)
+
+
+def _report_error(future: "Future[Any]") -> None:
+    if not future.cancelled() and (error := future.exception()):
+        _background.loop().call_exception_handler(
+            {"message": "An operation failed, and nobody awaited it", "exception": error}
+        )
 
 
 def carry_out(work: Callable[[], Coroutine[Any, Any, T]], reply: type[Reply[T]] = Reply) -> Any:

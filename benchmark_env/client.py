@@ -151,6 +151,15 @@ class BenchmarkEnv(EnvClient[BenchmarkAction, BenchmarkObservation, State]):
             if provider is not None:
                 await in_thread(self._stop_provider)
 
+    async def _receive(self) -> dict[str, Any]:
+        answer: dict[str, Any] = await super()._receive()
+        match answer:
+            case {"type": "error", "data": {"errors": [{"loc": [*place], "msg": str(why)}, *_]} as data}:
+                # OpenEnv raises the message only.
+                field = ".".join(map(str, place))
+                data["message"] = f"{data.get('message')}: {field}: {why}"
+        return answer
+
     async def _send_and_receive(self, message: dict[str, Any]) -> dict[str, Any]:
         async with self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
             patience = self._message_timeout

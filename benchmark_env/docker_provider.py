@@ -1,9 +1,13 @@
 """The container that `BenchmarkEnv.from_docker_image` starts."""
 
 import atexit
+import os
+import shutil
 import subprocess
+import sys
 import threading
 import time
+from collections.abc import Mapping
 from typing import Final
 from uuid import uuid4
 
@@ -15,6 +19,11 @@ CONTAINER_PORT: Final = 8000
 READY_SECONDS: Final = 120.0
 STOP_SECONDS: Final = 5
 """What a server may take to end what is in flight before it is killed."""
+HINTS: Final = {
+    "unable to find image": "Is the image built? See benchmark_env/README.md.",
+    "connect to the docker": "Does a Docker engine run, and is DOCKER_HOST right where it is set?",
+}
+"""What to look at, by what docker says."""
 
 
 class DockerProvider(ContainerProvider):
@@ -47,12 +56,10 @@ class DockerProvider(ContainerProvider):
         `wait_for_ready`. Raises RuntimeError where Docker cannot start it.
         """
         self._ready_seconds = wait_timeout
-        settings = [f"--env={name}={value}" for name, value in (env_vars or {}).items()]
-        publish = f"--publish=127.0.0.1:{port or ''}:{CONTAINER_PORT}"
-        self._run([f"--name={self._name}", f"--label={LABEL}", publish, *settings, image])
+        self._run(image, f"--publish=127.0.0.1:{port or ''}:{CONTAINER_PORT}", env_vars or {})
         address = _docker("port", self._name, f"{CONTAINER_PORT}/tcp").stdout.split()
         if not address:
-            raise RuntimeError(f"{image}: the container ended at once:\n{self._last_words()}")
+            raise RuntimeError(f"{image}: the container ended at once{self._how_it_ended()}")
         return f"http://{address[0]}"
 
     def wait_for_ready(self, base_url: str, timeout_s: float | None = None) -> None:
@@ -71,7 +78,7 @@ class DockerProvider(ContainerProvider):
                     pass
                 if self._ended.wait(0.1) or not self._is_running():
                     raise RuntimeError(
-                        f"the container {self._name} ended before it was ready:\n{self._last_words()}"
+                        f"the container {self._name} ended before it was ready{self._how_it_ended()}"
                     )
         raise TimeoutError(
             f"the container {self._name} was not ready after {seconds:g} s; allow more with wait_timeout=…\n"
@@ -87,20 +94,43 @@ class DockerProvider(ContainerProvider):
             if self._docker_run.poll() is None:
                 self._docker_run.terminate()
                 self._docker_run.wait()
-            _docker("stop", "-t", str(STOP_SECONDS), self._name)
+            started = self._docker_run.returncode == 0
+            if started:
+                _docker("stop", "-t", str(STOP_SECONDS), self._name)
+            # Also where it did not start: docker keeps what it made before it failed.
             removal = _docker("rm", "--force", "--volumes", self._name)
-            if removal.returncode and "No such container" not in removal.stderr:
+            if started and removal.returncode and "No such container" not in removal.stderr:
                 raise RuntimeError(f"the container {self._name} is still there: {removal.stderr.strip()}")
             self._removed = True
-            atexit.unregister(self.stop_container)
+            atexit.unregister(self._stop_at_exit)
 
-    def _run(self, arguments: list[str]) -> None:
+    def _stop_at_exit(self) -> None:
+        try:
+            self.stop_container()
+        except (OSError, RuntimeError) as error:
+            print(error, file=sys.stderr)
+
+    def _run(self, image: str, publish: str, env_vars: Mapping[str, str]) -> None:
         with self._lock:
             if self._ended.is_set():
                 raise RuntimeError("stopped before it started")
             try:
                 self._docker_run = subprocess.Popen(
-                    ["docker", "run", "--detach", *arguments],
+                    [
+                        # `env` is not to say which docker is meant.
+                        shutil.which("docker") or "docker",
+                        "run",
+                        "--detach",
+                        # Without it a server told to stop while it starts does not listen.
+                        "--init",
+                        f"--name={self._name}",
+                        f"--label={LABEL}",
+                        publish,
+                        # Their values are none of the business of whoever lists processes.
+                        *(f"--env={name}" for name in env_vars),
+                        image,
+                    ],
+                    env={**os.environ, **{name: str(value) for name, value in env_vars.items()}},
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
                     text=True,
@@ -112,20 +142,23 @@ class DockerProvider(ContainerProvider):
                     f"docker cannot be run ({error.strerror}): install it, or connect with base_url=… to a "
                     "server that runs already"
                 ) from None
-            atexit.register(self.stop_container)
+            atexit.register(self._stop_at_exit)
         _, errors = self._docker_run.communicate()
         if self._docker_run.returncode:
-            raise RuntimeError(
-                f"docker run {' '.join(arguments)} failed: {errors.strip()}\n"
-                "Is the image built, and does a Docker engine run? See benchmark_env/README.md."
-            )
+            self.stop_container()
+            hints = [f"\n{hint}" for said, hint in HINTS.items() if said in errors.lower()]
+            raise RuntimeError(f"docker run {image} failed: {errors.strip()}{''.join(hints)}")
 
     def _is_running(self) -> bool:
         return _docker("inspect", "--format", "{{.State.Running}}", self._name).stdout.strip() == "true"
 
+    def _how_it_ended(self) -> str:
+        code = _docker("inspect", "--format", "{{.State.ExitCode}}", self._name).stdout.strip()
+        return f", with exit code {code or 'unknown'}:\n{self._last_words()}"
+
     def _last_words(self) -> str:
         logs = _docker("logs", "--tail", "20", self._name)
-        return (logs.stdout + logs.stderr).strip()
+        return (logs.stdout + logs.stderr).strip() or "(it printed nothing)"
 
 
 def _docker(*arguments: str) -> "subprocess.CompletedProcess[str]":

@@ -37,5 +37,9 @@ class BenchmarkObservation(Observation):
     host_url: str = Field(description="URL of the server that answered")
     pid: int = Field(description="Process ID of the worker that answered")
     session_hash: str = Field(description="16 hex digits that identify the session")
-    waited_seconds: float = Field(description="Seconds waited, as measured by the server")
-    timestamp: float = Field(description="Unix time at which the observation was made, in seconds")
+    waited_seconds: float = Field(
+        allow_inf_nan=False, description="Seconds waited, as measured by the server"
+    )
+    timestamp: float = Field(
+        allow_inf_nan=False, description="Unix time at which the observation was made, in seconds"
+    )

@@ -5,7 +5,9 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Final, Literal, Protocol
+from urllib.parse import urlsplit
 
 import httpx
 from pydantic import ValidationError
@@ -123,6 +125,7 @@ async def run_sessions(plan: Plan) -> Outcome:
         headers=plan.headers,
         timeout=httpx.Timeout(ANSWER_SECONDS + plan.wait_s, connect=CONNECT_SECONDS),
         limits=httpx.Limits(max_connections=None),
+        mounts=_without_proxy(plan.url),
     ) as http:
         sessions = [_session(plan, number, http) for number in range(1, plan.sessions + 1)]
         try:
@@ -238,8 +241,8 @@ class _RunningSession:
     async def _attempt(self, work: Callable[[], Awaitable[None]]) -> bool:
         try:
             await work()
-        except (ValidationError, KeyError, TypeError, ValueError) as error:
-            self._error = f"the server does not answer as a Benchmark environment does: {_brief(error)}"
+        except (ValidationError, AttributeError, KeyError, TypeError, ValueError) as error:
+            self._error = f"the server does not answer as a Benchmark environment does: {_unlike(error)}"
         except (OSError, RuntimeError, httpx.HTTPError, EOFError) as error:
             self._error = _brief(error)
         except Exception as error:  # websockets has a family of its own
@@ -251,6 +254,24 @@ def _session(plan: Plan, number: int, http: httpx.AsyncClient) -> _RunningSessio
     if plan.transport == "http":
         return _RunningSession(number, _Http(plan, http), connects=False)
     return _RunningSession(number, _WebSocket(plan), connects=True)
+
+
+def _without_proxy(url: str) -> dict[str, None]:
+    """Mounts for httpx: a proxy cannot reach this machine's loopback, and websockets does not ask it to."""
+    host = urlsplit(url).hostname or ""
+    try:
+        loopback = host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    return {f"all://[{host}]" if ":" in host else f"all://{host}": None} if loopback else {}
+
+
+def _unlike(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"no {error.args[0]} in the answer"
+    if isinstance(error, AttributeError | TypeError):
+        return "its answer has another form"
+    return _brief(error)
 
 
 def _brief(error: Exception) -> str:

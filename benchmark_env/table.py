@@ -1,16 +1,28 @@
 """The outcome of sessions as a table for people and as JSON for programs."""
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
-from .sessions import Outcome, Session, WorkerShare
+from .sessions import Outcome, Session, Transport, WorkerShare
 
 TRANSPORTS = {"ws": "WebSocket", "http": "HTTP"}
+SESSION_HEADS: Final = (
+    *("session", "host", "pid", "hash", "steps", "waited"),
+    *("connect", "reset", "step mean", "step max"),
+)
+LEFT_OUT_FIRST: Final = ("step max", "waited", "steps", "hash", "connect")
+"""Columns that a narrow terminal goes without, in this order."""
+LONGEST_HOST: Final = 64
+SHORTEST_HOST: Final = 12
+_GAP = "  "
 
 
-def as_text(outcome: Outcome) -> str:
-    """Sessions, workers, and a sentence on how evenly it spread."""
+def as_text(outcome: Outcome, width: int | None = None) -> str:
+    """Sessions, workers, and a sentence on how evenly it spread.
+
+    The tables keep to `width` characters where it is given: columns are left out, and hosts cut.
+    """
     plan = outcome.plan
     asked = (
         f"{_counted(plan.sessions, 'session')} of {_counted(plan.steps, 'step')}, {plan.wait_s:g} s wait each"
@@ -18,28 +30,9 @@ def as_text(outcome: Outcome) -> str:
     parts = [f"{asked}, over {TRANSPORTS[plan.transport]} at {_printable(plan.url)}"]
     if answered := [session for session in outcome.sessions if session.answers]:
         parts.append(
-            _table(
-                (
-                    "session",
-                    "host",
-                    "pid",
-                    "hash",
-                    "steps",
-                    "waited",
-                    "connect",
-                    "reset",
-                    "step mean",
-                    "step max",
-                ),
-                [_session_row(session) for session in answered],
-            )
+            _table([dict(zip(SESSION_HEADS, _session_row(each), strict=True)) for each in answered], width)
         )
-        parts.append(
-            _table(
-                ("host", "pid", "sessions", "steps", "share"),
-                [_worker_row(each) for each in outcome.shares()],
-            )
-        )
+        parts.append(_table([_worker_row(each, plan.transport) for each in outcome.shares()], width))
     parts.append("\n".join([*_failures(outcome), _evenness(outcome), _summary(outcome)]))
     return "\n\n".join(parts)
 
@@ -95,7 +88,7 @@ def _session_row(session: Session) -> tuple[str, ...]:
     waited = sum(step.waited_s for step in session.steps)
     return (
         str(session.number),
-        _one_or_many({host for host, _ in session.workers}, "hosts"),
+        _short(_one_or_many({host for host, _ in session.workers}, "hosts")),
         _one_or_many({str(pid) for _, pid in session.workers}, "pids"),
         _one_or_many(set(session.session_hashes), "hashes"),
         str(len(steps)),
@@ -107,9 +100,17 @@ def _session_row(session: Session) -> tuple[str, ...]:
     )
 
 
-def _worker_row(each: WorkerShare) -> tuple[str, ...]:
+def _worker_row(each: WorkerShare, transport: Transport) -> dict[str, str]:
     host, pid = each.worker
-    return host, str(pid), str(each.sessions), str(each.steps), f"{each.share:.0%}"
+    # Over HTTP many workers answer the same session.
+    sessions = {"sessions": str(each.sessions)} if transport == "ws" else {}
+    return {
+        "host": _short(host),
+        "pid": str(pid),
+        **sessions,
+        "steps": str(each.steps),
+        "share": f"{each.share:.0%}",
+    }
 
 
 def _failures(outcome: Outcome) -> list[str]:
@@ -126,7 +127,10 @@ def _evenness(outcome: Outcome) -> str:
         return "Nobody answered."
     what = "steps" if outcome.plan.transport == "http" else "sessions"
     workers = _counted(len(outcome.shares()), "worker")
-    return f"Jain's index of {what} over the {workers} that answered: {jain:.3f} (1 is even)."
+    return (
+        f"Jain's index of {what} over the {workers} that answered: {jain:.3f} (1 is even).\n"
+        "Workers that got nothing are not seen from here."
+    )
 
 
 def _summary(outcome: Outcome) -> str:
@@ -135,16 +139,50 @@ def _summary(outcome: Outcome) -> str:
     return f"{done} of {_counted(asked, 'step')} answered in {outcome.duration_s:.2f} s."
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    rows = [[_printable(cell) for cell in row] for row in rows]
-    widths = [max(len(cell) for cell in column) for column in zip(heads, *rows, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if head in {"host", "hash"} else cell.rjust(width)
-            for head, cell, width in zip(heads, row, widths, strict=True)
-        ).rstrip()
-        for row in (heads, *rows)
-    )
+def _table(rows: Sequence[Mapping[str, str]], most: int | None) -> str:
+    columns = {
+        head: [_cut(_printable(cell), LONGEST_HOST) for cell in (head, *(row[head] for row in rows))]
+        for head in rows[0]
+    }
+    if most is not None:
+        _fit(columns, most)
+    aligned = [
+        [
+            cell.ljust(_width(cells)) if head in {"host", "hash"} else cell.rjust(_width(cells))
+            for cell in cells
+        ]
+        for head, cells in columns.items()
+    ]
+    return "\n".join(_GAP.join(line).rstrip() for line in zip(*aligned, strict=True))
+
+
+def _fit(columns: dict[str, list[str]], most: int) -> None:
+    def excess() -> int:
+        return sum(map(_width, columns.values())) + len(_GAP) * (len(columns) - 1) - most
+
+    for head in LEFT_OUT_FIRST:
+        if excess() <= 0:
+            return
+        columns.pop(head, None)
+    hosts = columns["host"]
+    if excess() > 0:
+        columns["host"] = [_cut(host, max(_width(hosts) - excess(), SHORTEST_HOST)) for host in hosts]
+
+
+def _width(cells: Sequence[str]) -> int:
+    return max(map(len, cells))
+
+
+def _cut(text: str, most: int) -> str:
+    # Of a host the end holds the port.
+    if len(text) <= most:
+        return text
+    end = most // 2
+    return f"{text[: most - end - 1]}…{text[-end:]}"
+
+
+def _short(host: str) -> str:
+    return host.removeprefix("http://")
 
 
 def _one_or_many(values: set[str], noun: str) -> str:

@@ -6,12 +6,19 @@
 
 import argparse
 import os
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from openenv.core.env_server.http_server import create_app
 from openenv.core.env_server.types import ConcurrencyConfig
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+
+DIRECTORY = Path(__file__).resolve().parent.parent
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(DIRECTORY))
 
 if TYPE_CHECKING or "." in (__package__ or ""):
     from ..models import BenchmarkAction, BenchmarkObservation
@@ -29,6 +36,8 @@ else:
 
 def build(settings: Settings) -> FastAPI:
     """The application for these settings; its `state.lifecycle` lets a worker drain it before it stops."""
+    # The page takes its description from there, and finds it by itself in the container only.
+    os.environ.setdefault("ENV_README_PATH", str(DIRECTORY / "README.md"))
     app: FastAPI = create_app(
         BenchmarkEnvironment,
         BenchmarkAction,
@@ -69,7 +78,7 @@ def main() -> None:
     args = parser.parse_args()
     settings = Settings.from_environ(os.environ)
     uvicorn.run(
-        f"{__package__}.app:app",
+        f"{__package__ or 'server'}.app:app",
         host=args.host,
         port=args.port,
         reload=args.reload,

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import os
 import threading
 from multiprocessing import get_context
@@ -6,6 +7,8 @@ from multiprocessing import get_context
 import pytest
 
 from benchmark_env.background import Reply, block, carry_out, in_thread
+
+from .conftest import eventually
 
 
 async def double(number: int, seconds: float = 0.0) -> int:
@@ -61,6 +64,39 @@ def test_what_nobody_awaits_is_done_all_the_same() -> None:
     asyncio.run(caller())
 
     assert done.wait(5)
+
+
+@pytest.mark.parametrize(("fails_after", "kept_for"), [(0.0, 0.2), (0.2, 0.0)], ids=["kept", "dropped"])
+def test_an_error_that_nobody_awaits_is_logged(
+    fails_after: float, kept_for: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail_later() -> None:
+        await asyncio.sleep(fails_after)
+        await fail()
+
+    async def caller() -> None:
+        reply = carry_out(fail_later)
+        await asyncio.sleep(kept_for)
+        del reply
+
+    asyncio.run(caller())
+
+    assert eventually(lambda: "nobody awaited it" in caplog.text)
+    assert "LookupError: nothing there" in caplog.text
+
+
+def test_an_error_that_was_awaited_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def caller() -> None:
+        with pytest.raises(LookupError):
+            await carry_out(fail)
+        with pytest.raises(LookupError):
+            carry_out(fail).result()
+
+    asyncio.run(caller())
+    gc.collect()
+    block(lambda: double(1))
+
+    assert not caplog.records
 
 
 def test_an_error_reaches_whoever_awaits() -> None:

@@ -1,8 +1,10 @@
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -99,3 +101,18 @@ def test_the_file_checks_itself() -> None:
 
     checked = [line.partition(":")[0] for line in done.stdout.splitlines()]
     assert checked == ["reset", "step", "step", "state", "identity", "all checks passed"]
+
+
+@pytest.mark.parametrize("options", [[], ["-O"]])
+def test_the_check_fails_where_the_environment_is_wrong(options: list[str], tmp_path: Path) -> None:
+    copy = tmp_path / "wrong"
+    shutil.copytree(ROOT / "benchmark_env", copy, ignore=shutil.ignore_patterns("__pycache__"))
+    environment = copy / "server" / "benchmark_environment.py"
+    environment.write_text(environment.read_text().replace("_step_count += 1", "_step_count += 2"))
+
+    done = subprocess.run(
+        [sys.executable, *options, environment], capture_output=True, text=True, check=False, timeout=120
+    )
+
+    assert done.returncode == 1
+    assert "all checks passed" not in done.stdout

@@ -179,6 +179,15 @@ def test_giving_up_on_a_step_leaves_a_client_that_works(env: BenchmarkEnv) -> No
     assert env.step(BenchmarkAction()).observation.metadata == {"step_count": 1}
 
 
+@pytest.mark.servers
+def test_the_error_for_a_bad_action_names_the_field(serve: Callable[..., Server]) -> None:
+    strict = serve(MAX_WAIT_SECONDS=1)
+    with BenchmarkEnv(base_url=strict.url) as env:
+        with pytest.raises(RuntimeError, match="Invalid message: wait_seconds: Input should be less than"):
+            env.step(BenchmarkAction(wait_seconds=2))
+        assert env.step(BenchmarkAction()).observation.metadata == {"step_count": 1}
+
+
 def test_a_server_that_is_not_there_is_named() -> None:
     with pytest.raises(ConnectionError, match=r"Failed to connect to ws://127\.0\.0\.1:1/ws"):
         BenchmarkEnv(base_url="http://127.0.0.1:1").reset()

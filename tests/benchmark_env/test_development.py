@@ -35,7 +35,18 @@ def test_uvicorn_with_reload_serves_changed_code(serve: Callable[..., Server], t
     assert eventually(is_reloaded, seconds=40)
 
 
-def test_the_module_serves_by_itself(serve: Callable[..., Server]) -> None:
-    server = serve("--port", "{port}", command=(sys.executable, "-m", "benchmark_env.server.app"))
+@pytest.mark.parametrize(
+    ("how", "directory"),
+    [
+        (("-m", "benchmark_env.server.app"), ROOT),
+        (("-m", "server.app"), ROOT / "benchmark_env"),
+        (("server/app.py",), ROOT / "benchmark_env"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_the_module_serves_by_itself(
+    serve: Callable[..., Server], how: tuple[str, ...], directory: Path
+) -> None:
+    server = serve("--port", "{port}", command=(sys.executable, *how), cwd=directory)
     with server.connect() as session:
         assert step(session)["host_url"] == server.url

@@ -2,18 +2,25 @@
 
 import asyncio
 import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 
 from benchmark_env import BenchmarkAction, BenchmarkEnv
 from benchmark_env.docker_provider import DockerProvider
 
-from .conftest import ROOT, containers, docker, eventually
+from .conftest import ROOT, containers, docker, environ_with, eventually
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
+
+NO_ENGINE = "unix:///nonexistent"
+SECRET = "hf_secret"
 
 
 def container_of(env: BenchmarkEnv) -> str:
@@ -26,6 +33,7 @@ def test_plain_synchronous_code_starts_steps_and_removes_a_container(image: str)
     name = container_of(env)
     try:
         ports = docker("port", name)
+        init = docker("inspect", name, "--format", "{{.HostConfig.Init}}")
         first = env.reset()
         step = env.step(BenchmarkAction(wait_seconds=0.1))
         hostname = docker("exec", name, "hostname")
@@ -34,6 +42,7 @@ def test_plain_synchronous_code_starts_steps_and_removes_a_container(image: str)
         env.close()
 
     assert ports.startswith("8000/tcp -> 127.0.0.1:")
+    assert init == "true"
     assert step.observation.host_url == f"http://{hostname}:8000"
     assert step.observation.waited_seconds >= 0.1
     assert step.reward == 1 / 1.1
@@ -86,6 +95,21 @@ def test_a_container_that_ends_at_once_says_why(image: str) -> None:
     assert not containers() - before
 
 
+def test_a_container_that_ends_without_a_word_is_told_by_its_exit_code(silent_image: str) -> None:
+    with pytest.raises(RuntimeError, match=r"with exit code 3:\n\(it printed nothing\)"):
+        BenchmarkEnv.from_docker_image(silent_image)
+
+
+@pytest.fixture
+def silent_image(image: str) -> Iterator[str]:
+    name = "benchmark-env-silent"
+    container = docker("create", image)
+    docker("commit", "--change", 'CMD ["sh", "-c", "exit 3"]', container, name)
+    docker("rm", container)
+    yield name
+    docker("rmi", name)
+
+
 def test_a_container_that_is_not_ready_in_time_is_removed(image: str) -> None:
     before = containers()
     with pytest.raises(TimeoutError, match=r"not ready after 0\.05 s; allow more with wait_timeout"):
@@ -107,3 +131,69 @@ def test_without_docker_the_way_out_is_named(tmp_path: Path, monkeypatch: pytest
 
     with pytest.raises(RuntimeError, match=r"docker cannot be run \(No such file.*connect with base_url"):
         BenchmarkEnv.from_docker_image("any")
+
+
+def test_without_an_engine_that_is_the_error_and_nothing_follows() -> None:
+    code = (
+        "from benchmark_env import BenchmarkEnv\n"
+        f"BenchmarkEnv.from_docker_image('any', env_vars={{'TOKEN': {SECRET!r}}})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=environ_with(DOCKER_HOST=NO_ENGINE),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+    *_, error, hint = done.stderr.strip().splitlines()
+    assert done.returncode == 1
+    assert "RuntimeError: docker run any failed: " in done.stderr
+    assert hint.startswith("Does a Docker engine run"), (error, hint)
+    assert "still there" not in done.stderr
+    assert "atexit" not in done.stderr
+    assert SECRET not in error
+
+
+def test_a_container_that_cannot_be_removed_at_the_end_is_named_in_a_line(image: str) -> None:
+    code = (
+        "import os\n"
+        "from benchmark_env import BenchmarkEnv\n"
+        f"env = BenchmarkEnv.from_docker_image({image!r}, env_vars={{'WORKERS': '1'}})\n"
+        f"os.environ['DOCKER_HOST'] = {NO_ENGINE!r}\n"
+    )
+    before = containers()
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    (left,) = containers() - before
+    docker("rm", "--force", left)
+
+    assert done.returncode == 0
+    assert done.stderr.startswith(f"the container {left} is still there: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_an_image_that_is_not_there_is_named_with_what_to_do() -> None:
+    with pytest.raises(RuntimeError, match=r"docker run no-such:image failed: (?s:.*)Is the image built\?"):
+        BenchmarkEnv.from_docker_image("no-such:image", env_vars={"TOKEN": SECRET})
+
+
+def test_values_of_variables_are_not_seen_among_the_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = DockerProvider()
+    with socket.create_server(("127.0.0.1", 0)) as deaf, ThreadPoolExecutor() as threads:
+        monkeypatch.setenv("DOCKER_HOST", "tcp://{}:{}".format(*deaf.getsockname()))
+        starting = threads.submit(provider.start_container, "any", env_vars={"TOKEN": SECRET})
+        assert eventually(lambda: bool(docker_runs()))
+        (command,) = docker_runs()
+        deaf.close()
+        provider.stop_container()
+        with pytest.raises(RuntimeError, match="docker run any failed"):
+            starting.result(timeout=60)
+
+    assert "--env=TOKEN" in command
+    assert SECRET not in str(command)
+
+
+def docker_runs() -> list[list[str]]:
+    children = psutil.Process().children()
+    return [command for each in children if "run" in (command := each.cmdline())]

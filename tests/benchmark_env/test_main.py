@@ -8,7 +8,7 @@ import pytest
 
 from benchmark_env.__main__ import main
 
-from .conftest import ROOT, Server, eventually, step
+from .conftest import ROOT, Server, environ_with, eventually, step
 
 
 @pytest.mark.servers
@@ -18,7 +18,7 @@ def test_a_run_prints_its_table_and_ends_with_0(server: Server, capsys: pytest.C
 
     assert code == 0
     assert "6 of 6 steps answered" in printed
-    assert printed.count(server.url) >= 4
+    assert printed.count(server.url.removeprefix("http://")) >= 5
 
 
 @pytest.mark.servers
@@ -54,6 +54,11 @@ def test_a_failed_session_ends_it_with_1(capsys: pytest.CaptureFixture[str]) -> 
         (["--url", "http://host", "--wait", "nan"], "'nan': Input should be a finite number"),
         (["--url", "http://host", "--transport", "udp"], "'udp'"),
         (["--url", "http://host", "--header", "Authorization"], "a header is given as NAME:VALUE"),
+        (["--url", "http://host", "--header", "X: "], "a header is given as NAME:VALUE"),
+        (["--url", "http://host", "--header", "X Y: secret"], "the name of a header is of ASCII letters"),
+        (["--url", "http://host", "--header", "X\nZ: secret"], "the name of a header is of ASCII letters"),
+        (["--url", "http://host", "--header", "X: secrét"], "the value of a header is of printable ASCII"),
+        (["--url", "http://host", "--header", "X: secret\nY: 1"], "the value of a header is of printable"),
     ],
 )
 def test_bad_input_is_named_and_ends_it_with_2(
@@ -62,8 +67,39 @@ def test_bad_input_is_named_and_ends_it_with_2(
     with pytest.raises(SystemExit) as ended:
         main(arguments)
 
+    printed = capsys.readouterr().err
     assert ended.value.code == 2
-    assert message in capsys.readouterr().err
+    assert message in printed
+    assert "secr" not in printed
+
+
+def test_a_bad_setting_is_named_and_ends_it_with_2() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmark_env", "--help"],
+        cwd=ROOT,
+        env=environ_with(MAX_WAIT_SECONDS="abc"),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+    assert done.returncode == 2
+    assert done.stderr == "error: MAX_WAIT_SECONDS=abc: must be a number of seconds of at least 0\n"
+
+
+def test_a_reader_that_has_read_enough_is_no_error() -> None:
+    command = [sys.executable, "-m", "benchmark_env", "--url", "http://127.0.0.1:1", "--sessions", "1"]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        errors = process.stderr.read()
+
+    assert errors == ""
+    assert process.returncode == 1
 
 
 @pytest.mark.servers

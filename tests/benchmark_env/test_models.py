@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from benchmark_env.models import MAX_WAIT_SECONDS, BenchmarkAction
+from benchmark_env.models import MAX_WAIT_SECONDS, BenchmarkAction, BenchmarkObservation
 
 
 @pytest.mark.parametrize("seconds", [0, 1, 0.25, MAX_WAIT_SECONDS])
@@ -35,3 +35,10 @@ def test_the_schema_tells_the_bounds() -> None:
     wait = BenchmarkAction.model_json_schema()["properties"]["wait_seconds"]
 
     assert (wait["minimum"], wait["maximum"], wait["default"]) == (0.0, MAX_WAIT_SECONDS, 0.0)
+
+
+@pytest.mark.parametrize("field", ["waited_seconds", "timestamp"])
+def test_an_observation_rejects_times_that_are_no_numbers(field: str) -> None:
+    seen = {"host_url": "", "pid": 1, "session_hash": "", "waited_seconds": 0.0, "timestamp": 0.0}
+    with pytest.raises(ValidationError, match=field):
+        BenchmarkObservation.model_validate({**seen, field: math.nan})

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -228,6 +229,14 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
     assert done.returncode == 0, done.stderr
     return target
+
+
+def test_what_the_manifest_names_is_installed_with_it(installed: Path) -> None:
+    manifest = (installed / "benchmark_env" / "openenv.yaml").read_text()
+    named = re.findall(r"^ *(?:probe_path|dockerfile): (.+)$", manifest, re.MULTILINE)
+
+    assert len(named) == 2
+    assert [path for path in named if not (installed / "benchmark_env" / path).exists()] == []
 
 
 def discovered(installed: Path, code: str, cwd: Path) -> str:

@@ -1,9 +1,16 @@
 import asyncio
+import json
+import re
 import subprocess
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from websockets.sync.server import ServerConnection, serve
 
 from benchmark_env.sessions import Answer, Outcome, Plan, Session, Transport, run_sessions
 
@@ -102,6 +109,91 @@ def test_without_a_server_every_session_says_so(transport: Transport, message: s
 
     assert [(session.error or "").startswith(message) for session in outcome.sessions] == [True, True]
     assert outcome.jain() is None
+
+
+OBSERVATION = {"host_url": "http://a", "pid": 1, "session_hash": "0", "waited_seconds": 0.0, "timestamp": 0.0}
+"""An observation as it should be."""
+
+
+@contextmanager
+def answering(text: str, transport: Transport) -> Iterator[str]:
+    """The URL of a server that gives one answer to everything."""
+
+    def over_websocket(connection: ServerConnection) -> None:
+        for _ in connection:
+            connection.send(text)
+
+    class OverHttp(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(HTTPStatus.OK)
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_: object) -> None:
+            """Tests are quiet."""
+
+    if transport == "ws":
+        with (
+            serve(over_websocket, "127.0.0.1", 0) as server,
+            in_background(server.serve_forever, server.shutdown),
+        ):
+            yield "http://{}:{}".format(*server.socket.getsockname())
+    else:
+        with (
+            ThreadingHTTPServer(("127.0.0.1", 0), OverHttp) as http,
+            in_background(http.serve_forever, http.shutdown),
+        ):
+            yield f"http://127.0.0.1:{http.server_port}"
+
+
+@contextmanager
+def in_background(work: Callable[[], None], end: Callable[[], None]) -> Iterator[None]:
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        end()
+        thread.join()
+
+
+@pytest.mark.parametrize("transport", ["ws", "http"])
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ([1, 2], "its answer has another form"),
+        ({"data": None}, "in the answer|its answer has another form"),
+        ({"data": {}}, "no observation in the answer"),
+        ({"observation": [1], "data": {"observation": [1]}}, "its answer has another form"),
+        (
+            {"observation": OBSERVATION | {"waited_seconds": float("nan")},
+             "data": {"observation": OBSERVATION | {"waited_seconds": float("nan")}}},
+            "waited_seconds Input should be a finite number",
+        ),
+    ],
+    ids=["a list", "null", "nothing", "another list", "no number"],
+)  # fmt: skip
+def test_a_server_of_another_kind_is_told_apart(answer: object, message: str, transport: Transport) -> None:
+    with answering(json.dumps(answer), transport) as url:
+        outcome = asyncio.run(run_sessions(Plan(url, 1, 1, 0.0, transport)))
+
+    error = outcome.sessions[0].error or ""
+    assert error.startswith("the server does not answer as a Benchmark environment does: ")
+    assert re.search(message, error)
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("transport", ["ws", "http"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_server_on_this_machine_is_reached_without_a_proxy(
+    server: Server, host: str, transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+        monkeypatch.setenv(name.lower(), "http://127.0.0.1:1")
+    outcome = asyncio.run(run_sessions(Plan(server.url.replace("127.0.0.1", host), 1, 1, 0.0, transport)))
+
+    assert not outcome.failed
 
 
 @pytest.fixture(scope="module")

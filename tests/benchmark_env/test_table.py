@@ -1,10 +1,13 @@
 import json
 from typing import Any
 
+import pytest
+
 from benchmark_env.sessions import Answer, Outcome, Plan, Session
 from benchmark_env.table import as_json, as_text
 
 HOST = "http://127.0.0.1:8000"
+SHOWN = "127.0.0.1:8000"
 
 
 def session(number: int, pid: int, *, host: str = HOST, error: str | None = None) -> Session:
@@ -32,14 +35,17 @@ def test_the_table_says_who_answered_which_and_how_long_it_took() -> None:
     heads, first = lines[2], lines[3]
     assert " ".join(heads.split()) == "session host pid hash steps waited connect reset step mean step max"
     assert first.split() == (
-        f"1 {HOST} 71 0000000000000001 2 1.000 s 12.3 ms 4.0 ms 520.0 ms 530.0 ms".split()
+        f"1 {SHOWN} 71 0000000000000001 2 1.000 s 12.3 ms 4.0 ms 520.0 ms 530.0 ms".split()
     )
     assert [line.split() for line in lines[8:10]] == [
-        [HOST, "72", "2", "4", "67%"],
-        [HOST, "71", "1", "2", "33%"],
+        [SHOWN, "72", "2", "4", "67%"],
+        [SHOWN, "71", "1", "2", "33%"],
     ]
-    assert lines[-2] == "Jain's index of sessions over the 2 workers that answered: 0.900 (1 is even)."
-    assert lines[-1] == "6 of 6 steps answered in 1.25 s."
+    assert lines[-3:] == [
+        "Jain's index of sessions over the 2 workers that answered: 0.900 (1 is even).",
+        "Workers that got nothing are not seen from here.",
+        "6 of 6 steps answered in 1.25 s.",
+    ]
 
 
 def test_failures_are_counted_by_reason() -> None:
@@ -59,9 +65,39 @@ def test_control_characters_of_a_server_do_not_reach_the_terminal() -> None:
 
 def test_over_http_a_session_may_have_many_workers() -> None:
     mixed = Session(1, None, (*session(1, 7).answers, *session(2, 8).answers), None)
-    row = as_text(outcome(mixed, transport="http")).splitlines()[3]
+    lines = as_text(outcome(mixed, transport="http")).splitlines()
 
-    assert row.split()[:7] == ["1", HOST, "2", "pids", "2", "hashes", "4"]
+    assert lines[3].split()[:7] == ["1", SHOWN, "2", "pids", "2", "hashes", "4"]
+    assert lines[5].split() == ["host", "pid", "steps", "share"]
+    assert lines[6].split() == [SHOWN, "7", "2", "50%"]
+
+
+@pytest.mark.parametrize(
+    ("width", "heads"),
+    [
+        (110, "session host pid hash steps waited connect reset step mean step max"),
+        (100, "session host pid hash steps waited connect reset step mean"),
+        (80, "session host pid hash connect reset step mean"),
+        (60, "session host pid connect reset step mean"),
+        (50, "session host pid reset step mean"),
+    ],
+)
+def test_a_narrow_terminal_goes_without_some_columns(width: int, heads: str) -> None:
+    lines = as_text(outcome(session(1, 1234567), session(2, 72)), width).splitlines()
+
+    assert " ".join(lines[2].split()) == heads
+    assert max(len(line) for line in lines[2:5] + lines[6:8]) <= width
+
+
+@pytest.mark.parametrize(("width", "longest"), [(None, 64), (60, 30)])
+def test_a_long_host_is_cut_and_keeps_its_port(width: int | None, longest: int) -> None:
+    lines = as_text(outcome(session(1, 71, host=f"http://{'long.' * 50}test:8000")), width).splitlines()
+    host = lines[3].split()[1]
+
+    assert len(host) <= longest
+    assert host.startswith("long.")
+    assert host.endswith("test:8000")
+    assert "…" in host
 
 
 def test_json_says_the_same_in_seconds_and_shares() -> None:

@@ -46,6 +46,10 @@ def test_one_resets_and_steps_by_hand(page: Page, page_server: Server) -> None:
     assert state["step_count"] == 1
 
 
+def test_the_page_says_what_the_environment_is_for(page: Page) -> None:
+    expect(page.locator("body")).to_contain_text("An OpenEnv environment for testing infrastructure")
+
+
 def test_the_environment_itself_is_served_beside_the_page(page_server: Server) -> None:
     with httpx.Client(base_url=page_server.url) as client:
         assert client.get("/health").json() == {"status": "healthy"}
