@@ -24,7 +24,7 @@ help:
 	@echo "  WAIT [0.1]               seconds a step waits: a number, uniform:LOW:HIGH, exponential:MEAN …"
 	@echo "  TRANSPORT [ws]           ws or http"
 	@echo "  ACTION or ACTIONS        what is sent to a server of your own: JSON, or a JSONL file [as its schema says]"
-	@echo "  HEADERS                  for a private server: 'Authorization: Bearer …', or @FILE; never recorded"
+	@echo "  HEADERS                  for a private server: @FILE of lines such as Authorization: Bearer …; never recorded"
 	@echo "  PROCESSES [1] PORT [8000] and more: $(BIN)/python -m loadtests run --help"
 	@echo
 	@echo "Settings of one command only; what each does: $(BIN)/python -m loadtests scaling --help"

@@ -18,6 +18,7 @@ from loadtests.config import (
 )
 from loadtests.errors import LoadTestError
 from loadtests.experiment_config import EXPERIMENT_SETTINGS
+from loadtests.hidden import without_secrets
 from loadtests.settings import add_settings
 from reports.run_directory import RunDirectory, RunDirectoryError
 
@@ -29,7 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return int(options.command(options, console))
     except (LoadTestError, RunDirectoryError) as error:
-        Console(stderr=True, highlight=False).print(f"error: {error}", markup=False, soft_wrap=True)
+        Console(stderr=True, highlight=False).print(
+            f"error: {without_secrets(str(error))}", markup=False, soft_wrap=True
+        )
         return 2
     except KeyboardInterrupt:
         return 130

@@ -45,7 +45,9 @@ class Access:
 
     @cached_property
     def tls_context(self) -> ssl.SSLContext:
-        """For HTTP/1.1; trusts the system's authorities, or those in SSL_CERT_FILE."""
+        """For HTTP/1.1; trusts the system's authorities, or those in SSL_CERT_FILE. Raises LoadTestError."""
+        if (authorities := os.environ.get("SSL_CERT_FILE")) and not Path(authorities).is_file():
+            raise LoadTestError(f"SSL_CERT_FILE={authorities} is no file")
         context = ssl.create_default_context()
         context.set_alpn_protocols(["http/1.1"])
         if not self.verify_tls:
@@ -54,9 +56,13 @@ class Access:
         return context
 
     def environ(self) -> dict[str, str]:
-        """What tells a Locust process of the headers, unseen by others."""
-        lines = [f"{name}: {value}" for name, value in self.headers.items()]
-        return {LOCUST_HEADERS: "\n".join(lines)} if lines else {}
+        """What tells a Locust process, which runs elsewhere, of headers and authorities, unseen by others."""
+        told = {}
+        if self.headers:
+            told[LOCUST_HEADERS] = "\n".join(f"{name}: {value}" for name, value in self.headers.items())
+        if authorities := os.environ.get("SSL_CERT_FILE"):
+            told["SSL_CERT_FILE"] = str(Path(authorities).absolute())
+        return told
 
 
 OPEN = Access()
@@ -88,7 +94,7 @@ def parse_headers(text: str) -> dict[str, str]:
     """
     if text.startswith("@"):
         try:
-            text = Path(text[1:]).expanduser().read_text(encoding="utf-8")
+            text = Path(text[1:]).expanduser().read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             why = getattr(error, "strerror", None) or "it is no text"
             raise LoadTestError(f"{HEADERS}={text} cannot be read: {why}") from None
@@ -106,5 +112,5 @@ def parse_headers(text: str) -> dict[str, str]:
         if name.lower() in map(str.lower, headers):
             raise LoadTestError(f"{HEADERS}: {name} is there twice")
         headers[name] = value
-    hide(headers.values())
+    hide(headers)
     return headers

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from random import choice
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from loadtests.errors import LoadTestError
 from reports.schema import ActionOrder, ActionsJson
 
 Source = Literal["constant", "file", "schema", "tools"]
 
+_LARGEST_BYTES = 32 * 2**20
 LONGEST_WAIT_S = 3600.0
 """What the Benchmark environment waits at most, unless its MAX_WAIT_SECONDS says otherwise."""
 
@@ -72,7 +73,7 @@ def asked_wait(action: Mapping[str, Any]) -> float | None:
 def one_action(text: str) -> Actions:
     """The action that ACTION gives as JSON. Raises LoadTestError."""
     try:
-        action = json.loads(text)
+        action = _parsed(text)
     except (ValueError, RecursionError) as error:
         raise LoadTestError(f"ACTION={text} is not JSON: {error}") from None
     if not isinstance(action, dict):
@@ -84,8 +85,13 @@ def actions_of_file(path: str, order: ActionOrder) -> Actions:
     """The actions of a JSONL file, a JSON object a line. Raises LoadTestError with the line that is none."""
     file = Path(path).expanduser()
     try:
-        changed_at = file.stat().st_mtime_ns
-        values = _read(file, changed_at)
+        status = file.stat()
+        if status.st_size > _LARGEST_BYTES:
+            raise LoadTestError(
+                f"ACTIONS={path} has {status.st_size / 2**20:,.0f} MB, and every load process would hold it: "
+                f"give {_LARGEST_BYTES // 2**20} MB at most, a sample of its lines for instance"
+            )
+        values = _read(file, status.st_mtime_ns)
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is not UTF-8"
         raise LoadTestError(
@@ -102,9 +108,11 @@ def _read(file: Path, _changed_at: int) -> Sequence[Mapping[str, Any]]:
             if not line.strip():
                 continue
             try:
-                action = json.loads(line)
+                action = _parsed(line)
             except (ValueError, RecursionError) as error:
-                raise LoadTestError(f"ACTIONS={file}, line {number} is not JSON: {error}") from None
+                raise LoadTestError(
+                    f"ACTIONS={file}, line {number} is not JSON ({error}): write one object a line"
+                ) from None
             if not isinstance(action, dict):
                 raise LoadTestError(
                     f'ACTIONS={file}, line {number} is not a JSON object such as {{"message": "hello"}}'
@@ -113,3 +121,14 @@ def _read(file: Path, _changed_at: int) -> Sequence[Mapping[str, Any]]:
     if not values:
         raise LoadTestError(f"ACTIONS={file} holds no action: write a JSON object a line")
     return values
+
+
+def _parsed(text: str) -> Any:
+    """JSON that can be sent and recorded: no NaN, and no half of a character."""
+    value = json.loads(text, parse_constant=_refuse)
+    json.dumps(value, ensure_ascii=False).encode()
+    return value
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")

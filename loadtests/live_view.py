@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from loadtests.live_statistics import NOBODY, Snapshot, Worker
+from reports.words import count
 
 _LINE_SECONDS = 2.0
 _MOST_BARS = 16
@@ -75,9 +76,9 @@ class LiveView:
         """`sessions by worker 6/2/0`, `sessions by host 8/8`, or `16 sessions, hosts unknown`."""
         unnamed = snapshot.sessions.get(NOBODY, 0)
         workers = self._workers(snapshot)
-        named = "/".join(str(count) for _, count in workers)
+        named = "/".join(str(number) for _, number in workers)
         if unnamed:
-            also = f"{unnamed} {self._unit}, hosts unknown"
+            also = f"{self._counted(unnamed)}, hosts unknown"
             return f"{self._unit} by {_noun(workers)} {named} and {also}" if named else also
         return f"{self._unit} by {_noun(workers)} {named or '–'}"
 
@@ -117,29 +118,32 @@ class LiveView:
         workers = self._workers(snapshot)
         if unnamed := snapshot.sessions.get(NOBODY, 0):
             workers.append((NOBODY, unnamed))
-        total = sum(count for _, count in workers)
-        most = max((count for _, count in workers), default=0)
+        total = sum(number for _, number in workers)
+        most = max((number for _, number in workers), default=0)
         table = Table.grid(padding=(0, 2))
-        for (host, pid), count in workers[:_MOST_BARS]:
+        for (host, pid), number in workers[:_MOST_BARS]:
             table.add_row(
-                printable(self._title(host, pid, count)),
+                printable(self._title(host, pid, number)),
                 ProgressBar(
                     total=max(most, 1),
-                    completed=count,
+                    completed=number,
                     width=30,
                     complete_style="cyan",
                     finished_style="cyan",
                 ),
-                f"{count} {self._unit}",
-                f"{count / total:.0%}" if total else "",
+                self._counted(number),
+                f"{number / total:.0%}" if total else "",
             )
         if len(workers) > _MOST_BARS:
             table.add_row(Text(f"and {len(workers) - _MOST_BARS} more", style="dim"))
         return table
 
-    def _title(self, host: str, pid: int | None, count: int) -> str:
+    def _counted(self, number: int) -> str:
+        return count(number, self._unit.removesuffix("s"))
+
+    def _title(self, host: str, pid: int | None, number: int) -> str:
         if not host:
-            return "hosts unknown" if count else "no worker seen"
+            return "hosts unknown" if number else "no worker seen"
         name = self._names.get(host, host)
         return name if pid is None else f"{name} pid {pid}"
 

@@ -14,7 +14,8 @@ USER_SETTINGS = (
     Setting(
         "WAIT",
         "0.1",
-        "seconds each step waits: a number, uniform:LOW:HIGH, exponential:MEAN or lognormal:MEDIAN:SIGMA",
+        "seconds each step waits, in the Benchmark environment: a number, uniform:LOW:HIGH, exponential:MEAN "
+        "or lognormal:MEDIAN:SIGMA",
     ),
     Setting("THINK_TIME", "0", "seconds that a user thinks between steps, written like WAIT"),
     Setting("STEPS_PER_EPISODE", "50", "steps before the next reset; 0: one reset only"),

@@ -4,25 +4,29 @@ import logging
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import gevent
+from flask import abort, request
 from locust import events
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from locust.runners import WorkerRunner
 
+from loadtests.access import HEADERS
 from loadtests.batch import Batch
+from loadtests.deployments.url import base_url
 from loadtests.errors import LoadTestError
 from loadtests.garbage import QuietCollector
 from loadtests.locust_options import add_options, parsed_load_options
-from loadtests.openenv_ws import websocket_uri
 from loadtests.recording import Recording
 from loadtests.server_actions import settled
-from loadtests.users import OpenEnvHttpUser, OpenEnvUser, OpenEnvWebSocketUser, http_url
+from loadtests.users import OpenEnvHttpUser, OpenEnvUser, OpenEnvWebSocketUser
 
 __all__ = ["OpenEnvHttpUser", "OpenEnvWebSocketUser"]
 
@@ -42,7 +46,8 @@ def _prepare(environment: Environment, **_: Any) -> None:
     options = environment.parsed_options
     assert options is not None
     try:
-        _use_options(environment, test_begins=options.headless and not options.worker)
+        headers_for = base_url(environment.host, "-H") if environment.host else None
+        _use_options(environment, headers_for, test_begins=options.headless and not options.worker)
     except LoadTestError as error:
         sys.stderr.write(f"error: {error}\n")
         raise SystemExit(2) from None
@@ -50,7 +55,9 @@ def _prepare(environment: Environment, **_: Any) -> None:
         environment.user_classes = [OpenEnvHttpUser if options.transport == "http" else OpenEnvWebSocketUser]
     if options.scenario == "batch" and options.spawn_rate is None:
         options.spawn_rate = options.num_users
-    environment.events.test_start.add_listener(_apply_options)
+    environment.events.test_start.add_listener(partial(_apply_options, headers_for=headers_for))
+    if environment.web_ui is not None and environment.web_ui.app is not None:
+        environment.web_ui.app.before_request(_refuse_other_pages)
     Batch(environment)
     collector = QuietCollector()
     environment.events.test_start.add_listener(lambda **_: collector.start())
@@ -61,9 +68,16 @@ def _prepare(environment: Environment, **_: Any) -> None:
         Recording(environment, options)
 
 
-def _apply_options(environment: Environment, **_: Any) -> None:
+def _refuse_other_pages() -> None:
+    """Lets no page but our own, in the same browser, start tests or change what they load."""
+    origin = request.headers.get("Origin")
+    if origin and urlsplit(origin).netloc != request.host:
+        abort(403)
+
+
+def _apply_options(environment: Environment, headers_for: str | None, **_: Any) -> None:
     try:
-        _use_options(environment, test_begins=True)
+        _use_options(environment, headers_for, test_begins=True)
     except LoadTestError as error:
         logger.error("The test is not started: %s", error)  # noqa: TRY400 - the page shows this line
         raise gevent.GreenletExit from None
@@ -77,15 +91,21 @@ def _end_without_parent(parent: int) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _use_options(environment: Environment, *, test_begins: bool) -> None:
+def _use_options(environment: Environment, headers_for: str | None, *, test_begins: bool) -> None:
+    """Checks the options. Headers go to no other server than the one that Locust was started for."""
     assert environment.parsed_options is not None
     options = parsed_load_options(environment.parsed_options)
     if environment.host:
-        websocket_uri(environment.host)
+        environment.host = base_url(environment.host, "-H")
+        if options.access.headers and environment.host != headers_for:
+            raise LoadTestError(
+                f"{HEADERS} are not sent to a server that Locust was not started for: start it with "
+                f"-H {environment.host}"
+            )
     elif test_begins:
         raise LoadTestError("no server is named: give one with -H http://127.0.0.1:8000")
     if environment.host and test_begins:
-        options = settled(options, http_url(environment.host))
+        options = settled(options, environment.host)
     OpenEnvUser.options = options
     for users in (OpenEnvHttpUser, OpenEnvWebSocketUser):
         users.prepare()

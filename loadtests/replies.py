@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from loadtests.hidden import LONGEST, without_secrets
+from loadtests.hidden import without_secrets
 from reports.schema import ErrorCategory
 
 _INT64_MAX = 2**63 - 1
@@ -153,7 +153,12 @@ def _host_of(url: str) -> str | None:
 
 
 def _name(value: Any) -> str | None:
-    return _clean(value, _LONGEST_NAME) if isinstance(value, str) and value else None
+    return _clean_name(value) if isinstance(value, str) and value else None
+
+
+@lru_cache(maxsize=65536)
+def _clean_name(name: str) -> str:
+    return _clean(name, _LONGEST_NAME)
 
 
 def _clean(text: str, limit: int) -> str:
@@ -161,7 +166,7 @@ def _clean(text: str, limit: int) -> str:
 
     These are surrogates and control characters.
     """
-    text = without_secrets(text[: limit + LONGEST])[:limit]
+    text = without_secrets(text, limit)
     return text if text.isprintable() else "".join(c if c.isprintable() else "�" for c in text)
 
 
@@ -190,5 +195,5 @@ def _first_error(data: dict[str, Any]) -> str:
 
 
 def _excerpt(text: str | bytes) -> str:
-    begin = text[: 200 + LONGEST]
-    return without_secrets(begin.decode("utf-8", "replace") if isinstance(begin, bytes) else begin)[:200]
+    begin = text[:1000]
+    return without_secrets(begin.decode("utf-8", "replace") if isinstance(begin, bytes) else begin, 200)

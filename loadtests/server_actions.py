@@ -1,18 +1,20 @@
 """The actions that a server's own action schema asks for."""
 
+import json
 from contextlib import suppress
 from dataclasses import replace
 from http.client import HTTPException
 from typing import Any
 
-from loadtests.access import Access
+from loadtests.access import HEADERS, Access
 from loadtests.action_schema import ActionSchemaError, is_tool_call, sample_actions, takes_wait, tool_actions
 from loadtests.actions import Actions
 from loadtests.deployments.health import get, post
 from loadtests.durations import parse_duration
 from loadtests.errors import LoadTestError
-from loadtests.hidden import without_secrets
+from loadtests.hidden import holds_secret, without_secrets
 from loadtests.load_options import LoadOptions
+from reports.words import printable
 
 _COUNT = 256
 """How many different actions are made at most."""
@@ -41,8 +43,9 @@ def _action_schema(base_url: str, access: Access) -> dict[str, Any]:
     try:
         reply = get(f"{base_url}/schema", timeout_s=_ANSWER_S, access=access)
     except (OSError, HTTPException) as error:
+        why = printable(without_secrets(str(error)))
         raise LoadTestError(
-            f"nothing answers at {base_url} ({error}), so its actions are unknown: check the URL, and that "
+            f"{base_url}/schema cannot be read ({why}), so its actions are unknown: check the URL, and that "
             f"the server runs, or {_REMEDY}"
         ) from None
     schema = reply.json_object().get("action")
@@ -55,11 +58,16 @@ def _action_schema(base_url: str, access: Access) -> dict[str, Any]:
 def _made_from(schema: dict[str, Any], base_url: str, access: Access) -> Actions:
     try:
         if is_tool_call(schema):
-            return Actions("tools", tool_actions(_tools(base_url, access), _COUNT), "sample")
-        return Actions("schema", sample_actions(schema, _COUNT), "sample")
+            made = Actions("tools", tool_actions(_tools(base_url, access), _COUNT), "sample")
+        else:
+            made = Actions("schema", sample_actions(schema, _COUNT), "sample")
     except ActionSchemaError as error:
         message = without_secrets(str(error))
         raise LoadTestError(f"no action can be made from {base_url}/schema: {message}; {_REMEDY}") from None
+    harmless = [action for action in made.values if not holds_secret(json.dumps(action))]
+    if not harmless:
+        raise LoadTestError(f"{base_url}/schema asks for {HEADERS} in its actions: {_REMEDY}")
+    return replace(made, values=harmless)
 
 
 def _tools(base_url: str, access: Access) -> list[dict[str, Any]]:

@@ -94,10 +94,10 @@ class OpenEnvUser(User):
         steps = range(options.steps_per_episode) if options.steps_per_episode else itertools.count()
         for _ in steps:
             answer, error = self.step(self._next_request())
-            if answer.done or (error is not None and error.session_over):
-                return
             if error is not None:
                 self.think(RETRY_SECONDS)
+            if answer.done or (error is not None and error.session_over):
+                return
             if self._state == LOCUST_STATE_STOPPING:
                 return
             if seconds := options.think_time.draw():
@@ -228,6 +228,8 @@ class OpenEnvWebSocketUser(OpenEnvUser):
     def think(self, seconds: float) -> None:
         if self._session is not None:
             self._session.idle(seconds)
+        else:
+            gevent.sleep(seconds)
 
     def on_stop(self) -> None:
         if self._session is not None:

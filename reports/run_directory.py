@@ -206,9 +206,12 @@ class StreamReader:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Writes `text` to `path` so that a reader sees the old file or the new one, never a part."""
+    """Writes `text` to `path` so that a reader sees the old file or the new one, never a part.
+
+    What no file can hold, half of a surrogate pair that a server sent, becomes a question mark.
+    """
     with _replacing(path) as scratch:
-        scratch.write_text(text, encoding="utf-8")
+        scratch.write_text(text, encoding="utf-8", errors="replace")
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """Single requests that find out whether something answers, and what."""
 
 import json
+import time
 import urllib.error
-import urllib.parse
 import urllib.request
 from collections.abc import Mapping
 from contextlib import suppress
@@ -11,7 +11,8 @@ from typing import Any
 
 from loadtests.access import OPEN, Access
 
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+_LARGEST_BYTES = 8 * 2**20
+_CHUNK_BYTES = 65536
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,10 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
 
 def get(url: str, *, timeout_s: float, access: Access = OPEN) -> Answer:
-    """The reply to GET, whatever its status; this machine is asked without a proxy.
+    """The reply to GET within `timeout_s` seconds, whatever its status; without a proxy, as the load is made.
 
-    Raises OSError where nothing answers, and http.client.HTTPException where what answers is no HTTP.
+    Raises OSError where nothing answers, or no end comes, and http.client.HTTPException where what answers is
+    no HTTP.
     """
     return _answer(urllib.request.Request(url, headers=dict(access.headers)), timeout_s, access)  # noqa: S310
 
@@ -53,17 +55,28 @@ def post(url: str, body: Mapping[str, Any], *, timeout_s: float, access: Access 
 
 
 def _answer(request: urllib.request.Request, timeout_s: float, access: Access) -> Answer:
-    is_here = urllib.parse.urlsplit(request.full_url).hostname in _LOOPBACK
+    deadline = time.monotonic() + timeout_s
+    context = access.tls_context if request.full_url.startswith("https:") else None
     opener = urllib.request.build_opener(
-        urllib.request.ProxyHandler({} if is_here else None),
-        urllib.request.HTTPSHandler(context=access.tls_context),
-        _NoRedirects,
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context), _NoRedirects
     )
     try:
         with opener.open(request, timeout=timeout_s) as reply:
-            return Answer(reply.status, reply.read())
+            return Answer(reply.status, _read(reply, deadline))
     except urllib.error.HTTPError as error:
         with error:
-            return Answer(error.code, error.read(), error.headers.get("Location"))
+            return Answer(error.code, _read(error, deadline), error.headers.get("Location"))
     except urllib.error.URLError as error:
         raise error.reason if isinstance(error.reason, OSError) else error from error
+
+
+def _read(reply: Any, deadline: float) -> bytes:
+    """A body, which must end in time and be of a size that can be meant."""
+    body = bytearray()
+    while chunk := reply.read1(_CHUNK_BYTES):
+        body += chunk
+        if len(body) > _LARGEST_BYTES:
+            raise OSError(f"the answer is larger than {_LARGEST_BYTES // 2**20} MB")
+        if time.monotonic() > deadline:
+            raise TimeoutError("the answer did not end in time")
+    return bytes(body)

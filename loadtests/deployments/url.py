@@ -5,6 +5,7 @@ import ssl
 from contextlib import suppress
 from http.client import HTTPException
 from urllib.parse import urlsplit, urlunsplit
+from urllib.request import getproxies
 
 from loadtests.access import HEADERS, OPEN, Access
 from loadtests.deployments import Kind, Usage
@@ -12,9 +13,12 @@ from loadtests.deployments.health import Answer, get
 from loadtests.errors import LoadTestError
 from loadtests.hidden import without_secrets
 from reports.schema import Topology
+from reports.words import printable
 
 SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 ANSWER_S = 10.0
+_UNKNOWN_AUTHORITY = (2, 18, 19, 20, 21)
+"""OpenSSL's X509_V_ERR_… of certificates whose issuer is not known here."""
 
 
 class UrlDeployment:
@@ -43,7 +47,9 @@ class UrlDeployment:
                 f"{self._url} answers, but lets us not in (GET /health gave {health.status}): {remedy}"
             )
         if health.location:
-            raise LoadTestError(f"{self._url} redirects to {without_secrets(health.location)}: give that URL")
+            raise LoadTestError(
+                f"{self._url} redirects to {printable(without_secrets(health.location))}: give that URL"
+            )
         if health.status != 200:
             raise self._not_openenv("/health", health)
         schema = self._get("/schema")
@@ -70,7 +76,7 @@ class UrlDeployment:
             name, version = metadata.get("name"), metadata.get("version")
             if isinstance(name, str):
                 told = f"{name} {version}" if isinstance(version, str) else name
-                return {"environment": without_secrets(told)}
+                return {"environment": printable(without_secrets(told), 100)}
         return {}
 
     def resources(self) -> list[Usage]:
@@ -97,9 +103,11 @@ class UrlDeployment:
         except HTTPException:
             raise LoadTestError(f"{self._url}: what answers there does not speak HTTP") from None
         except ssl.SSLCertVerificationError as error:
+            remedy = "take any certificate with TLS_VERIFY=0"
+            if error.verify_code in _UNKNOWN_AUTHORITY:
+                remedy = f"have SSL_CERT_FILE name the authority that signed it, or {remedy}"
             raise LoadTestError(
-                f"{self._url}: its certificate is not to be trusted ({error.verify_message}); have "
-                "SSL_CERT_FILE name the authority that signed it, or take any certificate with TLS_VERIFY=0"
+                f"{self._url}: its certificate is not to be trusted ({error.verify_message}): {remedy}"
             ) from None
         except OSError as error:
             raise LoadTestError(
@@ -115,24 +123,24 @@ class UrlDeployment:
         )
 
 
-def base_url(text: str) -> str:
+def base_url(text: str, name: str = "TARGET") -> str:
     """The URL that a server's routes lie under, from what a person wrote. Raises LoadTestError."""
     try:
         parts = urlsplit(text.strip())
         port = parts.port
     except ValueError as error:
-        raise LoadTestError(f"TARGET={text} is not a URL: {error}") from None
+        raise LoadTestError(f"{name}={text} is not a URL: {error}") from None
     if parts.scheme not in SCHEMES:
-        raise LoadTestError(f"TARGET={text}: a URL starts with http://, https://, ws:// or wss://")
+        raise LoadTestError(f"{name}={text}: a URL starts with http://, https://, ws:// or wss://")
     if not parts.hostname or port == 0 or re.search(r"[\s\x00-\x1f]", text.strip()):
-        raise LoadTestError(f"TARGET={text} is not a URL: give for instance http://127.0.0.1:8000")
+        raise LoadTestError(f"{name}={text} is not a URL: give for instance http://127.0.0.1:8000")
     if parts.username is not None or parts.password is not None:
         raise LoadTestError(
-            "TARGET has a user or password in it, which would be written into results: "
+            f"{name} has a user or password in it, which would be written into results: "
             f"give {HEADERS}='Authorization: Basic …' in the environment"
         )
     if parts.query or parts.fragment:
-        raise LoadTestError(f"TARGET={text}: a URL without ? and # is needed")
+        raise LoadTestError(f"{name}={text.partition('?')[0]}…: a URL without ? and # is needed")
     path = re.sub(r"/ws$", "", parts.path.rstrip("/"))
     return urlunsplit((SCHEMES[parts.scheme], parts.netloc, path, "", ""))
 
@@ -140,4 +148,5 @@ def base_url(text: str) -> str:
 def _reason(error: OSError) -> str:
     if isinstance(error, TimeoutError):
         return f"no answer within {ANSWER_S:.0f} s"
-    return (error.strerror or str(error)).lower()
+    proxied = "; proxies are not used" if getproxies() else ""
+    return printable(without_secrets((error.strerror or str(error)).lower())) + proxied

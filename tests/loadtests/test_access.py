@@ -11,7 +11,7 @@ VALUES = {setting.name: setting.default for setting in ACCESS_SETTINGS}
 
 def test_headers_are_lines_or_a_file_of_them(tmp_path: Path) -> None:
     text = "Authorization: Bearer one-two-three\n\nX-Team:  red:blue \n"
-    (tmp_path / "headers").write_text(text)
+    (tmp_path / "headers").write_text(text, encoding="utf-8-sig")
 
     expected = {"Authorization": "Bearer one-two-three", "X-Team": "red:blue"}
     assert parse_headers(text) == parse_headers(f"@{tmp_path}/headers") == expected
@@ -42,10 +42,22 @@ def test_headers_are_not_shown() -> None:
     assert "top-secret" not in repr(server_access(VALUES, "Authorization: Bearer top-secret"))
 
 
-def test_locust_gets_the_same_headers() -> None:
+def test_locust_gets_the_same_headers(monkeypatch: pytest.MonkeyPatch) -> None:
     access = Access({"A": "1", "B": "2: 3"})
     assert parse_headers(access.environ()["LOADTEST_HEADERS"]) == access.headers
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     assert Access().environ() == {}
+
+
+def test_locust_finds_the_same_authorities_though_it_runs_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "here/authority.pem")
+    assert Access().environ() == {"SSL_CERT_FILE": str(Path.cwd() / "here/authority.pem")}
+
+
+def test_authorities_that_are_not_there_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/none/such.pem")
+    with pytest.raises(LoadTestError, match=r"SSL_CERT_FILE=/none/such\.pem is no file"):
+        print(Access().tls_context)
 
 
 def test_certificates_are_checked_unless_told_otherwise() -> None:

@@ -46,6 +46,8 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
         ("\n \n", "holds no action"),
         ('{"n": 1}\n{"n"', "line 2 is not JSON"),
         ('{"n": 1}\n\n[1]', "line 3 is not a JSON object"),
+        ('{"n": NaN}', "line 1 is not JSON (NaN is no JSON)"),
+        ('{"n": "\\ud800"}', "line 1 is not JSON"),
         ("\udcff", "it is not UTF-8"),
     ],
 )
@@ -55,6 +57,14 @@ def test_a_bad_file_is_named_with_its_line(tmp_path: Path, text: str, words: str
     with pytest.raises(LoadTestError, match=r"bad\.jsonl") as caught:
         actions_of_file(str(file), "cycle")
     assert words in str(caught.value)
+
+
+def test_a_file_that_no_process_should_hold_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "large.jsonl"
+    with file.open("wb") as sparse:
+        sparse.truncate(100 * 2**20)
+    with pytest.raises(LoadTestError, match=r"large\.jsonl has 100 MB.*give 32 MB at most"):
+        actions_of_file(str(file), "cycle")
 
 
 def test_run_json_describes_several_actions_and_shows_a_single_one() -> None:

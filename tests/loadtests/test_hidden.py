@@ -1,25 +1,73 @@
+import base64
+import json
 import subprocess
 import sys
+from urllib.parse import quote
+
+import pytest
 
 PROGRAM = """
+import json, sys
 from loadtests.hidden import MASK, hide, without_secrets
-assert without_secrets("Bearer abc.def-123") == "Bearer abc.def-123"
-hide(["Bearer abc.def-123", "session=q1w2e3r4; path=/", "prod"])
-print(without_secrets({text!r}).replace(MASK, "*"))
+headers, text, limit = json.load(sys.stdin)
+assert without_secrets(text) == text
+hide(headers)
+print(without_secrets(text, limit).replace(MASK, "*"))
 """
+TOKEN = 'ab"cd/ef+gh<ij>kl&mn=0123456789'
 
 
-def shown(text: str) -> str:
+def shown(text: str, limit: int | None = None, **headers: str) -> str:
     """What is left of a text; in a process of its own, for what is hidden stays hidden."""
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(text=text)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", PROGRAM],
+        input=json.dumps([headers or {"Authorization": f"Bearer {TOKEN}"}, text, limit]),
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return done.stdout.rstrip("\n")
 
 
-def test_a_header_s_value_is_masked_and_so_are_the_words_in_it() -> None:
-    assert shown("no: Bearer abc.def-123, Token abc.def-123, q1w2e3r4") == "no: *, Token *, *"
+def test_a_header_s_value_is_masked_with_its_scheme_or_without() -> None:
+    assert shown(f"no: Bearer {TOKEN}, Token {TOKEN}.") == "no: Bearer *, Token *."
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        json.dumps(TOKEN)[1:-1],
+        quote(TOKEN, safe=""),
+        base64.b64encode(f"Bearer {TOKEN}".encode()).decode(),
+        base64.urlsafe_b64encode(f"x{TOKEN}".encode()).decode(),
+    ],
+)
+def test_it_is_masked_as_servers_may_encode_it(form: str) -> None:
+    left = shown(form)
+    assert "*" in left
+    assert "ij" not in left.lower()
+    assert len(left.replace("*", "")) <= 20
+
+
+def test_a_part_of_it_is_masked_wherever_the_server_or_we_cut_it() -> None:
+    assert shown(f"it began with {TOKEN[:12]}…") == "it began with *…"
+    assert shown(f"it ended with …{TOKEN[-12:]}") == "it ended with …*"
+    for limit in range(30):
+        assert not set(shown("........." + TOKEN, limit)) - {".", "*"}
 
 
 def test_words_that_any_text_may_hold_are_left_alone() -> None:
-    assert shown("Bearer of prod at /path") == "Bearer of prod at /path"
+    cookie = "session=q1w2e3r4t5; theme=dark"
+    text = "the session of theme dark at Bearer q1w2e3r4t5 is gone"
+    assert shown(text, Cookie=cookie, Env="prod") == text.replace("q1w2e3r4t5", "*")
+
+
+def test_a_password_is_masked_where_only_its_encoded_form_was_sent() -> None:
+    credentials = base64.b64encode(b"bob:opensesame").decode()
+    assert shown("opensesame is wrong for bob", Authorization=f"Basic {credentials}") == (
+        "* is wrong for bob"
+    )
+
+
+def test_a_short_one_is_masked_as_a_whole() -> None:
+    assert shown("1a2b3c, 1a2b3", Token="1a2b3c") == "*, 1a2b3"

@@ -60,6 +60,7 @@ def test_latencies_have_as_many_digits_as_they_need(seconds: float | None, text:
     [
         ({("h:1", None): 5, ("h:2", None): 3}, "sessions by host 5/3", ["replica-1", "h:2", "62%"]),
         ({NOBODY: 8}, "8 sessions, hosts unknown", ["hosts unknown", "8 sessions"]),
+        ({NOBODY: 1}, "1 session, hosts unknown", ["hosts unknown", "1 session "]),
         (
             {("h:1", None): 6, NOBODY: 2},
             "sessions by host 6 and 2 sessions, hosts unknown",

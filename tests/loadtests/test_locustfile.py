@@ -4,16 +4,20 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
 from loadtests.deployments.local import LocalDeployment
 from reports.run_directory import RunDirectory, StreamReader
 from reports.run_report import report_run
-from tests.conftest import ROOT
+from tests.conftest import ROOT, free_port
 
 pytestmark = pytest.mark.servers
 
@@ -159,3 +163,55 @@ def test_a_server_that_is_not_there_is_recorded_as_refused(tmp_path: Path) -> No
     assert set(steps["op"]) == {"connect"}
     assert set(steps["error"]) == {"refused"}
     assert len(steps) <= 8 * 5
+
+
+def test_the_page_obeys_no_other_page_and_sends_headers_to_no_other_server(
+    deployment: LocalDeployment, tmp_path: Path
+) -> None:
+    port, seen = free_port(), []
+
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append(self.path)
+
+    other = HTTPServer(("127.0.0.1", 0), Other)
+    threading.Thread(target=other.serve_forever, daemon=True).start()
+    page = f"http://127.0.0.1:{port}"
+    locust = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "locust", "-f", "loadtests/locustfile.py", "-H", deployment.url),
+            *("--web-host", "127.0.0.1", "--web-port", str(port), "--results", str(tmp_path)),
+        ],
+        cwd=ROOT,
+        env=os.environ | {"LOADTEST_HEADERS": "Authorization: Bearer for-one-server-only"},
+        stderr=(tmp_path / "log").open("wb"),
+    )
+
+    def swarm(host: str, origin: str) -> int:
+        form = {"user_count": "1", "spawn_rate": "1", "run_time": "1s", "host": host}
+        return httpx.post(f"{page}/swarm", data=form, headers={"Origin": origin}).status_code
+
+    try:
+        for _ in range(300):
+            with suppress(httpx.TransportError):
+                if httpx.get(page).status_code == 200:
+                    break
+            time.sleep(0.1)
+        assert swarm(deployment.url, "http://elsewhere.example") == 403
+        assert swarm(f"http://127.0.0.1:{other.server_port}", page) == 200
+        time.sleep(2)
+        assert not list(tmp_path.glob("*/run.json"))
+        assert swarm(deployment.url, page) == 200
+        for _ in range(300):
+            if any(tmp_path.glob("*/report.json")):
+                break
+            time.sleep(0.1)
+    finally:
+        locust.terminate()
+        locust.wait(30)
+        other.shutdown()
+        other.server_close()
+
+    assert not seen
+    assert "HEADERS are not sent to a server" in (tmp_path / "log").read_text()
+    assert only_run(tmp_path).read_steps().num_rows > 0

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from loadtests.access import Access
+from loadtests.access import Access, parse_headers
 from loadtests.errors import LoadTestError
 from loadtests.load_options import USER_SETTINGS, LoadOptions, load_options
 from loadtests.server_actions import settled
@@ -127,8 +127,24 @@ def test_what_cannot_be_made_is_named_with_the_way_out(
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize("offered", [{"enum": ["hi", "Bearer abc-987-xyz"]}, {"enum": ["abc-987-xyz"]}])
+def test_a_server_that_asks_for_the_token_in_an_action_does_not_get_it_recorded(
+    serve: Serve, offered: dict[str, Any]
+) -> None:
+    parse_headers("Authorization: Bearer abc-987-xyz")
+    url = serve({"type": "object", "properties": {"key": offered}, "required": ["key"]})
+    if "hi" in offered["enum"]:
+        made = settled(options(), url).actions
+        assert made is not None
+        assert made.values == [{"key": "hi"}]
+    else:
+        with pytest.raises(LoadTestError, match="asks for HEADERS in its actions") as caught:
+            settled(options(), url)
+        assert "abc-987-xyz" not in str(caught.value)
+
+
 def test_a_server_that_is_not_there_is_named() -> None:
-    with pytest.raises(LoadTestError, match=r"nothing answers at http://127\.0\.0\.1:9"):
+    with pytest.raises(LoadTestError, match=r"http://127\.0\.0\.1:9/schema cannot be read"):
         settled(options(), "http://127.0.0.1:9")
 
 
