@@ -66,7 +66,10 @@ def _made_from(schema: dict[str, Any], base_url: str, access: Access) -> Actions
         raise LoadTestError(f"no action can be made from {base_url}/schema: {message}; {_REMEDY}") from None
     harmless = [action for action in made.values if not holds_secret(json.dumps(action))]
     if not harmless:
-        raise LoadTestError(f"{base_url}/schema asks for {HEADERS} in its actions: {_REMEDY}")
+        raise LoadTestError(
+            f"the actions that {base_url}/schema asks for hold what {HEADERS} hold, and would be recorded: "
+            f"{_REMEDY}"
+        )
     return replace(made, values=harmless)
 
 

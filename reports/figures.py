@@ -177,7 +177,7 @@ def throughput_and_users(timeline: Timeline, frame: Frame, width: float) -> str:
 
 
 def replica_shares(distribution: Distribution, width: float) -> str:
-    """What each replica carried against its fair share."""
+    """What each replica carried against its fair share; of sessions and steps those that there were."""
     rows = [(row.name, row) for row in distribution.replicas]
     return _shares("replicas", "replica", rows, distribution.unit, width)
 
@@ -274,8 +274,9 @@ def _shares(
     name: str, part: str, rows: Sequence[tuple[str, ReplicaShare | WorkerShare]], unit: str, width: float
 ) -> str:
     units = ["sessions", "steps"] if unit == "sessions" else ["steps"]
-    loads = {each: np.array([getattr(row, each) for _, row in rows], dtype=float) for each in units}
-    title = f"{' and '.join(units).capitalize()} of each {part} against the fair share"
+    counts = {each: np.array([getattr(row, each) for _, row in rows], dtype=float) for each in units}
+    loads = {each: load for each, load in counts.items() if load.any()}
+    title = f"{' and '.join(loads).capitalize()} of each {part} against the fair share"
     if len(rows) > MOST_BARS:
         return _profile(name, part, loads, title, width)
     return _share_bars(name, [label for label, _ in rows], loads, title, width)

@@ -158,7 +158,9 @@ def _even(report: RunReport) -> Answer:
         ("Jain’s index", f"{formatting.significant(fairness.jain)}, {plural(len(parts), noun)}"),
         (
             "largest share of steps",
-            f"{formatting.percent(most.share)}, fair {formatting.percent(1 / len(parts))}",
+            f"{formatting.percent(most.share)}, fair {formatting.percent(1 / len(parts))}"
+            if most.steps
+            else "no step succeeded",
         ),
         ("idle", plural(idle, noun) if idle else none_idle),
     ]
@@ -170,7 +172,7 @@ def _even(report: RunReport) -> Answer:
 
 def _unknown_spread(report: RunReport) -> list[tuple[str, str]]:
     if not report.totals.steps:
-        return [("answered by", "unknown")]
+        return [("spread", "nothing, no step succeeded")]
     return [
         ("answered by", "unknown, no reply names its host"),
         ("to find out", "let the balancer name its upstream"),
@@ -230,9 +232,10 @@ def _drawings(report: RunReport) -> dict[str, Drawing]:
         add("heat_map", lambda width: figures.heat_map(heat, frame, width))
     if len(report.timeline.at_s):
         add("throughput", lambda width: figures.throughput_and_users(report.timeline, frame, width))
-    if len(spread.replicas) > 1:
+    was_spread = spread.replica_fairness is not None
+    if was_spread and len(spread.replicas) > 1:
         add("replicas", lambda width: figures.replica_shares(spread, width))
-    if spread.workers:
+    if was_spread and spread.workers:
         add("workers", lambda width: figures.worker_shares(spread, width))
     if report.errors.categories:
         add("errors", lambda width: figures.errors_over_time(report.errors, frame, width))

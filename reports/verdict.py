@@ -13,11 +13,12 @@ def verdict_lines(report: RunReport) -> list[str]:
     """Whether the run passed, how fast it was, how it was spread, and whether the figures can be trusted."""
     totals, distribution, isolation = report.totals, report.distribution, report.isolation
     outcome = "PASSED" if passed(report) else "CUT SHORT" if report.slo.passed else "FAILED"
-    speed = f"{totals.throughput_steps_per_s:,.1f} steps/s with {count(totals.sessions, 'session')}"
+    over_ws = report.run["config"]["transport"] == "ws"
+    load = count(totals.sessions, "session") if over_ws else count(totals.users, "user")
+    speed = f"{totals.throughput_steps_per_s:,.1f} steps/s with {load}"
     success = f"{share(totals.success_rate)} of {count(totals.operations, 'operation')} succeeded"
     name, latency = "step latency", report.latency.summaries.get("step")
     if totals.batch_users is not None:
-        over_ws = report.run["config"]["transport"] == "ws"
         speed = f"batch of {count(totals.batch_users, 'session' if over_ws else 'user')} "
         speed += f"in {seconds(totals.duration_s)}"
         success = f"{totals.batch_succeeded:,} of them {'connected, ' if over_ws else ''}reset and stepped"

@@ -21,6 +21,7 @@ _NOTABLE_RATIO = 1.1
 _ENOUGH_EACH = 5
 """What the chi-squared test needs each part to expect (Cochran 1954)."""
 _UNKNOWN = "No reply said which host or process it came from, so how the load was spread is unknown."
+_NO_STEP = "No step succeeded, so none was spread."
 _HOW_TO_KNOW = (
     "To know it, let the balancer name the replica that it chose in a response header (nginx: add_header "
     "X-Upstream $upstream_addr always;), or observations their host_url, pid and session_hash."
@@ -114,17 +115,17 @@ def summarize(steps: Steps, answers: Answers, topology: Topology, config: RunCon
     host_steps = _count(answers.host[step], len(answers.hosts))
     host_sessions = _sessions(steps, sessions, answers.host, len(answers.hosts))
     if not host_steps.any() and not host_sessions.any():
-        takeaways = [_UNKNOWN, _HOW_TO_KNOW] if unattributed else ["No step succeeded, so none was spread."]
+        takeaways = [_UNKNOWN, _HOW_TO_KNOW] if unattributed else [_NO_STEP]
         return Distribution(
             [], [], None, None, expected, unit, unattributed, takeaways, None, topology["replicas"]
         )
 
     worker_steps = _count(answers.worker[step], len(answers.workers))
     worker_sessions = _sessions(steps, sessions, answers.worker, len(answers.workers))
-    attributed = max(int(host_steps.sum()), 1)
+    attributed = int(host_steps.sum())
 
     replicas = [
-        ReplicaShare(host, name, int(sessions), int(carried), float(carried / attributed))
+        ReplicaShare(host, name, int(sessions), int(carried), _part(carried, attributed))
         for host, name, sessions, carried in _of_every_replica(answers, topology, host_sessions, host_steps)
     ]
     workers = []
@@ -147,6 +148,7 @@ def summarize(steps: Steps, answers: Answers, topology: Topology, config: RunCon
         unit=unit,
         unattributed_steps=unattributed,
         takeaways=[
+            *([] if step.any() else [_NO_STEP]),
             *_evenness("worker", workers, worker_fairness, unit),
             *_evenness("replica", replicas, replica_fairness, unit, alone=not workers),
             *_heaviest(workers if worker_fairness else []),
@@ -208,13 +210,14 @@ def _workers_of(
         if printable(answers.hosts[host]) == replica.host and (sessions[code] or steps[code])
     )
     workers = [
-        WorkerShare(replica.host, replica.name, pid, session_count, carried, carried / attributed)
+        WorkerShare(replica.host, replica.name, pid, session_count, carried, _part(carried, attributed))
         for pid, session_count, carried in found
     ]
     nameless = replica.steps - sum(worker.steps for worker in workers)
     if nameless:
         others = max(replica.sessions - sum(worker.sessions for worker in workers), 0)
-        workers.append(WorkerShare(replica.host, replica.name, None, others, nameless, nameless / attributed))
+        nameless_part = _part(nameless, attributed)
+        workers.append(WorkerShare(replica.host, replica.name, None, others, nameless, nameless_part))
     silent = max((expected or 1) - len(workers), 0)
     return workers + [WorkerShare(replica.host, replica.name, None, 0, 0, 0.0)] * silent
 
@@ -229,6 +232,10 @@ def _fairness(loads: list[int], independent: bool) -> Fairness | None:
         chi2_p=equal_shares_p(values) if independent else None,
         max_over_min=float(values.max()) / least if least else None,
     )
+
+
+def _part(steps: int, of_all: int) -> float:
+    return steps / of_all if of_all else 0.0
 
 
 def _product(replicas: int | None, workers: int | None) -> int | None:
@@ -262,7 +269,8 @@ def _evenness(
     index = f"Jain's index {fairness.jain:.3f}"
     p = fairness.chi2_p
     if judgement == "single":
-        return [f"Only one {noun} is known, and it carried all steps that named a host."] if alone else []
+        carried = alone and parts[0].steps
+        return [f"Only one {noun} is known, and it carried all steps that named a host."] if carried else []
     if judgement == "too few":
         load = sum(getattr(part, unit) for part in parts)
         are = "is" if load == 1 else "are"

@@ -1,6 +1,7 @@
 """What failed: errors by category and operation, with a time line."""
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +17,8 @@ _WHAT_TO_DO = {
     "refused": "nothing listened at the address: check that the server is up and that no worker crashed.",
     "connect_timeout": "connections waited too long to be accepted: raise the accept backlog, "
     "lower the spawn rate or add workers.",
-    "handshake": "the server or the balancer answered, but not with a WebSocket: check the path and that the "
-    "balancer upgrades connections.",
+    "handshake": "connections were made, but did not become WebSockets: check the scheme and the path of the "
+    "URL, and that the balancer upgrades connections.",
     "timeout": "replies did not come in time: lower the load, add workers or raise the step timeout.",
     "connection_lost": "connections broke while in use: look for restarted or killed workers and for idle "
     "timeouts of the balancer.",
@@ -29,7 +30,20 @@ _WHAT_TO_DO = {
     "found no worker in time.",
     "server_error": "the environment raised an error: read the server's log.",
 }
-
+_CERTIFICATE = (
+    "the server's certificate was not trusted: name the authority that signed it in SSL_CERT_FILE, "
+    "or take any certificate with TLS_VERIFY=0."
+)
+_ACCESS = "access was refused: give what the server asks for, a token say, in HEADERS"
+_ACCESS_REFUSED = re.compile(r"HTTP 40[13]\b")
+_BY_DETAIL = {
+    "handshake": [
+        (re.compile("certificate not trusted"), _CERTIFICATE),
+        (_ACCESS_REFUSED, f"{_ACCESS}, and check the path: some servers say 403 where it leads nowhere."),
+    ],
+    "http_4xx": [(_ACCESS_REFUSED, f"{_ACCESS}.")],
+}
+"""What to do where a detail begins like this, instead of what its category says."""
 
 _MORE_ROOM = (
     "Raise max_concurrent_envs in its create_app call (MAX_CONCURRENT_ENVS for the Benchmark environment), "
@@ -121,11 +135,24 @@ def _takeaways(groups: list[ErrorGroup], steps: Steps, failures: Failures) -> li
     categories = dict.fromkeys(group.category for group in groups)
     for category in categories:
         counted = [f"{count(g.count, g.op)}" for g in groups if g.category == category]
-        hint = _WHAT_TO_DO.get(category, "see the example and the server's log.")
-        if category == "capacity":
-            hint = _turned_away(steps, failures)
+        hint = _turned_away(steps, failures) if category == "capacity" else _what_to_do(category, failures)
         takeaways.append(f"{category} ({listing(counted)}): {hint}")
     return takeaways
+
+
+def _what_to_do(category: str, failures: Failures) -> str:
+    """What to do about failures of a category, first about the most frequent."""
+    usual = _WHAT_TO_DO.get(category, "see the example and the server's log.")
+    kinds = _BY_DETAIL.get(category)
+    if not kinds:
+        return usual
+    chosen = failures.detail[failures.category == failures.categories.index(category)]
+    codes, counts = np.unique(chosen, return_counts=True)
+    frequency: Counter[str] = Counter()
+    for code, number in zip(codes.tolist(), counts.tolist(), strict=True):
+        detail = failures.details[code].as_py() if code >= 0 else ""
+        frequency[next((hint for begin, hint in kinds if begin.match(detail)), usual)] += number
+    return " Others: ".join(hint for hint, _ in frequency.most_common())
 
 
 def _turned_away(steps: Steps, failures: Failures) -> str:

@@ -9,7 +9,8 @@ from reports.steps import STEP, Answers, Steps, UserSpans, sessions_of
 
 Floats = NDArray[np.float64]
 
-_LAST_PART = 0.2
+LAST_PART = 0.2
+"""The share of a run at its end in which a user that goes on to the end makes an operation."""
 _LEAST_WINDOW_S = 1.0
 _LEAST_WINDOW_SHARE = 0.2
 
@@ -132,7 +133,7 @@ def measured_window(spans: UserSpans, duration_s: float, warmup_s: float = 0.0) 
 
 
 def _stayed(spans: UserSpans, duration_s: float) -> NDArray[np.bool_]:
-    stayed: NDArray[np.bool_] = spans.last_s >= (1 - _LAST_PART) * duration_s
+    stayed: NDArray[np.bool_] = spans.last_s >= (1 - LAST_PART) * duration_s
     return stayed
 
 

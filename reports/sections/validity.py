@@ -10,7 +10,7 @@ from reports.saturation import SATURATED_CORES, SATURATED_SHARE, SHARED_SHARE
 from reports.schema import RunJson
 from reports.sections.isolation import Isolation
 from reports.sections.resources import PartUsage, Resources
-from reports.sections.totals import Totals
+from reports.sections.totals import LAST_PART, Totals
 from reports.words import count, printable, seconds
 
 Code = Literal[
@@ -39,6 +39,8 @@ _FEW_STEPS = 100
 _MUCH_SHORTER = 0.8
 _SAMPLE_S = 1.0
 _LEAST_SAMPLES = 2
+_ERROR_PAUSE_S = 1.0
+"""How long users pause after an operation that failed, as RETRY_SECONDS of loadtests.users says."""
 
 
 @dataclass(frozen=True)
@@ -129,26 +131,36 @@ def _time(run: RunJson, totals: Totals) -> list[RunWarning]:
         return []
     warnings = []
     planned_s = run["config"]["duration_s"]
+    pause_s, thinking = _pause(run["config"]["think_time"], totals)
     if (
         run["status"] == "completed"
         and totals.operations
         and planned_s is not None
-        and totals.duration_s < _MUCH_SHORTER * planned_s
+        and totals.duration_s + pause_s < _MUCH_SHORTER * planned_s
     ):
         message = (
             f"Operations are recorded for {seconds(totals.duration_s)} only, of the {seconds(planned_s)} "
-            "that the run was to last: the server stopped answering, the load ended early, or records were "
-            "lost."
+            f"that the run was to last: {thinking}the server stopped answering, the load ended early, or "
+            "records were lost."
         )
         warnings.append(RunWarning("shorter_than_planned", message))
-    if totals.left_early and not totals.ramp_included:
+    if totals.left_early and not totals.ramp_included and pause_s < LAST_PART * totals.duration_s:
         message = (
             f"{totals.left_early:,} of {count(totals.users, 'user')} completed nothing in the last "
-            "fifth of the run: the server left them without an answer, they were stopped, or their generator "
-            "died. What they were waiting for is not in the figures."
+            f"fifth of the run: {thinking}the server left them without an answer, they were stopped, or "
+            "their generator died. What they were waiting for is not in the figures."
         )
         warnings.append(RunWarning("users_left", message))
     return warnings
+
+
+def _pause(think_time: str, totals: Totals) -> tuple[float, str]:
+    """How long a user that is well may make no operation, and the cause besides where it cannot be told."""
+    after_error_s = _ERROR_PAUSE_S if totals.failures else 0.0
+    try:
+        return after_error_s + float(think_time), ""
+    except ValueError:
+        return after_error_s, f"users were in their think time ({printable(think_time)}), "
 
 
 def _isolation(isolation: Isolation) -> list[RunWarning]:

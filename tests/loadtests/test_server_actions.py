@@ -138,7 +138,7 @@ def test_a_server_that_asks_for_the_token_in_an_action_does_not_get_it_recorded(
         assert made is not None
         assert made.values == [{"key": "hi"}]
     else:
-        with pytest.raises(LoadTestError, match="asks for HEADERS in its actions") as caught:
+        with pytest.raises(LoadTestError, match="hold what HEADERS hold") as caught:
             settled(options(), url)
         assert "abc-987-xyz" not in str(caught.value)
 

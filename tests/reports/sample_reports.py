@@ -318,6 +318,56 @@ def turned_away() -> RunReport:
     )
 
 
+def failed_steps() -> RunReport:
+    """A run on one worker that reset every session, and failed every step."""
+    report = normal(1, 1)
+    spread, latency = report.distribution, report.latency
+    counts = np.full((1, report.timeline.at_s.size), 200)
+    reset_only = ("connect", "reset")
+    return replace(
+        report,
+        totals=replace(
+            report.totals,
+            steps=0, operations=4400, failures=4000, success_rate=0.091, throughput_steps_per_s=0.0,
+            users=200, users_shut_out=200,
+        ),
+        slo=SloVerdict(
+            False,
+            [
+                Criterion("success_rate", 0.95, 0.0, False, "200 of 200 users completed no step."),
+                Criterion("total_p99_s", 1.1, None, False, "No step succeeded."),
+            ],
+        ),
+        validity=Validity(True, [RunWarning("no_steps", "No step succeeded.")]),
+        latency=replace(
+            latency,
+            summaries={name: latency.summaries[name] for name in reset_only},
+            in_window={},
+            curves={name: latency.curves[name] for name in reset_only},
+            over_time=None,
+            heat_map=None,
+        ),
+        timeline=replace(
+            report.timeline,
+            steps_per_s=np.zeros(report.timeline.at_s.size),
+            failures_per_s=counts[0].astype(float),
+        ),
+        distribution=replace(
+            spread,
+            replicas=[replace(each, steps=0, share=0.0) for each in spread.replicas],
+            workers=[replace(each, steps=0, share=0.0) for each in spread.workers],
+            takeaways=["No step succeeded, so none was spread."],
+        ),
+        errors=Errors(
+            [ErrorGroup("server_error", "step", 4000, 0.1, "EXECUTION_ERROR: no")],
+            ["server_error"],
+            report.timeline.at_s,
+            counts,
+            ["4,000 of 4,400 operations failed.", "server_error (4,000 steps): read the server's log."],
+        ),
+    )  # fmt: skip
+
+
 def without_steps() -> RunReport:
     """A run in which nothing was recorded."""
     report = unknown_hosts()

@@ -121,6 +121,12 @@ def test_a_worker_that_got_nothing_has_its_row_and_is_called_idle() -> None:
     assert "env-1 · no pid" in shown
 
 
+def test_where_no_step_succeeded_only_sessions_are_drawn_and_nobody_is_called_idle() -> None:
+    shown = words(figures.worker_shares(sample_reports.failed_steps().distribution, WIDE))
+    assert "Sessions" in shown
+    assert not {"Steps", "idle"} & set(shown)
+
+
 def test_hundreds_of_workers_become_a_profile_of_modest_size() -> None:
     def workers(count: int) -> Distribution:
         return sample_reports.distribution(count, 8, 200_000, 10_000_000)

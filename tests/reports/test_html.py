@@ -27,6 +27,7 @@ MAKERS = [
     sample_reports.unknown_hosts,
     sample_reports.hosts_by_header,
     sample_reports.turned_away,
+    sample_reports.failed_steps,
     sample_reports.without_steps,
     sample_reports.single_point,
 ]
@@ -209,6 +210,37 @@ def test_users_whom_a_full_server_turned_away_are_on_the_first_screen() -> None:
     text = page_from(sample_reports.turned_away).text.replace("\N{NO-BREAK SPACE}", " ")
     for words in ("Did it pass? Failed", "success 0.50 %", "without any step 199 of 200 users", "With care"):
         assert words in text
+
+
+def test_users_are_called_sessions_over_websocket_only() -> None:
+    report = sample_reports.normal()
+    over_http = {**report.run["config"], "transport": "http"}
+    for config, words, others in (
+        (report.run["config"], ("sessions 200", "Process Sessions Steps"), "users answered"),
+        (over_http, ("users answered 200", "Process Users Steps"), "sessions 200"),
+    ):
+        text = page_of(replace(report, run=cast(RunJson, {**report.run, "config": config}))).text
+        assert all(each in text for each in words)
+        assert others not in text[text.index("Criteria") : text.index("Latency of successful")]
+
+
+def test_where_no_step_succeeded_nobody_has_a_share() -> None:
+    text = page_from(sample_reports.failed_steps).text.replace("\N{NO-BREAK SPACE}", " ")
+    for words in (
+        "How fast was it? No steps", "Was it evenly spread? One known", "share of steps no step succeeded",
+        "No step succeeded, so none was spread.",
+    ):  # fmt: skip
+        assert words in text
+    assert "fair share 0" not in text
+    assert "Worker processes. The dashed line" in text
+
+
+def test_where_nothing_at_all_was_spread_there_is_no_figure_of_it() -> None:
+    report = sample_reports.failed_steps()
+    spread = replace(report.distribution, unit="steps", replica_fairness=None, worker_fairness=None)
+    text = page_of(replace(report, distribution=spread)).text
+    assert "Was it evenly spread? Unknown spread nothing, no step succeeded" in text
+    assert "Worker processes." not in text
 
 
 @pytest.mark.parametrize(("placed", "counted", "unchecked"), [(True, False, 2), (False, True, 1)])

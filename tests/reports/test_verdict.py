@@ -25,6 +25,12 @@ def test_a_good_run_in_three_lines(report: RunReport) -> None:
     assert len(lines) == 3
 
 
+def test_over_http_users_are_called_users(tmp_path: Path) -> None:
+    what = SyntheticRun(rows=2000, users=20, failure_share=0, transport="http")
+    line = verdict_lines(report_run(write_synthetic_run(tmp_path / "run", what)))[0]
+    assert line.endswith("steps/s with 20 users, 100 % of 2,000 operations succeeded")
+
+
 def test_a_failed_run_says_which_criterion_failed(report: RunReport) -> None:
     failed = [
         replace(report.slo.criteria[0], passed=False, sentence="Too many failed."),

@@ -173,6 +173,36 @@ def test_ip_hash_is_explained() -> None:
     assert any("ip_hash" in takeaway for takeaway in takeaways)
 
 
+def without_steps(*pids: int, **columns: Any) -> list[Row]:
+    """For each pid a user that it resets, and of whom the one step fails."""
+    return [
+        row
+        for user, pid in enumerate(pids)
+        for row in (
+            reset(user, user=user, session_hash=f"s{user}", host="a", pid=pid, **columns),
+            step(user + 0.2, user=user, error="server_error", **columns),
+        )
+    ]
+
+
+def test_where_no_step_succeeded_no_worker_carried_any() -> None:
+    alone = spread(without_steps(7, 7))
+    assert alone.takeaways == ["No step succeeded, so none was spread."]
+    assert [(w.pid, w.sessions, w.steps, w.share) for w in alone.workers] == [(7, 2, 0, 0.0)]
+    assert spread(without_steps(7, transport="http"), transport="http").takeaways == alone.takeaways
+
+
+def test_sessions_are_spread_even_where_no_step_succeeded() -> None:
+    first, second = spread(without_steps(*[7, 8] * 5), topology(1, 2)).takeaways
+    assert first == "No step succeeded, so none was spread."
+    assert second.startswith("The spread of sessions over 2 workers is as even as chance")
+
+
+def test_hosts_that_only_resets_named_carried_none_of_the_steps() -> None:
+    rows = [reset(0, session_hash="s", host="a", pid=7), step(1, session_hash="s"), step(2, session_hash="s")]
+    assert spread(rows).takeaways == ["2 successful steps (100 %) named no host and are left out here."]
+
+
 def test_all_failing() -> None:
     found = spread([connect(0, error="refused"), connect(1, error="refused")])
     assert found.workers == []

@@ -87,3 +87,69 @@ def test_a_full_server_that_says_no_number_is_quoted_with_none() -> None:
     told = errors([*rows, step(2)]).takeaways[1]
     assert told.startswith("capacity (2 resets): the server was full, and turned 1 of 1 user away. Raise")
     assert "It says" not in told
+
+
+def failed_connects(*details: str, category: str = "handshake", transport: str = "ws") -> str:
+    """What is said to do about operations that failed in such words."""
+    rows = [
+        connect(at, error=category, error_detail=detail, transport=transport)
+        for at, detail in enumerate(details)
+    ]
+    return errors(rows).takeaways[1]
+
+
+UNTRUSTED = "certificate not trusted: self-signed certificate"
+FORBIDDEN = "HTTP 403 Forbidden instead of a WebSocket"
+
+
+def test_a_certificate_that_is_not_trusted_is_told_with_how_to_trust_it() -> None:
+    for transport in ("ws", "http"):
+        assert failed_connects(UNTRUSTED, transport=transport) == (
+            "handshake (1 connect): the server's certificate was not trusted: name the authority that signed "
+            "it in SSL_CERT_FILE, or take any certificate with TLS_VERIFY=0."
+        )
+
+
+@pytest.mark.parametrize(
+    ("category", "detail"),
+    [
+        ("handshake", FORBIDDEN),
+        ("handshake", "HTTP 401 Unauthorized instead of a WebSocket"),
+        ("http_4xx", 'HTTP 401: {"detail": "who are you?"}'),
+        ("http_4xx", "HTTP 403: "),
+    ],
+)
+def test_refused_access_is_told_with_how_to_gain_it(category: str, detail: str) -> None:
+    told = failed_connects(detail, category=category)
+    assert told.startswith(
+        f"{category} (1 connect): access was refused: give what the server asks for, a token"
+    )
+    assert "in HEADERS" in told
+    assert ("check the path" in told) is (category == "handshake")
+
+
+@pytest.mark.parametrize(
+    ("category", "detail", "said"),
+    [
+        (
+            "handshake",
+            "HTTP 404 Not Found instead of a WebSocket",
+            "did not become WebSockets: check the scheme",
+        ),
+        ("handshake", "connection closed while reading HTTP status line", "did not become WebSockets"),
+        ("http_4xx", "HTTP 404: HTTP 401", "the server refused requests: check the path"),
+    ],
+)
+def test_other_failures_of_these_categories_keep_their_words(category: str, detail: str, said: str) -> None:
+    assert said in failed_connects(detail, category=category)
+
+
+def test_of_several_kinds_in_one_category_the_most_frequent_comes_first() -> None:
+    told = failed_connects(UNTRUSTED, FORBIDDEN, FORBIDDEN)
+    assert told.startswith("handshake (3 connects): access was refused")
+    assert " Others: the server's certificate was not trusted" in told
+
+
+def test_failures_without_a_detail_get_the_words_of_their_category() -> None:
+    told = errors([connect(0, error="handshake"), connect(1, error="handshake")]).takeaways[1]
+    assert told.startswith("handshake (2 connects): connections were made, but did not become WebSockets")

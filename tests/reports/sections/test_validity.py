@@ -1,10 +1,13 @@
+import ast
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from reports.schema import RunStatus
+from reports.sections import validity
 from reports.sections.isolation import Isolation
 from reports.sections.resources import PartUsage, Resources
 from reports.sections.totals import Totals
@@ -119,6 +122,44 @@ def test_a_batch_is_short_and_brief_by_nature() -> None:
         window_s=(0.0, 3.0),
     )
     assert judged(totals=totals, duration_s=20.0, users=200).warnings == []
+
+
+def test_the_pause_after_an_error_is_the_one_that_users_make() -> None:
+    users = ast.parse((Path(__file__).parents[3] / "loadtests/users.py").read_text())
+    pauses = [
+        ast.literal_eval(line.value)
+        for line in users.body
+        if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == "RETRY_SECONDS"
+    ]
+    assert pauses == [validity._ERROR_PAUSE_S]
+
+
+def test_a_run_whose_users_end_in_their_pause_after_an_error_is_not_called_shorter() -> None:
+    totals = replace(normal().totals, users=200, failures=4, duration_s=2.01)
+    assert judged(totals=totals, duration_s=3.0).warnings == []
+    assert codes(judged(totals=replace(totals, failures=0), duration_s=3.0)) == ["shorter_than_planned"]
+    assert codes(judged(totals=totals, duration_s=10.0)) == ["shorter_than_planned"]
+
+
+def test_think_time_is_no_reason_to_call_a_run_shorter_and_named_where_it_varies() -> None:
+    totals = replace(normal().totals, users=200, duration_s=11.0)
+    assert judged(totals=totals, duration_s=20.0, think_time="6").warnings == []
+    (warning,) = judged(totals=totals, duration_s=20.0, think_time="exponential:6").warnings
+    assert warning.message == (
+        "Operations are recorded for 11.0 s only, of the 20.0 s that the run was to last: users were in "
+        "their think time (exponential:6), the server stopped answering, the load ended early, or records "
+        "were lost."
+    )
+
+
+def test_users_in_a_pause_as_long_as_the_last_fifth_are_not_called_gone() -> None:
+    totals = replace(normal().totals, users=200, left_early=3, duration_s=20.0)
+    assert codes(judged(totals=totals, think_time="3")) == ["users_left"]
+    assert judged(totals=totals, think_time="5").warnings == []
+    (warning,) = judged(totals=totals, think_time="uniform:1:9").warnings
+    assert (
+        "last fifth of the run: users were in their think time (uniform:1:9), the server" in warning.message
+    )
 
 
 def test_users_of_a_batch_that_never_began_are_told() -> None:
