@@ -1,8 +1,5 @@
-import json
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -11,6 +8,7 @@ from loadtests.access import Access, parse_headers
 from loadtests.errors import LoadTestError
 from loadtests.load_options import USER_SETTINGS, LoadOptions, load_options
 from loadtests.server_actions import settled
+from tests.loadtests.json_server import Reply, Request, json_servers
 
 TEXT = {"type": "object", "properties": {"message": {"type": "string"}}, "required": ["message"]}
 WAIT = {"type": "object", "properties": {"wait_seconds": {"type": "number", "default": 0}}}
@@ -34,36 +32,22 @@ Serve = Callable[..., str]
 @pytest.fixture
 def serve() -> Iterator[Serve]:
     """Starts a server with this action schema, or this whole reply to GET, and these MCP tools."""
-    servers = []
+    with json_servers() as start:
 
-    def start(action: Any = None, *, reply: Any = None, status: int = 200, tools: Any = None) -> str:
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self.answer(status, {"action": action, "observation": {}} if reply is None else reply)
+        def start_server(
+            action: Any = None, *, reply: Any = None, status: int = 200, tools: Any = None
+        ) -> str:
+            def answer(request: Request) -> Reply:
+                if request.headers.get("Authorization", "Bearer sesame") != "Bearer sesame":
+                    return Reply(401, {})
+                if request.body is None:
+                    return Reply(status, {"action": action, "observation": {}} if reply is None else reply)
+                known = (request.path, request.body["method"]) == ("/mcp", "tools/list") and tools is not None
+                return Reply(200 if known else 404, {"jsonrpc": "2.0", "id": 1, "result": {"tools": tools}})
 
-            def do_POST(self) -> None:
-                asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                known = self.path == "/mcp" and asked["method"] == "tools/list" and tools is not None
-                self.answer(200 if known else 404, {"jsonrpc": "2.0", "id": 1, "result": {"tools": tools}})
+            return start(answer)
 
-            def answer(self, status: int, body: Any) -> None:
-                allowed = self.headers.get("Authorization", "Bearer sesame") == "Bearer sesame"
-                self.send_response(status if allowed else 401)
-                self.end_headers()
-                self.wfile.write(json.dumps(body).encode())
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}"
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+        yield start_server
 
 
 def options(**changes: str) -> LoadOptions:

@@ -1,8 +1,6 @@
-import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -10,6 +8,7 @@ import pytest
 from loadtests.access import Access
 from loadtests.deployments.url import UrlDeployment, base_url
 from loadtests.errors import LoadTestError
+from tests.loadtests.json_server import Reply, Request, json_servers
 
 OPENENV = {
     "/health": (200, {"status": "healthy"}),
@@ -22,31 +21,19 @@ Serve = Callable[[dict[str, tuple[int, Any]]], str]
 @pytest.fixture
 def serve() -> Iterator[Serve]:
     """Starts a server that gives these replies, and 404 elsewhere; 401 to who is not `wanted`."""
-    servers = []
+    with json_servers() as start:
 
-    def start(replies: dict[str, tuple[int, Any]]) -> str:
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                status, body = replies.get(self.path, (404, {"detail": "Not Found"}))
+        def start_server(replies: dict[str, tuple[int, Any]]) -> str:
+            def answer(request: Request) -> Reply:
+                status, body = replies.get(request.path, (404, {"detail": "Not Found"}))
                 _, wanted = replies.get("wanted", (0, None))
-                self.send_response(status if self.headers["Authorization"] == wanted or not wanted else 401)
-                if 300 <= status < 400:
-                    self.send_header("Location", body["location"])
-                self.end_headers()
-                self.wfile.write(json.dumps(body).encode())
+                if wanted and request.headers["Authorization"] != wanted:
+                    return Reply(401, {})
+                return Reply(status, body, {"Location": body["location"]} if 300 <= status < 400 else {})
 
-            def log_message(self, *_: object) -> None:
-                pass
+            return start(answer)
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}"
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+        yield start_server
 
 
 @pytest.mark.parametrize(
