@@ -63,6 +63,8 @@ def test_names_say_what_differs_and_nothing_else() -> None:
 def test_names_of_servers_and_of_policies() -> None:
     servers = cells_in_random_order(axes({"new": "http://a", "old": "http://b"}, repetitions=1), seed=1)
     assert CellNames(servers).deployment(servers[0]) == servers[0]["deployment"]
-    shared = [{**cell, "reuse_port": value} for cell in servers[:1] for value in (True, False)]
-    shared = [{**cell, "replicas": 1, "workers": 4, "balancing": "random"} for cell in shared]
-    assert CellNames(shared).deployment(shared[1]) == "1 × 4, shared port"  # type: ignore[arg-type]
+    shared = [servers[0].copy(), servers[0].copy()]
+    for cell, reuse_port in zip(shared, (True, False), strict=True):
+        cell["replicas"], cell["workers"], cell["balancing"] = 1, 4, "random"
+        cell["reuse_port"] = reuse_port
+    assert CellNames(shared).deployment(shared[1]) == "1 × 4, shared port"

@@ -12,7 +12,7 @@ from reports.comparison.change import (
     overdispersion,
     success_change,
 )
-from reports.comparison.estimates import Estimate, Successes
+from reports.comparison.estimates import Estimate, Metric, Successes
 
 
 def estimate(value: float, error: float = 0.01, doubt: str | None = None) -> Estimate:
@@ -42,9 +42,9 @@ def test_a_change_is_relative_to_a_and_its_interval_holds_it() -> None:
     ],
 )
 def test_more_throughput_is_faster_and_more_latency_is_slower(
-    metric: str, a: float, b: float, verdict: str
+    metric: Metric, a: float, b: float, verdict: str
 ) -> None:
-    change = change_of(metric, [estimate(a)], [estimate(b)], None)  # type: ignore[arg-type]
+    change = change_of(metric, [estimate(a)], [estimate(b)], None)
     assert judged(change, change.p).verdict == verdict
 
 

@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+from reports.experiment_cells import Group
 from reports.sections.scaling.fairness import FairnessComparison, summarize
 from reports.sections.scaling.spread import Spread
 from tests.reports.sections.scaling.cells import cell, sized
@@ -8,9 +9,9 @@ EVEN = sized(2, 2, balancing="least_conn")
 UNEVEN = sized(2, 2, balancing="random")
 
 
-def by_balancing(*jains: tuple[object, int, list[float]]) -> FairnessComparison:
+def by_balancing(*jains: tuple[Group, int, list[float]]) -> FairnessComparison:
     cells = [
-        cell(group, users, 1, repetition, jain_worker=jain)  # type: ignore[arg-type]
+        cell(group, users, 1, repetition, jain_worker=jain)
         for group, users, values in jains
         for repetition, jain in enumerate(values, 1)
     ]
