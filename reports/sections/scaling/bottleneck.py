@@ -93,7 +93,8 @@ def _row(
     missed = next((point for point in points if point.slo_share <= 0.5), None)
     looked = missed or peak or largest
     there = [cell for cell in cells if looked is not None and cell.users == looked.users]
-    busy, busy_sentence = _busy(group, there, scenario)
+    reached = missed is not None or peak is not largest
+    busy, busy_sentence = _busy(group, there, scenario, reached=reached)
     missing = [cell for cell in cells if missed is not None and cell.users == missed.users]
     first_miss = next((" ".join(cell.slo_missed) for cell in missing if cell.slo_missed), None)
     return Bottleneck(
@@ -129,8 +130,11 @@ def _criterion(missing: list[Cell]) -> Literal["success_rate", "total_p99_s", "b
     return "total_p99_s" if "total_p99_s" in names else None
 
 
-def _busy(group: Group, cells: list[Cell], scenario: Scenario) -> tuple[Busy, str]:
-    """What was busy in cells of one load: the whole machine, the generator, the workers, or nobody knows."""
+def _busy(group: Group, cells: list[Cell], scenario: Scenario, *, reached: bool) -> tuple[Busy, str]:
+    """What was busy in cells of one load: the whole machine, the generator, the workers, or nobody knows.
+
+    `reached` says whether a limit was: throughput fell, or the objective was missed.
+    """
     generators = median_of(cell.cpu.generator_mean for cell in cells if cell.cpu)
     busiest = median_of(cell.cpu.generator_busiest_mean for cell in cells if cell.cpu)
     highest = median_of(cell.cpu.generator_max for cell in cells if cell.cpu)
@@ -177,6 +181,8 @@ def _busy(group: Group, cells: list[Cell], scenario: Scenario) -> tuple[Busy, st
         return "workers", f"The {count(workers, 'worker')} used nearly a core each ({used})."
     of = f" of {cores}" if cores else ""
     why = "what it waited for is unknown, for instance a cap, a lock or a queue"
+    if not reached:
+        why = "more users may find one (USERS=…)"
     return "unknown", f"No part that was recorded was at its limit ({used}{of}): {why}."
 
 

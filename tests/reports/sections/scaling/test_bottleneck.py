@@ -75,9 +75,12 @@ def test_workers_that_use_a_core_each() -> None:
 
 
 def test_nothing_busy_and_nothing_known() -> None:
-    what, why = busy(Cpu(0.3, 0.3, 0.4, 0.9, 0.1))
+    cpu = Cpu(0.3, 0.3, 0.4, 0.9, 0.1)
+    what, why = busy(cpu)
     assert what == "unknown"
-    assert "what it waited for is unknown" in why
+    assert "more users may find one" in why
+    beyond_its_limit = only([cell(GROUP, 8, 80, cpu=cpu), missed(GROUP, 16, 80, cpu=cpu)])
+    assert "what it waited for is unknown" in beyond_its_limit.busy_sentence
     what, why = busy(None)
     assert what == "unknown"
     assert "not recorded" in why
