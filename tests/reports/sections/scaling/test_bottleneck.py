@@ -79,7 +79,8 @@ def test_nothing_busy_and_nothing_known() -> None:
     what, why = busy(cpu)
     assert what == "unknown"
     assert "more users may find one" in why
-    beyond_its_limit = only([cell(GROUP, 8, 80, cpu=cpu), missed(GROUP, 16, 80, cpu=cpu)])
+    two = sized(1, 2)
+    beyond_its_limit = only([cell(two, 8, 80, cpu=cpu), missed(two, 16, 80, cpu=cpu)])
     assert "what it waited for is unknown" in beyond_its_limit.busy_sentence
     what, why = busy(None)
     assert what == "unknown"
