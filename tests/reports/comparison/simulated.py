@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
@@ -200,7 +201,7 @@ def cell(users: int, repetition: int, **changed: object) -> CellJson:
         "reason": None,
         "run_id": f"run-{users}-{repetition}",
     }
-    return {**values, **changed}  # type: ignore[typeddict-item]
+    return cast(CellJson, {**values, **changed})
 
 
 def experiment_json(experiment_id: str, cells: list[CellJson]) -> ExperimentJson:
