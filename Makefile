@@ -8,7 +8,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 # Settings such as USERS=100 reach the commands through the environment; their defaults live in
-# loadtests/config.py.
+# loadtests/run/config.py.
 
 .PHONY: help
 help:

@@ -13,9 +13,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from reports.experiment_directory import ExperimentDirectory
-from reports.run_directory import RunDirectoryError
-from reports.schema import CapacityJson
+from reports.records.experiment_directory import ExperimentDirectory
+from reports.records.run_directory import RunDirectoryError
+from reports.records.schema import CapacityJson
 
 _ROOT = Path(__file__).parent.parent
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from loadtests.deployments import DeploymentConfig
 from loadtests.deployments.local import LocalDeployment
-from loadtests.generator import LOCUSTFILE, ROOT
+from loadtests.run.generator import LOCUSTFILE, ROOT
 
 
 @dataclass(frozen=True)

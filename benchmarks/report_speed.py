@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from reports.run_directory import RunDirectory
+from reports.records.run_directory import RunDirectory
 
 _BOUNDS = {1_000_000: (8.0, 700.0), 10_000_000: (40.0, 2000.0)}
 """Rows: seconds, and MB of resident memory at the peak."""

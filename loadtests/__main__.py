@@ -7,8 +7,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from loadtests.capacity_config import CAPACITY_SETTINGS, capacity_config, without_effect
-from loadtests.config import (
+from loadtests.capacity.config import CAPACITY_SETTINGS, capacity_config, without_effect
+from loadtests.errors import LoadTestError
+from loadtests.experiment.config import EXPERIMENT_SETTINGS
+from loadtests.hidden import without_secrets
+from loadtests.run.config import (
     DEPLOYMENT_SETTINGS,
     LOAD_SETTINGS,
     WEB_SETTINGS,
@@ -16,11 +19,8 @@ from loadtests.config import (
     load_test_config,
     web_port,
 )
-from loadtests.errors import LoadTestError
-from loadtests.experiment_config import EXPERIMENT_SETTINGS
-from loadtests.hidden import without_secrets
 from loadtests.settings import add_settings
-from reports.run_directory import RunDirectory, RunDirectoryError
+from reports.records.run_directory import RunDirectory, RunDirectoryError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace, console: Console) -> int:
     config = load_test_config(vars(options))
-    from loadtests.load_test import run_load_test
+    from loadtests.run.load_test import run_load_test
 
     return run_load_test(config, console)
 
@@ -48,29 +48,29 @@ def _run(options: argparse.Namespace, console: Console) -> int:
 def _webui(options: argparse.Namespace, console: Console) -> int:
     config = load_test_config(vars(options))
     port = web_port(vars(options))
-    from loadtests.web import serve_page
+    from loadtests.run.web import serve_page
 
     return serve_page(config, port, console)
 
 
 def _scaling(options: argparse.Namespace, console: Console) -> int:
-    from loadtests import experiment
-    from loadtests.experiment_config import resolve_settings
+    from loadtests.experiment import runner
+    from loadtests.experiment.config import resolve_settings
 
     given: dict[str, str | None] = dict(vars(options))
     if options.RESUME is not None:
         if options.GRID:
             raise LoadTestError(f"GRID={options.GRID}: an experiment goes on with its own grid, leave it out")
         results = Path(options.RESULTS or "results")
-        path = experiment.last_experiment(results) if options.RESUME == "last" else Path(options.RESUME)
-        return experiment.resume_experiment(path, given, console)
+        path = runner.last_experiment(results) if options.RESUME == "last" else Path(options.RESUME)
+        return runner.resume_experiment(path, given, console)
     file = Path(options.GRID) if options.GRID else None
-    return experiment.run_experiment(resolve_settings(given, file), console)
+    return runner.run_experiment(resolve_settings(given, file), console)
 
 
 def _capacity(options: argparse.Namespace, console: Console) -> int:
     config = capacity_config(vars(options))
-    from loadtests.capacity_search import search_capacity
+    from loadtests.capacity.runner import search_capacity
     from loadtests.terminal import progress
 
     if names := without_effect(os.environ):
@@ -80,19 +80,19 @@ def _capacity(options: argparse.Namespace, console: Console) -> int:
 
 def _up(options: argparse.Namespace, console: Console) -> int:
     config = deployment_config(vars(options))
-    from loadtests.standing import bring_up
+    from loadtests.run.standing import bring_up
 
     return bring_up(options.TARGET, config, console)
 
 
 def _down(_options: argparse.Namespace, console: Console) -> int:
-    from loadtests.standing import take_down
+    from loadtests.run.standing import take_down
 
     return take_down(console)
 
 
 def _finish(options: argparse.Namespace, console: Console) -> int:
-    from loadtests.finish import finish_run, print_verdict
+    from loadtests.run.finish import finish_run, print_verdict
 
     directory = RunDirectory(options.run_directory)
     report = finish_run(directory, "completed")

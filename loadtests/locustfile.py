@@ -18,15 +18,15 @@ from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from locust.runners import WorkerRunner
 
-from loadtests.access import HEADERS
-from loadtests.batch import Batch
+from loadtests.actions.from_server import settled
 from loadtests.deployments.url import base_url
 from loadtests.errors import LoadTestError
-from loadtests.garbage import QuietCollector
-from loadtests.locust_options import add_options, parsed_load_options
-from loadtests.recording import Recording
-from loadtests.server_actions import settled
-from loadtests.users import OpenEnvHttpUser, OpenEnvUser, OpenEnvWebSocketUser
+from loadtests.load.batch import Batch
+from loadtests.load.garbage import QuietCollector
+from loadtests.load.locust_options import add_options, parsed_load_options
+from loadtests.load.recording import Recording
+from loadtests.load.users import OpenEnvHttpUser, OpenEnvUser, OpenEnvWebSocketUser
+from loadtests.protocol.access import HEADERS
 
 __all__ = ["OpenEnvHttpUser", "OpenEnvWebSocketUser"]
 

@@ -7,7 +7,7 @@ from typing import NoReturn
 from rich.console import Console
 from rich.text import Text
 
-from loadtests.live_view import printable
+from loadtests.run.live_view import printable
 
 
 def progress(console: Console) -> Callable[[str], None]:

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from reports.experiment_directory import ExperimentDirectory
-from reports.run_directory import RunDirectory, RunDirectoryError
-from reports.words import printable
+from reports.page.words import printable
+from reports.records.experiment_directory import ExperimentDirectory
+from reports.records.run_directory import RunDirectory, RunDirectoryError
 
 PASSED, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -95,7 +95,7 @@ def _percent(text: str) -> float:
 
 def _report_run(path: Path) -> int:
     # Here, because they load pandas and matplotlib, which --help should not wait for.
-    from reports.verdict import passed, verdict_lines
+    from reports.run.verdict import passed, verdict_lines
     from reports.write import write_report
 
     directory = RunDirectory(path)
@@ -105,7 +105,7 @@ def _report_run(path: Path) -> int:
 
 
 def _report_experiment(path: Path) -> int:
-    from reports.experiment_verdict import verdict_lines
+    from reports.experiment.verdict import verdict_lines
     from reports.write import write_experiment_report
 
     directory = ExperimentDirectory(path)
@@ -115,7 +115,7 @@ def _report_experiment(path: Path) -> int:
 
 
 def _compare(a: Path, b: Path, output: Path | None, most_percent: float | None) -> int:
-    from reports.comparison.comparison_report import regressions
+    from reports.comparison.report import regressions
     from reports.comparison.verdict import verdict_lines
     from reports.comparison.write import write_comparison
 

@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from reports.experiment_directory import ExperimentDirectory
-from reports.experiment_report import ExperimentReport, report_experiment
-from reports.experiment_report import to_json as experiment_to_json
-from reports.html import render
-from reports.run_directory import RunDirectory, unwritable, write_atomically
-from reports.run_report import RunReport, report_run, to_json
+from reports.experiment.report import ExperimentReport, report_experiment
+from reports.experiment.report import to_json as experiment_to_json
+from reports.records.experiment_directory import ExperimentDirectory
+from reports.records.run_directory import RunDirectory, unwritable, write_atomically
+from reports.run.page import render
+from reports.run.report import RunReport, report_run, to_json
 
 
 def write_report(directory: RunDirectory) -> RunReport:
@@ -27,7 +27,7 @@ def write_experiment_report(directory: ExperimentDirectory) -> ExperimentReport:
 
     Raises RunDirectoryError where experiment.json cannot be read or the report cannot be written.
     """
-    from reports.experiment_html import render as render_experiment
+    from reports.experiment.page import render as render_experiment
 
     report = report_experiment(directory)
     _write(

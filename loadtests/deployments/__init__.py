@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from loadtests.access import OPEN, Access
-from reports.schema import Role, Topology
+from loadtests.protocol.access import OPEN, Access
+from reports.records.schema import Role, Topology
 
 Kind = Literal["compose", "local", "url"]
 Balancing = Literal["round_robin", "least_conn", "ip_hash", "random"]

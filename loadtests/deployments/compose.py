@@ -32,7 +32,7 @@ from loadtests.deployments.docker_engine import Container
 from loadtests.deployments.registry import REGISTRY, ROOT, Process, Purpose, Record, Registry
 from loadtests.deployments.teardown import take_down
 from loadtests.errors import LoadTestError
-from reports.schema import Role, Topology
+from reports.records.schema import Role, Topology
 
 COMPOSE_FILE = ROOT / "compose" / "compose.yaml"
 ENVIRONMENT = ROOT / "benchmark_env"

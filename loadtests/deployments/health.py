@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from loadtests.access import OPEN, Access
+from loadtests.protocol.access import OPEN, Access
 
 _LARGEST_BYTES = 8 * 2**20
 _CHUNK_BYTES = 65536

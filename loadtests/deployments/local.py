@@ -17,7 +17,7 @@ from loadtests.deployments.ready import is_ready, patience_s
 from loadtests.deployments.registry import REGISTRY, Process, Purpose, Record, Registry
 from loadtests.deployments.teardown import take_down
 from loadtests.errors import LoadTestError
-from reports.schema import Role, Topology
+from reports.records.schema import Role, Topology
 
 MEMORY_EVERY_S = 5.0
 SERVER = ["-m", "gunicorn", "-c", "benchmark_env/server/gunicorn.conf.py", "benchmark_env.server.app:app"]

@@ -7,13 +7,13 @@ from http.client import HTTPException
 from urllib.parse import urlsplit, urlunsplit
 from urllib.request import getproxies
 
-from loadtests.access import HEADERS, OPEN, Access
 from loadtests.deployments import Kind, Usage
 from loadtests.deployments.health import Answer, get
 from loadtests.errors import LoadTestError
 from loadtests.hidden import without_secrets
-from reports.schema import Topology
-from reports.words import printable
+from loadtests.protocol.access import HEADERS, OPEN, Access
+from reports.page.words import printable
+from reports.records.schema import Topology
 
 SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 ANSWER_S = 10.0

@@ -3,15 +3,15 @@
 from collections.abc import Callable, Sequence
 
 from reports.comparison.compare_runs import check_scenarios
-from reports.comparison.comparison_report import Comparison, Row, Side, Unmatched
 from reports.comparison.differences import difference_notices, differences
 from reports.comparison.matching import cell_form, match_cells
 from reports.comparison.measurement import Measurement, measure
+from reports.comparison.report import Comparison, Row, Side, Unmatched
 from reports.comparison.rows import Pair, figures_of, rows_of
-from reports.experiment_directory import ExperimentDirectory
-from reports.run_directory import RunDirectory, RunDirectoryError
-from reports.schema import CellJson, ExperimentJson
-from reports.words import count, listing, printable
+from reports.page.words import count, listing, printable
+from reports.records.experiment_directory import ExperimentDirectory
+from reports.records.run_directory import RunDirectory, RunDirectoryError
+from reports.records.schema import CellJson, ExperimentJson
 
 Progress = Callable[[int, int], None]
 """Told how many runs are read, and of how many."""

@@ -1,12 +1,12 @@
 """Compares two runs."""
 
-from reports.comparison.comparison_report import Comparison, Side
 from reports.comparison.differences import difference_notices, differences
 from reports.comparison.measurement import Measurement, is_batch, measure
+from reports.comparison.report import Comparison, Side
 from reports.comparison.rows import Pair, figures_of, rows_of
-from reports.run_directory import RunDirectory, RunDirectoryError
-from reports.schema import RunJson
-from reports.words import TRANSPORTS, count
+from reports.page.words import TRANSPORTS, count
+from reports.records.run_directory import RunDirectory, RunDirectoryError
+from reports.records.schema import RunJson
 
 ONE_RUN_EACH = (
     "Each side is one run. The intervals cover chance within the two runs, not how much two runs of the same "

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from reports.schema import RunJson
-from reports.words import listing, printable
+from reports.page.words import listing, printable
+from reports.records.schema import RunJson
 
 Kind = Literal["load", "machine", "deployment", "versions", "measurement"]
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.comparison.dependence import BINS, Spread, critical_t, spread_of_sum
-from reports.statistics import quantiles_of_sorted
+from reports.statistics.quantiles import quantiles_of_sorted
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]

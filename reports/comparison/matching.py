@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from reports.comparison.comparison_report import Unmatched
-from reports.experiment_cells import Group, labels, order_key
-from reports.schema import CellJson, ExperimentJson
-from reports.words import count, printable
+from reports.comparison.report import Unmatched
+from reports.experiment.cells import Group, labels, order_key
+from reports.page.words import count, printable
+from reports.records.schema import CellJson, ExperimentJson
 
 
 @dataclass(frozen=True)

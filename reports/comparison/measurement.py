@@ -16,14 +16,10 @@ from reports.comparison.estimates import (
     successes,
     sustained_estimates,
 )
-from reports.run_directory import RunDirectory
-from reports.schema import RunJson
-from reports.sections import distribution, errors
-from reports.sections.latency import Curve, curve_quantiles
-from reports.sections.totals import measured_window, shut_out
-from reports.sections.validity import INVALIDATING
-from reports.statistics import quantiles_of_sorted, stable_order
-from reports.steps import (
+from reports.page.words import printable
+from reports.records.run_directory import RunDirectory
+from reports.records.schema import RunJson
+from reports.records.steps import (
     CONNECT,
     RESET,
     STEP,
@@ -34,7 +30,11 @@ from reports.steps import (
     load_steps,
     user_spans,
 )
-from reports.words import printable
+from reports.run.sections import distribution, errors
+from reports.run.sections.latency import Curve, curve_quantiles
+from reports.run.sections.totals import measured_window, shut_out
+from reports.run.sections.validity import INVALIDATING
+from reports.statistics.quantiles import quantiles_of_sorted, stable_order
 
 Floats = NDArray[np.float64]
 

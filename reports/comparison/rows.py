@@ -19,10 +19,10 @@ from reports.comparison.change import (
     overdispersion,
     success_change,
 )
-from reports.comparison.comparison_report import ErrorsChange, Row, SpreadChange, in_words
 from reports.comparison.estimates import Metric
 from reports.comparison.measurement import Measurement
-from reports.words import count, listing, signed_percent
+from reports.comparison.report import ErrorsChange, Row, SpreadChange, in_words
+from reports.page.words import count, listing, signed_percent
 
 _SUSTAINED: tuple[Metric, ...] = ("throughput", "p50", "p95", "p99")
 _AS_MUCH_LOAD = 0.05

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from reports.comparison.change import Change
-from reports.comparison.comparison_report import ALL_CELLS, Comparison, Row, in_words
+from reports.comparison.report import ALL_CELLS, Comparison, Row, in_words
 from reports.comparison.rows import verdict_of
-from reports.words import listing, printable, share, signed_percent
+from reports.page.words import listing, printable, share, signed_percent
 
 
 def verdict_lines(comparison: Comparison, regressions: Sequence[str] = ()) -> list[str]:

@@ -8,10 +8,10 @@ from typing import Literal
 
 from reports.comparison.compare_experiments import Progress, compare_experiments
 from reports.comparison.compare_runs import compare_runs
-from reports.comparison.comparison_report import Comparison, to_json
-from reports.comparison_html import render
-from reports.experiment_directory import ExperimentDirectory
-from reports.run_directory import RunDirectory, RunDirectoryError, unwritable, write_atomically
+from reports.comparison.page import render
+from reports.comparison.report import Comparison, to_json
+from reports.records.experiment_directory import ExperimentDirectory
+from reports.records.run_directory import RunDirectory, RunDirectoryError, unwritable, write_atomically
 
 _OTHERWISE = ", or choose another folder with --output"
 

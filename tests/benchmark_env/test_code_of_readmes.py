@@ -19,9 +19,9 @@ from pathlib import Path
 import pytest
 
 from benchmark_env.__main__ import main
-from loadtests.capacity_config import CAPACITY_SETTINGS
-from loadtests.config import WEB_SETTINGS
-from loadtests.experiment_config import EXPERIMENT_SETTINGS, resolve_settings
+from loadtests.capacity.config import CAPACITY_SETTINGS
+from loadtests.experiment.config import EXPERIMENT_SETTINGS, resolve_settings
+from loadtests.run.config import WEB_SETTINGS
 
 from .conftest import ROOT, Server, step
 from .readme_blocks import READMES, Block, Command, blocks_of, commands_of

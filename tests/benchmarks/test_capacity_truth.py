@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks import capacity_truth
 from benchmarks.capacity_truth import Truth, fault, judged
-from reports.schema import CapacityJson
+from reports.records.schema import CapacityJson
 
 FOUR_BY_64 = Truth("local", replicas=1, workers=4, cap=64)
 

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from loadtests.batch_outcome import BatchOutcome, WorkerLoad
-from loadtests.limits import Ceiling, Setup
-from loadtests.live_statistics import Worker
-from reports.schema import SCHEMA_VERSION, RunConfig, RunJson, Slo, Topology
+from loadtests.capacity.batch_outcome import BatchOutcome, WorkerLoad
+from loadtests.capacity.limits import Ceiling, Setup
+from loadtests.run.live_statistics import Worker
+from reports.records.schema import SCHEMA_VERSION, RunConfig, RunJson, Slo, Topology
 
 CEILING = Ceiling(
     16384, "cap", "a batch of 16,384 sessions meets the objective", "search further, MOST=65536"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 from websockets.sync.server import ServerConnection, serve
 
-from reports.run_directory import RunDirectory
+from reports.records.run_directory import RunDirectory
 from tests.conftest import ROOT
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from loadtests.recorder import Row
-from reports.schema import STEPS
+from loadtests.load.recorder import Row
+from reports.records.schema import STEPS
 
 ROW: dict[str, Any] = {
     "started_at": 1000.0,

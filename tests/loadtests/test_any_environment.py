@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from reports.run_directory import RunDirectory
+from reports.records.run_directory import RunDirectory
 from tests.conftest import ROOT
 from tests.loadtests.foreign import TOKEN, generate_environment, private_front, serving
 

@@ -15,8 +15,8 @@ import psutil
 import pytest
 
 from loadtests.deployments.local import LocalDeployment
-from reports.run_directory import RunDirectory, StreamReader
-from reports.run_report import report_run
+from reports.records.run_directory import RunDirectory, StreamReader
+from reports.run.report import report_run
 from tests.conftest import ROOT, free_port
 
 pytestmark = pytest.mark.servers

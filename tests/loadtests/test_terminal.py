@@ -3,9 +3,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from loadtests.finish import print_verdict
+from loadtests.run.finish import print_verdict
 from loadtests.terminal import progress
-from reports.run_directory import RunDirectory
+from reports.records.run_directory import RunDirectory
 from tests.reports import sample_reports
 
 

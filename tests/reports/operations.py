@@ -4,8 +4,16 @@ from typing import Any
 
 import pyarrow as pa
 
-from reports.schema import STEPS, RunConfig, Topology
-from reports.steps import Answers, Failures, StepColumns, Steps, load_answers, load_failures, load_steps
+from reports.records.schema import STEPS, RunConfig, Topology
+from reports.records.steps import (
+    Answers,
+    Failures,
+    StepColumns,
+    Steps,
+    load_answers,
+    load_failures,
+    load_steps,
+)
 
 START = 1_000_000.0
 Row = dict[str, Any]

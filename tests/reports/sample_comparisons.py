@@ -6,7 +6,9 @@ import numpy as np
 
 from reports.comparison.change import Change, SuccessChange
 from reports.comparison.compare_runs import ONE_RUN_EACH
-from reports.comparison.comparison_report import (
+from reports.comparison.differences import Difference
+from reports.comparison.estimates import Metric
+from reports.comparison.report import (
     Comparison,
     ErrorsChange,
     Row,
@@ -14,9 +16,7 @@ from reports.comparison.comparison_report import (
     SpreadChange,
     Unmatched,
 )
-from reports.comparison.differences import Difference
-from reports.comparison.estimates import Metric
-from reports.sections.latency import Curve
+from reports.run.sections.latency import Curve
 from tests.reports.sample_reports import HOSTILE, QUANTILES, run_json
 
 NASTY = HOSTILE + "\x00\x1b[31m\u202e$x^2$ \ud800"

@@ -7,9 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from reports.experiment_directory import ExperimentDirectory
-from reports.run_report import to_json
-from reports.schema import CapacityJson, CellJson, CellStatus, ExperimentJson, RunJson, RunStatus, Scenario
+from reports.records.experiment_directory import ExperimentDirectory
+from reports.records.schema import (
+    CapacityJson,
+    CellJson,
+    CellStatus,
+    ExperimentJson,
+    RunJson,
+    RunStatus,
+    Scenario,
+)
+from reports.run.report import to_json
 from tests.reports import sample_reports
 
 FAILURE = "the deployment did not answer within 60 s: worker exited with code 3"

@@ -6,24 +6,24 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.run_report import RunReport
-from reports.schema import RunConfig, RunJson
-from reports.sections.distribution import (
+from reports.records.schema import RunConfig, RunJson
+from reports.run.report import RunReport
+from reports.run.sections.distribution import (
     Distribution,
     Fairness,
     ReplicaShare,
     WorkerShare,
     judge_evenness,
 )
-from reports.sections.errors import ErrorGroup, Errors
-from reports.sections.isolation import Isolation
-from reports.sections.latency import Curve, HeatMap, Latency, OverTime, Summary
-from reports.sections.resources import PartUsage, Resources
-from reports.sections.slo import Criterion, SloVerdict
-from reports.sections.timeline import Timeline
-from reports.sections.totals import Totals
-from reports.sections.validity import Code, RunWarning, Validity
-from reports.statistics import equal_shares_p, jain_index
+from reports.run.sections.errors import ErrorGroup, Errors
+from reports.run.sections.isolation import Isolation
+from reports.run.sections.latency import Curve, HeatMap, Latency, OverTime, Summary
+from reports.run.sections.resources import PartUsage, Resources
+from reports.run.sections.slo import Criterion, SloVerdict
+from reports.run.sections.timeline import Timeline
+from reports.run.sections.totals import Totals
+from reports.run.sections.validity import Code, RunWarning, Validity
+from reports.statistics.quantiles import equal_shares_p, jain_index
 
 Floats = NDArray[np.float64]
 

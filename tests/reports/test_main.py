@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.synthetic_run import SyntheticRun, write_synthetic_run
 from reports.__main__ import main
-from reports.run_directory import RunDirectory
+from reports.records.run_directory import RunDirectory
 from tests.reports.sample_experiments import SampleExperiment, write_sample_experiment
 
 

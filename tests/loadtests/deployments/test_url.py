@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from loadtests.access import Access
 from loadtests.deployments.url import UrlDeployment, base_url
 from loadtests.errors import LoadTestError
+from loadtests.protocol.access import Access
 from tests.loadtests.json_server import Reply, Request, json_servers
 
 OPENENV = {

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from reports.comparison.change import Change, change_of, holm, judged
 from reports.comparison.estimates import Estimate, Layout, Metric, sustained_estimates
 from reports.comparison.measurement import QUANTILES
-from reports.experiment_directory import ExperimentDirectory
-from reports.run_directory import RunDirectory, StreamWriter
-from reports.schema import STEPS, CellJson, ExperimentJson, RunJson
+from reports.records.experiment_directory import ExperimentDirectory
+from reports.records.run_directory import RunDirectory, StreamWriter
+from reports.records.schema import STEPS, CellJson, ExperimentJson, RunJson
 from tests.reports import sample_reports
 
 Floats = NDArray[np.float64]

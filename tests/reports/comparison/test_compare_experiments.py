@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from reports.comparison.compare_experiments import compare_experiments
-from reports.comparison.comparison_report import regressions
-from reports.run_directory import RunDirectoryError
+from reports.comparison.report import regressions
+from reports.records.run_directory import RunDirectoryError
 from tests.reports.comparison.simulated import Load, cell, write_experiment, write_run
 from tests.reports.comparison.test_compare_runs import SATURATED, invalidate
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from reports.comparison.compare_runs import compare_runs
-from reports.comparison.comparison_report import regressions
 from reports.comparison.measurement import measure
+from reports.comparison.report import regressions
 from reports.comparison.verdict import verdict_lines
-from reports.run_directory import RunDirectory, RunDirectoryError
-from reports.run_report import report_run
+from reports.records.run_directory import RunDirectory, RunDirectoryError
+from reports.run.report import report_run
 from tests.reports.comparison.simulated import (
     Load,
     Steps,

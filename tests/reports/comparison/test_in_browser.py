@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from reports.comparison_html import render
+from reports.comparison.page import render
 from tests.reports import sample_comparisons as samples
-from tests.reports.test_report_in_browser import assert_loads_cleanly_and_fits, watch
+from tests.reports.run.test_in_browser import assert_loads_cleanly_and_fits, watch
 
 pytestmark = pytest.mark.browser
 

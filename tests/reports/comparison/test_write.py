@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from reports.comparison.write import write_comparison
-from reports.run_directory import RunDirectoryError
+from reports.records.run_directory import RunDirectoryError
 from tests.reports.comparison.simulated import Load, write_experiment, write_run
 
 LOAD = Load(users=8, seconds=10)

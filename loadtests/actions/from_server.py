@@ -1,0 +1,90 @@
+"""The actions that a server's own action schema asks for."""
+
+import json
+from contextlib import suppress
+from dataclasses import replace
+from http.client import HTTPException
+from typing import Any
+
+from loadtests.actions.choice import Actions
+from loadtests.actions.from_schema import (
+    ActionSchemaError,
+    is_tool_call,
+    sample_actions,
+    takes_wait,
+    tool_actions,
+)
+from loadtests.deployments.health import get, post
+from loadtests.durations import parse_duration
+from loadtests.errors import LoadTestError
+from loadtests.hidden import holds_secret, without_secrets
+from loadtests.load.options import LoadOptions
+from loadtests.protocol.access import HEADERS, Access
+from reports.page.words import printable
+
+_COUNT = 256
+"""How many different actions are made at most."""
+_ANSWER_S = 10.0
+_REMEDY = 'give actions with ACTION={"…": …} or ACTIONS=FILE.jsonl'
+_LIST_TOOLS = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+
+
+def settled(options: LoadOptions, base_url: str) -> LoadOptions:
+    """The options with actions that the server at `base_url` takes, where none were given.
+
+    An environment that takes `wait_seconds` and needs nothing else gets waits. Raises LoadTestError where the
+    server does not tell its schema, and where no valid action can be made from it, with the field.
+    """
+    if options.action_choice in ("given", "wait"):
+        return options
+    schema = _action_schema(base_url, options.access)
+    if options.action_choice != "schema" and takes_wait(schema):
+        return replace(options, action_choice="wait")
+    actions = _made_from(schema, base_url, options.access)
+    wait = parse_duration(f"{actions.longest_wait_s:g}", "WAIT")
+    return replace(options, actions=actions, action_choice="given", wait=wait)
+
+
+def _action_schema(base_url: str, access: Access) -> dict[str, Any]:
+    try:
+        reply = get(f"{base_url}/schema", timeout_s=_ANSWER_S, access=access)
+    except (OSError, HTTPException) as error:
+        why = printable(without_secrets(str(error)))
+        raise LoadTestError(
+            f"{base_url}/schema cannot be read ({why}), so its actions are unknown: check the URL, and that "
+            f"the server runs, or {_REMEDY}"
+        ) from None
+    schema = reply.json_object().get("action")
+    if not isinstance(schema, dict):
+        found = "no action schema" if reply.status == 200 else str(reply.status)
+        raise LoadTestError(f"{base_url}/schema gave {found}: {_REMEDY}")
+    return schema
+
+
+def _made_from(schema: dict[str, Any], base_url: str, access: Access) -> Actions:
+    try:
+        if is_tool_call(schema):
+            made = Actions("tools", tool_actions(_tools(base_url, access), _COUNT), "sample")
+        else:
+            made = Actions("schema", sample_actions(schema, _COUNT), "sample")
+    except ActionSchemaError as error:
+        message = without_secrets(str(error))
+        raise LoadTestError(f"no action can be made from {base_url}/schema: {message}; {_REMEDY}") from None
+    harmless = [action for action in made.values if not holds_secret(json.dumps(action))]
+    if not harmless:
+        raise LoadTestError(
+            f"the actions that {base_url}/schema asks for hold what {HEADERS} hold, and would be recorded: "
+            f"{_REMEDY}"
+        )
+    return replace(made, values=harmless)
+
+
+def _tools(base_url: str, access: Access) -> list[dict[str, Any]]:
+    tools = None
+    with suppress(OSError, HTTPException):
+        reply = post(f"{base_url}/mcp", _LIST_TOOLS, timeout_s=_ANSWER_S, access=access)
+        result = reply.json_object().get("result")
+        tools = result.get("tools") if isinstance(result, dict) else None
+    if not isinstance(tools, list) or not tools:
+        raise LoadTestError(f"{base_url} takes calls of tools, but its /mcp names none: {_REMEDY}")
+    return [tool for tool in tools if isinstance(tool, dict)]

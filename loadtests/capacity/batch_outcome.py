@@ -1,0 +1,252 @@
+"""What one batch came to: sessions that were served and turned away, what was slow, and what was busy."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from loadtests.run.live_statistics import NOBODY, Worker
+from reports.records.run_directory import RunDirectory
+
+if TYPE_CHECKING:  # it loads pandas
+    from reports.run.report import RunReport
+    from reports.run.sections.resources import PartUsage
+
+_CLEARLY = 0.8
+"""A p99 below this share of its bound leaves no doubt."""
+_OVERLOAD = 1.5
+"""A server whose workers are unknown is full where this many times the sessions came that it served."""
+_SLACK_S = 0.5
+_COLUMNS = ["started_at", "latency_s", "op", "host", "pid", "user", "error"]
+
+
+@dataclass(frozen=True)
+class WorkerLoad:
+    """What one worker did in a batch."""
+
+    held: int
+    """The most sessions that were there at once for certain: had answered their reset, not yet their step."""
+    turned_away: int
+    """Sessions that it refused for being full."""
+
+
+@dataclass(frozen=True)
+class BatchOutcome:
+    """One batch of a capacity search. Times in seconds, shares in 0…1."""
+
+    users: int
+    run_id: str
+    met: bool
+    succeeded: int
+    success_rate: float
+    success_limit: float
+    """The least share that must succeed."""
+    total_p99_s: float | None
+    total_limit_s: float
+    """The bound on the 99th percentile of total time."""
+    slowest: Mapping[str, float]
+    """The 99th percentile of `connect`, `reset`, and `overhead` or, where it is unknown, `step`."""
+    errors: Mapping[str, int]
+    """Failed operations by category."""
+    example: Mapping[str, str]
+    """What was said about one failure of each category."""
+    workers: Mapping[Worker, WorkerLoad]
+    expected_workers: int | None
+    connect_spread_s: float
+    """From the first session's begin to the last one's."""
+    shortest_stay_s: float | None
+    """The shortest time that a session was there for certain; None where none was."""
+    generator_cores: float | None
+    """CPU of the busiest generator process while the batch went on; None where it was too short to tell."""
+    busy_cores: float | None
+    """CPU of the load generator and the deployment while the batch went on."""
+    other_cores: float | None
+    """CPU of all other programs of the generator's machine while the batch went on."""
+    broken: str | None = None
+    """Why the batch says nothing about the server: its generator failed."""
+    ended: Sequence[str] = ()
+    """What of the deployment died meanwhile, a sentence each."""
+
+    @classmethod
+    def of_nothing(cls, users: int, run_id: str, why: str) -> "BatchOutcome":
+        """A batch of which nothing was recorded."""
+        return cls(
+            users,
+            run_id,
+            met=False,
+            succeeded=0,
+            success_rate=0.0,
+            success_limit=1.0,
+            total_p99_s=None,
+            total_limit_s=0.0,
+            slowest={},
+            errors={},
+            example={},
+            workers={},
+            expected_workers=None,
+            connect_spread_s=0.0,
+            shortest_stay_s=None,
+            generator_cores=None,
+            busy_cores=None,
+            other_cores=None,
+            broken=why,
+        )
+
+    @property
+    def clear(self) -> bool:
+        """Met with much to spare."""
+        p99 = self.total_p99_s
+        return self.met and self.succeeded == self.users and p99 is not None and p99 <= self._clear_limit_s
+
+    @property
+    def far(self) -> bool:
+        """Missed by far: more than twice as many sessions failed as may."""
+        return not self.met and 1 - self.success_rate > 2 * (1 - self.success_limit)
+
+    @property
+    def _clear_limit_s(self) -> float:
+        return _CLEARLY * self.total_limit_s
+
+    @property
+    def turned_away(self) -> int:
+        """Sessions refused by full workers."""
+        return self.errors.get("capacity", 0)
+
+    @property
+    def full_workers(self) -> dict[Worker, int]:
+        """The workers that turned sessions away, and how many each held at once."""
+        return {worker: load.held for worker, load in self.workers.items() if load.turned_away}
+
+    @property
+    def held(self) -> int | None:
+        """How many sessions the server held while each of its workers was full; None where one was not."""
+        full = self.full_workers
+        if not full or len(full) < len(self.workers):
+            return None
+        known = all(pid is not None for _, pid in full)
+        if known and self.expected_workers is not None:
+            return sum(full.values()) if len(full) == self.expected_workers else None
+        return sum(full.values()) if self.users >= _OVERLOAD * self.succeeded else None
+
+    @property
+    def together(self) -> bool:
+        """Whether all sessions can have been there at once: the last began before the first was done."""
+        return self.shortest_stay_s is None or self.connect_spread_s <= self.shortest_stay_s
+
+
+def batch_outcome(directory: RunDirectory, report: "RunReport") -> BatchOutcome:
+    """Reads a batch from its run directory and its report. Raises RunDirectoryError."""
+    rows = directory.read_steps(_COLUMNS).to_pylist()
+    totals, run = report.totals, report.run
+    success, p99 = report.slo.criteria
+    topology = run["topology"]
+    failed = report.errors.groups
+    examples = {group.category: group.example or "" for group in reversed(failed)}
+    errors: Counter[str] = Counter()
+    for group in failed:
+        errors[group.category] += group.count
+    summaries = report.latency.summaries
+    busy = _cpu(report.resources.parts, totals.duration_s)
+    generators = [cores for (role, _), cores in busy.items() if role == "generator"]
+    ours = [cores for (role, _), cores in busy.items() if role != "others"]
+    others = [cores for (role, _), cores in busy.items() if role == "others"]
+    stays = sessions_of(rows)
+    step = "overhead" if "overhead" in summaries else "step"
+    return BatchOutcome(
+        users=run["config"]["users"],
+        run_id=run["run_id"],
+        met=report.slo.passed and run["status"] == "completed",
+        succeeded=totals.batch_succeeded or 0,
+        success_rate=success.value or 0.0,
+        success_limit=success.limit,
+        total_p99_s=p99.value,
+        total_limit_s=p99.limit,
+        slowest={op: summaries[op].p99 for op in ("connect", "reset", step) if op in summaries},
+        errors=errors,
+        example=examples,
+        workers=worker_loads(rows),
+        expected_workers=_product(topology["replicas"], topology["workers"]),
+        connect_spread_s=_spread(rows),
+        shortest_stay_s=min((end - begin for begin, end, _ in stays), default=None),
+        generator_cores=max(generators, default=None),
+        busy_cores=sum(ours) if ours else None,
+        other_cores=sum(others) if others else None,
+        broken=None if run["status"] == "completed" else run.get("status_detail") or run["status"],
+        ended=tuple(run.get("incidents", [])),
+    )
+
+
+def worker_loads(rows: Sequence[Mapping[str, Any]]) -> dict[Worker, WorkerLoad]:
+    """What every worker held and turned away, from the steps table's rows.
+
+    Where an answer or a refusal does not say which process it came from, all of a host count as one worker's,
+    and where one does not even name its host, all do.
+    """
+    stays = sessions_of(rows)
+    refusals = [(row["host"], row["pid"]) for row in rows if row["error"] == "capacity"]
+    workers = [worker for _, _, worker in stays] + refusals
+    if any(host is None for host, _ in workers):
+        stays = [(begin, end, NOBODY) for begin, end, _ in stays]
+        refusals = [NOBODY] * len(refusals)
+    elif any(pid is None for _, pid in workers):
+        stays = [(begin, end, (host, None)) for begin, end, (host, _) in stays]
+        refusals = [(host, None) for host, _ in refusals]
+    of_worker: dict[Worker, list[tuple[float, float]]] = defaultdict(list)
+    for begin, end, worker in stays:
+        of_worker[worker].append((begin, end))
+    turned_away = Counter(refusals)
+    return {
+        worker: WorkerLoad(most_at_once(of_worker.get(worker, [])), turned_away[worker])
+        for worker in sorted({*of_worker, *turned_away}, key=str)
+    }
+
+
+def sessions_of(rows: Iterable[Mapping[str, Any]]) -> list[tuple[float, float, Worker]]:
+    """When each session that stepped was there for certain, and on which worker.
+
+    From the reply to its reset to the reply to its step, in Unix time: it may have begun before, and ended
+    after.
+    """
+    reset = {}
+    stays = []
+    for row in rows:
+        if row["error"] is not None:
+            continue
+        end = row["started_at"] + row["latency_s"]
+        if row["op"] == "reset":
+            reset[row["user"]] = end
+        elif row["op"] == "step" and row["user"] in reset:
+            stays.append((reset[row["user"]], end, (row["host"], row["pid"])))
+    return stays
+
+
+def most_at_once(spans: Iterable[tuple[float, float]]) -> int:
+    """How many of the spans, each from begin to end, overlap at most."""
+    changes = sorted(change for begin, end in spans for change in ((begin, 1), (end, -1)))
+    most = now = 0
+    for _, change in changes:
+        now += change
+        most = max(most, now)
+    return most
+
+
+def _spread(rows: Sequence[Mapping[str, Any]]) -> float:
+    begun: dict[int, float] = {}
+    for row in rows:
+        begun.setdefault(row["user"], row["started_at"])
+    return max(begun.values()) - min(begun.values()) if begun else 0.0
+
+
+def _cpu(parts: Sequence["PartUsage"], duration_s: float) -> dict[tuple[str, str], float]:
+    """Mean cores of every part, from the samples whose second lies within the batch."""
+    found = {}
+    for part in parts:
+        inside = (part.at_s >= 1 - _SLACK_S) & (part.at_s <= duration_s + _SLACK_S)
+        known = part.cpu_cores[inside & (part.cpu_cores == part.cpu_cores)]  # NaN is not equal to itself
+        if known.size:
+            found[part.role, part.name] = float(known.mean())
+    return found
+
+
+def _product(replicas: int | None, workers: int | None) -> int | None:
+    return None if replicas is None or workers is None else replicas * workers

@@ -1,0 +1,359 @@
+"""A capacity search from deployment to report: batches until it is known how many sessions it holds."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from rich.console import Console
+
+from loadtests.capacity.batch_outcome import BatchOutcome, batch_outcome
+from loadtests.capacity.config import CapacityConfig
+from loadtests.capacity.limits import Ceiling, Setup, Stop, find_limit
+from loadtests.capacity.search import Answer, Try, answer, next_batch
+from loadtests.capacity.verdict import verdict_lines
+from loadtests.capacity.view import CapacityView
+from loadtests.clock import now
+from loadtests.deployments import Deployment
+from loadtests.deployments.processes import raise_open_file_limit, tail
+from loadtests.machine import machine
+from loadtests.run.live_view import printable
+from loadtests.run.load_test import (
+    EXIT_INTERRUPTED,
+    RecordedRun,
+    check_writable,
+    deployed,
+    new_run,
+    record_run,
+    settled_for,
+)
+from loadtests.terminal import progress
+from reports.records.experiment_directory import ExperimentDirectory
+from reports.records.run_directory import RunDirectoryError
+from reports.records.schema import (
+    SCHEMA_VERSION,
+    CapacityJson,
+    CapacityTry,
+    CellJson,
+    ExperimentConfig,
+    ExperimentJson,
+    RunStatus,
+)
+
+EXIT_FOUND, EXIT_NOT_FOUND = 0, 1
+
+_RESERVED_FILES = 100
+"""Open files that a load generator process needs besides its sessions."""
+_MOST_BROKEN = 2
+"""So many batches in a row that say nothing end the search."""
+
+_STATUS: dict[Stop, tuple[RunStatus, str | None]] = {
+    "found": ("completed", None),
+    "budget": ("completed", "the time was up before the search was over"),
+    "interrupted": ("interrupted", "stopped by Ctrl-C"),
+    "ended": ("failed", "a part of the deployment died"),
+    "broken": ("failed", "the load generator failed"),
+    "failed": ("failed", "the search could not go on"),
+}
+
+
+def search_capacity(config: CapacityConfig, console: Console) -> int:
+    """Searches how many sessions the target holds, and prints the answer.
+
+    Returns 0 where at least one session met the objective, 1 where none did or the search, or the deployment,
+    broke, 130 after Ctrl-C. Raises LoadTestError for what a person can mend; nothing is left running in any
+    case.
+    """
+    check_writable(config.results)
+    say = progress(console)
+    with deployed(config.load.target, config.load.deployment, say) as deployment:
+        config = replace(config, load=settled_for(config.load, deployment, say))
+        directory = ExperimentDirectory.create(config.results, f"capacity-{deployment.kind}")
+        search = CapacitySearch(config, deployment, directory, console)
+        stop = search.run()
+        capacity = search.conclude(stop)
+    for line in verdict_lines(capacity, search.outcomes, stop):
+        console.print(printable(line), soft_wrap=not console.is_terminal)
+    _report(directory, console)
+    return exit_code(stop, capacity["sessions"])
+
+
+def exit_code(stop: Stop, sessions: int) -> int:
+    """The exit code of a search that ended so, and found so many sessions."""
+    if stop == "interrupted":
+        return EXIT_INTERRUPTED
+    return EXIT_FOUND if sessions and stop in ("found", "budget") else EXIT_NOT_FOUND
+
+
+class CapacitySearch:
+    """One search on a deployment that is up. What is known is on disk after every batch."""
+
+    def __init__(
+        self, config: CapacityConfig, deployment: Deployment, directory: ExperimentDirectory, console: Console
+    ) -> None:
+        self.outcomes: list[BatchOutcome] = []
+        """What every batch came to, in the order in which they ran."""
+        self._config = config
+        self._deployment = deployment
+        self._directory = directory
+        self._say = progress(console)
+        self._view = CapacityView(console, config.budget_s)
+        self._machine = machine()
+        self._ceiling = ceiling(config, deployment)
+        self._plan = config.plan(self._ceiling.users)
+        self._topology = deployment.topology()
+        self._is_url = deployment.kind == "url"
+        self._name = urlsplit(deployment.url).netloc if self._is_url else deployment.kind
+        self._failure: str | None = None
+        self._experiment = self._begin()
+
+    def run(self) -> Stop:
+        """Runs batches until the search is over or stopped. Raises RunDirectoryError where none can begin."""
+        self._directory.write(self._experiment)
+        self._say(f"searching up to {self._plan.most:,} sessions; all is kept in {self._directory.path}")
+        begin = time.monotonic()
+        seconds: dict[int, float] = {}
+        broken = 0
+        try:
+            with self._view:
+                while (users := next_batch(self._tries, self._plan)) is not None:
+                    spent = time.monotonic() - begin
+                    if spent + likely_seconds(users, seconds) > self._config.budget_s:
+                        return "budget"
+                    outcome = self._batch(users)
+                    seconds[users] = time.monotonic() - begin - spent
+                    broken = broken + 1 if outcome.broken else 0
+                    if outcome.ended:
+                        return "ended"
+                    if broken == _MOST_BROKEN:
+                        return "broken"
+        except KeyboardInterrupt:
+            return "interrupted"
+        except (RunDirectoryError, OSError) as error:
+            self._failure = f"the search could not go on: {error}"
+            self._say(self._failure)
+            return "failed"
+        return "found"
+
+    def conclude(self, stop: Stop) -> CapacityJson:
+        """Writes the end of the search down, where that is possible, and gives its answer."""
+        capacity = self._capacity(stop)
+        status, detail = _STATUS[stop]
+        self._experiment["status"], self._experiment["status_detail"] = status, self._failure or detail
+        self._experiment["ended_at"] = now()
+        self._experiment["capacity"] = capacity
+        try:
+            self._directory.write(self._experiment)
+        except RunDirectoryError as error:
+            self._say(str(error))
+        return capacity
+
+    @property
+    def _tries(self) -> list[Try]:
+        return [as_try(outcome) for outcome in self.outcomes if not outcome.broken]
+
+    def _batch(self, users: int) -> BatchOutcome:
+        repetition = sum(outcome.users == users for outcome in self.outcomes) + 1
+        cell = self._cell(users, repetition)
+        self._experiment["cells"].append(cell)
+        self._directory.write(self._experiment)
+        view = self._view.begins(users, repetition)
+        try:
+            config = self._config.batch(users)
+            directory = new_run(config, self._deployment, self._directory.runs)
+            cell["run_id"] = directory.path.name
+            recorded = record_run(config, self._deployment, directory, view, self._say)
+            self._view.reports()
+            outcome = self._finish(users, recorded)
+        except KeyboardInterrupt:
+            cell["status"], cell["reason"] = "failed", "stopped by Ctrl-C"
+            raise
+        except Exception as error:
+            cell["status"], cell["reason"] = "failed", str(error)
+            raise
+        failure = outcome.broken or " ".join(outcome.ended)
+        cell["status"], cell["reason"] = ("failed", failure) if failure else ("completed", None)
+        self.outcomes.append(outcome)
+        self._experiment["capacity"] = self._capacity("budget")
+        self._directory.write(self._experiment)
+        self._view.finished(outcome, repetition, answer(self._tries))
+        return outcome
+
+    def _finish(self, users: int, recorded: RecordedRun) -> BatchOutcome:
+        if recorded.status == "interrupted":
+            raise KeyboardInterrupt
+        from loadtests.run.finish import finish_run  # loads pandas and matplotlib: after the first load
+
+        directory = recorded.directory
+        try:
+            report = finish_run(directory, recorded.status, recorded.detail)
+        except RunDirectoryError as error:
+            if isinstance(error.__cause__, OSError):
+                raise
+            log = tail(directory.path / "locust.log", 1).strip()
+            why = ": ".join(filter(None, [recorded.detail or str(error), log]))
+            return BatchOutcome.of_nothing(users, directory.path.name, why)
+        return batch_outcome(directory, report)
+
+    def _cell(self, users: int, repetition: int) -> CellJson:
+        load = self._config.load
+        return CellJson(
+            deployment=self._name,
+            replicas=self._topology["replicas"],
+            workers=self._topology["workers"],
+            balancing=None if self._is_url else load.deployment.balancing,
+            reuse_port=None if self._is_url else load.deployment.reuse_port,
+            transport=load.transport,
+            wait=load.options.wait.text,
+            users=users,
+            repetition=repetition,
+            status="running",
+            reason=None,
+            run_id=None,
+        )
+
+    def _begin(self) -> ExperimentJson:
+        config = self._config
+        held = ExperimentConfig(
+            scenario="batch",
+            targets={self._name: self._deployment.url if self._is_url else self._deployment.kind},
+            seed=0,
+            repetitions=config.tries,
+            duration_s=None,
+            slo=config.load.slo,
+            search={
+                "start": config.start,
+                "most": self._plan.most,
+                "precision": config.precision,
+                "budget_s": config.budget_s,
+            },
+        )
+        return ExperimentJson(
+            kind="experiment",
+            schema_version=SCHEMA_VERSION,
+            experiment_id=self._directory.path.name,
+            purpose="capacity",
+            status="running",
+            started_at=now(),
+            ended_at=None,
+            config=held,
+            machine=self._machine,
+            cells=[],
+        )
+
+    def _capacity(self, stop: Stop) -> CapacityJson:
+        known = answer(self._tries)
+        cores = None if self._is_url else self._machine["cores"]
+        return capacity_json(known, self.outcomes, stop, self._setup(cores))
+
+    def _setup(self, cores: int | None) -> Setup:
+        load = self._config.load
+        return Setup(
+            ceiling=self._ceiling,
+            budget_s=self._config.budget_s,
+            step_timeout_s=load.options.step_timeout_s,
+            connect_timeout_s=load.options.connect_timeout_s,
+            processes=load.processes,
+            cores=cores,
+            success_rate=load.slo["success_rate"],
+            workers=self._topology["workers"],
+            reuse_port=None if self._is_url else load.deployment.reuse_port,
+            is_url=self._is_url,
+        )
+
+
+def capacity_json(known: Answer, outcomes: Sequence[BatchOutcome], stop: Stop, setup: Setup) -> CapacityJson:
+    """The answer as experiment.json has it."""
+    limit = find_limit(outcomes, known, stop, setup)
+    return CapacityJson(
+        sessions=known.sessions,
+        max_batch=known.max_batch,
+        low=known.low,
+        high=known.high,
+        confidence=known.confidence,
+        server_cap=known.server_cap,
+        cores=setup.cores,
+        lower_bound=limit.lower_bound,
+        limit=limit.kind,
+        explanation=limit.explanation,
+        remedy=limit.remedy,
+        tries=[
+            CapacityTry(
+                users=outcome.users,
+                run_id=outcome.run_id,
+                passed=outcome.met,
+                succeeded=outcome.succeeded,
+                success_rate=outcome.success_rate,
+                total_p99_s=outcome.total_p99_s,
+            )
+            for outcome in outcomes
+            if not outcome.broken
+        ],
+    )
+
+
+def as_try(outcome: BatchOutcome) -> Try:
+    """What the search needs to know of a batch."""
+    return Try(
+        users=outcome.users,
+        met=outcome.met,
+        clear=outcome.clear,
+        far=outcome.far,
+        succeeded=outcome.succeeded,
+        turned_away=outcome.turned_away,
+        held=outcome.held,
+    )
+
+
+def likely_seconds(users: int, seconds: dict[int, float]) -> float:
+    """How long a batch will take: as the one did that is nearest by size; 0 s for the first."""
+    if not seconds:
+        return 0.0
+    return seconds[min(seconds, key=lambda size: abs(size - users))]
+
+
+def ceiling(config: CapacityConfig, deployment: Deployment) -> Ceiling:
+    """The largest batch that may be tried: as asked for, or as open files allow."""
+    processes = config.load.processes
+    own = max(1, (raise_open_file_limit() - _RESERVED_FILES) * processes)
+    bounds = [
+        Ceiling(
+            config.most,
+            "cap",
+            f"a batch of {config.most:,} sessions, the most that were to be tried, meets the objective",
+            f"search further, MOST={4 * config.most}",
+        ),
+        Ceiling(
+            own,
+            "open_files",
+            f"the load generator may have {raise_open_file_limit():,} open files: {own:,} sessions",
+            f"raise the limit of open files (ulimit -n), or make the load with PROCESSES={2 * processes}",
+        ),
+    ]
+    most = deployment.most_sessions()
+    if most is not None and config.load.transport == "ws":
+        bounds.append(
+            Ceiling(
+                max(1, most),
+                "open_files",
+                f"what lies in front of the replicas has open files for {most:,} sessions",
+                "raise the limit of open files (ulimit -n) where the deployment is started",
+            )
+        )
+    return min(bounds, key=lambda bound: bound.users)
+
+
+def _report(directory: ExperimentDirectory, console: Console) -> None:
+    from reports.write import write_experiment_report
+
+    say = progress(console)
+    say("writing the report")
+    try:
+        write_experiment_report(directory)
+    except KeyboardInterrupt:
+        say(f"the report is not finished: make report RUN={directory.path}")
+        return
+    except RunDirectoryError as error:
+        say(str(error))
+        return
+    console.print(f"report: {directory.report_html}", markup=False, soft_wrap=True)

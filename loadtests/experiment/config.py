@@ -1,0 +1,278 @@
+"""The configuration of an experiment: settings and a TOML file become a checked grid of cells."""
+
+import math
+import random
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast, get_args
+from urllib.parse import urlsplit
+
+from loadtests.deployments.url import base_url
+from loadtests.errors import LoadTestError
+from loadtests.experiment.grid import Axes, cells_in_random_order
+from loadtests.load.options import load_options
+from loadtests.run.config import (
+    DEPLOYMENT_SETTINGS,
+    LOAD_SETTINGS,
+    LoadTestConfig,
+    load_test_config,
+)
+from loadtests.settings import Setting, Values, choice, whole
+from reports.records.schema import CellJson, ExperimentConfig, Scenario
+
+AXES = ("REPLICAS", "WORKERS", "BALANCING", "REUSE_PORT", "TRANSPORT", "WAIT", "USERS")
+"""Settings that may have several values, with commas between them."""
+
+_MOST_CELLS = 10_000
+_SPAWNS_A_SECOND = 200.0
+_WAIT_OF_A_BATCH = "1"
+"""So long that all sessions of a batch are open at once."""
+
+_OWN = {
+    "TARGET": ("auto", "what to load: auto, compose, local or a URL; several with commas, named as name=URL"),
+    "REPLICAS": ("1,2", "numbers of environment servers behind the balancer"),
+    "WORKERS": ("1,2", "numbers of worker processes of each replica"),
+    "BALANCING": ("round_robin", "policies: round_robin, least_conn, ip_hash, random"),
+    "REUSE_PORT": ("1", "0: the workers of a replica share one listening socket; 1,0 compares both"),
+    "PORT": ("0", "where the balancer listens on 127.0.0.1; 0: any free port"),
+    "USERS": ("1,8,32,128,256", "numbers of simulated users"),
+    "WAIT": ("0.01", "seconds each step waits: numbers, or uniform:LOW:HIGH and others"),
+    "TRANSPORT": ("ws", "ws, http or ws,http"),
+    "DURATION": ("4", "how long each sustained cell is measured, ramp-up and warm-up not counted"),
+    "SPAWN_RATE": ("", "users started a second (default: all within 1 s, 200 a second at most)"),
+}
+
+EXPERIMENT_SETTINGS = (
+    *(
+        Setting(setting.name, *_OWN.get(setting.name, (setting.default, setting.help)))
+        for setting in DEPLOYMENT_SETTINGS + LOAD_SETTINGS
+    ),
+    Setting("WARMUP", "1", "seconds of each sustained cell, after all users are there, that do not count"),
+    Setting("REPETITIONS", "2", "how often each cell runs"),
+    Setting("SCENARIO", "sustained", "sustained: users step for a while; batch: all step once, together"),
+    Setting("SEED", "", "of the random order of the cells (default: drawn, and recorded)"),
+)
+
+_NAMES = {setting.name for setting in EXPERIMENT_SETTINGS}
+_OF_ONE_PLACE = {"RESULTS", "PORT"}
+"""Settings that may differ when an experiment is taken up again."""
+
+
+@dataclass(frozen=True)
+class ExperimentPlan:
+    """What an experiment does: settings that hold for all cells, and the cells in their order."""
+
+    settings: dict[str, str]
+    config: ExperimentConfig
+    cells: list[CellJson]
+
+
+def resolve_settings(given: Mapping[str, str | None], file: Path | None) -> dict[str, str]:
+    """Each setting's text: as given, else from the TOML file, else its default. Raises LoadTestError."""
+    written = _read_toml(file) if file else {}
+    chosen = {name: text for name in _NAMES if (text := given.get(name) or written.get(name))}
+    defaults = {setting.name: setting.default for setting in EXPERIMENT_SETTINGS}
+    if chosen.get("SCENARIO") == "batch":
+        defaults["WAIT"] = _WAIT_OF_A_BATCH
+    for name, text in chosen.items():
+        if not _is_unicode(text):
+            raise LoadTestError(f"{name}={text!r} holds bytes that are no UTF-8")
+    return defaults | chosen
+
+
+def experiment_plan(
+    settings: Mapping[str, str], targets: Mapping[str, str], server_settings: Mapping[str, str]
+) -> ExperimentPlan:
+    """Checks every value and every cell, and draws the order. Raises LoadTestError with the bad value.
+
+    `targets` are those that TARGET names, with `auto` resolved; `server_settings` is what environment servers
+    get from the environment.
+    """
+    seed = whole(settings, "SEED", 0, 2**32 - 1) if settings["SEED"] else random.randrange(2**32)
+    repetitions = whole(settings, "REPETITIONS", 1, 1000)
+    scenario = cast(Scenario, choice(settings, "SCENARIO", get_args(Scenario)))
+    axes = _axes(settings, targets, repetitions)
+    if axes.size > _MOST_CELLS:
+        raise LoadTestError(
+            f"the grid has {axes.size:,} cells; {_MOST_CELLS:,} are allowed: take values away"
+        )
+    cells = cells_in_random_order(axes, seed)
+    fixed = dict(settings) | {"SEED": str(seed)}
+    config = ExperimentConfig(
+        scenario=scenario,
+        targets=dict(targets),
+        seed=seed,
+        repetitions=repetitions,
+        duration_s=None if scenario == "batch" else float(_measured_s(settings)),
+        slo=_cell_config(settings, targets, cells[0]).slo,
+        settings=fixed,
+        server_settings=dict(server_settings),
+    )
+    plan = ExperimentPlan(fixed, config, cells)
+    for cell in cells:
+        cell_config(plan, cell)
+    return plan
+
+
+def cell_config(plan: ExperimentPlan, cell: CellJson) -> LoadTestConfig:
+    """The load test that makes a cell. Raises LoadTestError for values that no load test may have."""
+    config = _cell_config(plan.settings, plan.config["targets"], cell)
+    if plan.config["scenario"] == "batch":
+        return replace(config, scenario="batch", duration_s=math.ceil(config.options.wait.longest) + 2)
+    rate = config.spawn_rate
+    if not plan.settings["SPAWN_RATE"]:
+        rate = max(1.0, min(float(config.users), _SPAWNS_A_SECOND * config.processes))
+    ramp_s = math.ceil(config.users / rate)
+    warmup_s = whole(plan.settings, "WARMUP", 0, 86400)
+    return replace(
+        config, spawn_rate=rate, warmup_s=warmup_s, duration_s=ramp_s + warmup_s + _measured_s(plan.settings)
+    )
+
+
+def differing_setting(given: Mapping[str, str | None], settings: Mapping[str, str]) -> str | None:
+    """A setting given anew that an experiment to be resumed has otherwise, as NAME=value."""
+    for name in sorted(_NAMES - _OF_ONE_PLACE):
+        if (text := given.get(name)) and text != settings.get(name):
+            return f"{name}={text}"
+    return None
+
+
+def named_targets(text: str) -> dict[str, str]:
+    """The targets in `TARGET`, by their names within the experiment. Raises LoadTestError."""
+    targets: dict[str, str] = {}
+    for item in _items("TARGET", text):
+        name, separator, target = item.partition("=")
+        if not separator or "://" in name:
+            target = item
+            name = urlsplit(base_url(item)).netloc if "://" in item else item
+        if "://" in target:
+            target = base_url(target)
+        elif target not in ("auto", "compose", "local"):
+            raise LoadTestError(
+                f"TARGET={target} is not known: give auto, compose, local or a URL such as http://…"
+            )
+        if not name or name in targets:
+            raise LoadTestError(f"TARGET={text}: each target needs a name of its own, as in new=http://…")
+        targets[name] = target
+    return targets
+
+
+def _cell_config(settings: Values, targets: Mapping[str, str], cell: CellJson) -> LoadTestConfig:
+    values = {
+        **settings,
+        "TARGET": targets[cell["deployment"]],
+        "REPLICAS": str(cell["replicas"] or 1),
+        "WORKERS": str(cell["workers"] or 1),
+        "BALANCING": cell["balancing"] or "round_robin",
+        "REUSE_PORT": "0" if cell["reuse_port"] is False else "1",
+        "TRANSPORT": cell["transport"],
+        "WAIT": cell["wait"],
+        "USERS": str(cell["users"]),
+    }
+    return load_test_config(values)
+
+
+def _measured_s(settings: Values) -> int:
+    values = {setting.name: setting.default for setting in DEPLOYMENT_SETTINGS + LOAD_SETTINGS}
+    return load_test_config(values | {"DURATION": settings["DURATION"]}).duration_s
+
+
+def _axes(settings: Values, targets: Mapping[str, str], repetitions: int) -> Axes:
+    values = {name: _items(name, settings[name]) for name in AXES}
+
+    def numbers(name: str, most: int) -> list[int]:
+        return list(dict.fromkeys(whole({name: text}, name, 1, most) for text in values[name]))
+
+    return Axes(
+        targets=dict(targets),
+        replicas=numbers("REPLICAS", 256),
+        workers=numbers("WORKERS", 256),
+        balancing=values["BALANCING"],
+        reuse_port=[choice({"REUSE_PORT": t}, "REUSE_PORT", ("0", "1")) == "1" for t in values["REUSE_PORT"]],
+        transport=values["TRANSPORT"],
+        wait=list(dict.fromkeys(map(_plain, values["WAIT"])))
+        if _waits(settings)
+        else [_wait_asked(settings)],
+        users=numbers("USERS", 1_000_000),
+        repetitions=repetitions,
+    )
+
+
+def _waits(settings: Values) -> bool:
+    """Whether steps draw their waits: no actions are given that ask for what they ask for."""
+    return not settings["ACTION"] and settings["ACTIONS"] in ("", "wait")
+
+
+def _wait_asked(settings: Values) -> str:
+    return load_options({**settings, "WAIT": "0"}).wait.text
+
+
+def _plain(wait: str) -> str:
+    """A constant as it is shortest, `0.1` for `0.10`, so that none is tried twice."""
+    try:
+        return f"{float(wait):.12g}"
+    except ValueError:
+        return wait
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _items(name: str, text: str) -> list[str]:
+    items = [item.strip() for item in text.split(",")]
+    if not all(items):
+        raise LoadTestError(f"{name}={text} has an empty value: write values with commas between them")
+    return list(dict.fromkeys(items))
+
+
+def _read_toml(file: Path) -> dict[str, str]:
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise LoadTestError(
+            f"GRID={file} cannot be read: {getattr(error, 'strerror', None) or error}"
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise LoadTestError(f"GRID={file} is not TOML: {error}") from None
+    return {name: text for key, value in values.items() for name, text in [_setting(file, key, value)]}
+
+
+def _setting(file: Path, key: str, value: Any) -> tuple[str, str]:
+    name = {"TARGETS": "TARGET"}.get(key.upper(), key.upper())
+    if name not in _NAMES:
+        known = ", ".join(sorted(each.lower() for each in _NAMES))
+        raise LoadTestError(f"GRID={file}: {key} is not a setting: known are {known}")
+    if name == "TARGET" and isinstance(value, dict):
+        return name, ",".join(f"{_text(file, key, k)}={_text(file, key, v)}" for k, v in value.items())
+    if isinstance(value, list) and name in {*AXES, "TARGET"}:
+        return name, ",".join(_text(file, key, item) for item in value)
+    if name == "ACTION" and isinstance(value, dict):
+        raise LoadTestError(f"GRID={file}: action is a table: write it as a string of JSON")
+    return name, _text(file, key, value)
+
+
+def _text(file: Path, key: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, str | int | float):
+        text = str(value)
+        if re.search(r"[\r\n]", text):
+            raise LoadTestError(f"GRID={file}: {key} has a line break in it")
+        return text
+    raise LoadTestError(f"GRID={file}: {key} = {value!r} is not a value or a list of values")
+
+
+def settings_of(config: ExperimentConfig) -> dict[str, str]:
+    """The settings that an experiment was begun with. Raises LoadTestError where they are not recorded."""
+    recorded = config.get("settings", {})
+    if not recorded.keys() >= _NAMES:
+        raise LoadTestError("the experiment does not say its settings, so it cannot be taken up again")
+    return {name: recorded[name] for name in _NAMES}

@@ -1,0 +1,422 @@
+"""An experiment: every cell of its grid is run and reported, one after another, and can be taken up again."""
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from loadtests.actions.from_server import settled
+from loadtests.clock import now
+from loadtests.deployments import Deployment, DeploymentConfig
+from loadtests.deployments.choose import choose
+from loadtests.deployments.remains import remove_remains
+from loadtests.errors import LoadTestError
+from loadtests.experiment.config import (
+    ExperimentPlan,
+    cell_config,
+    differing_setting,
+    experiment_plan,
+    named_targets,
+    settings_of,
+)
+from loadtests.experiment.grid import deployment_key
+from loadtests.experiment.view import ExperimentView
+from loadtests.load.options import load_options
+from loadtests.machine import machine
+from loadtests.run.load_test import (
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_PASSED,
+    RecordedRun,
+    check_writable,
+    deployed,
+    ended_parts,
+    new_run,
+    record_run,
+    server_settings,
+    settled_for,
+    too_many_sessions,
+)
+from loadtests.settings import Values
+from loadtests.terminal import end_on_termination, progress
+from reports.page.words import count
+from reports.records.experiment_directory import ExperimentDirectory
+from reports.records.run_directory import RunDirectoryError
+from reports.records.schema import SCHEMA_VERSION, CellJson, ExperimentJson, RunStatus
+
+if TYPE_CHECKING:  # it loads pandas
+    from reports.run.report import RunReport
+
+_LEAST_FREE_BYTES = 100 * 2**20
+_MOST_DEATHS = 3
+"""In how many cells on end a deployment may die, before the others are given up."""
+_LONGEST_SLUG = 60
+_SAME_MACHINE = ("hostname", "cpu_model", "cores")
+
+
+class _StopError(Exception):
+    """Ends the experiment for now; the message says why, and the cells left can be run with --resume."""
+
+
+def run_experiment(settings: Values, console: Console) -> int:
+    """Runs a new experiment. Returns 0 where every cell completed, 1 where one failed, 130 after Ctrl-C.
+
+    Raises LoadTestError for what a person can mend before anything runs.
+    """
+    results = Path(settings["RESULTS"])
+    check_writable(results)
+    targets = _resolved(named_targets(settings["TARGET"]), console)
+    plan = experiment_plan(_with_actions(settings, targets), targets, server_settings())
+    directory = ExperimentDirectory.create(results, f"scaling-{'-'.join(targets)}"[:_LONGEST_SLUG])
+    experiment = ExperimentJson(
+        kind="experiment",
+        schema_version=SCHEMA_VERSION,
+        experiment_id=directory.path.name,
+        purpose="scaling",
+        status="running",
+        started_at=now(),
+        ended_at=None,
+        config=plan.config,
+        machine=machine(),
+        cells=plan.cells,
+    )
+    with _alone(directory):
+        return _Experiment(plan, directory, experiment, console).run()
+
+
+def resume_experiment(path: Path, given: Mapping[str, str | None], console: Console) -> int:
+    """Goes on with an experiment: runs what is pending, was cut off or has failed. Returns as above.
+
+    Raises LoadTestError where a setting in `given` is not the experiment's own, RunDirectoryError where
+    there is no experiment.
+    """
+    directory = ExperimentDirectory(path)
+    directory.read()  # says what is wrong with the path, should anything be
+    with _alone(directory):
+        return _resumed(directory, given, console).run()
+
+
+def _resumed(
+    directory: ExperimentDirectory, given: Mapping[str, str | None], console: Console
+) -> "_Experiment":
+    path, experiment = directory.path, directory.read()
+    if experiment["purpose"] != "scaling":
+        raise LoadTestError(f"{path} is a capacity search, which cannot be taken up again: start a new one")
+    settings = settings_of(experiment["config"])
+    if other := differing_setting(given, settings):
+        raise LoadTestError(
+            f"{other} is not what {path.name} was begun with: leave it out, or start a new experiment"
+        )
+    begun_with = experiment["config"].get("server_settings", {})
+    if begun_with != server_settings():
+        raise LoadTestError(
+            f"the environment servers of {path.name} were given {begun_with}, and would be given "
+            f"{server_settings()} now: set the same variables"
+        )
+    strangers = {cell["deployment"] for cell in experiment["cells"]} - experiment["config"]["targets"].keys()
+    if strangers or not experiment["cells"]:
+        what = f"the target {min(strangers)} is not among its targets" if strangers else "it has no cells"
+        raise LoadTestError(f"{directory.experiment_json} is damaged ({what}): start a new experiment")
+    check_writable(path)
+    if port := given.get("PORT"):
+        settings["PORT"] = port
+    plan = ExperimentPlan(settings, experiment["config"], experiment["cells"])
+    for cell in plan.cells:
+        cell_config(plan, cell)
+    return _Experiment(plan, directory, experiment, console)
+
+
+def last_experiment(results: Path) -> Path:
+    """The newest experiment below `results` that has not completed. Raises LoadTestError."""
+    for path in sorted(results.glob("*/experiment.json"), reverse=True):
+        try:
+            experiment = ExperimentDirectory(path.parent).read()
+        except RunDirectoryError:
+            continue
+        unfinished = any(cell["status"] != "completed" for cell in experiment["cells"])
+        if (
+            experiment["purpose"] == "scaling"
+            and unfinished
+            and not _is_running(ExperimentDirectory(path.parent))
+        ):
+            return path.parent
+    raise LoadTestError(f"no experiment below {results} is unfinished: there is nothing to resume")
+
+
+def _resolved(targets: dict[str, str], console: Console) -> dict[str, str]:
+    """The targets with `auto` replaced by what it stands for here."""
+    resolved: dict[str, str] = {}
+    for name, target in targets.items():
+        if target == "auto":
+            deployment, why = choose(target, DeploymentConfig(port=0), progress=progress(console))
+            progress(console)(why)
+            kind = deployment.kind
+            resolved[kind if name == "auto" else name] = kind
+        else:
+            resolved[name] = target
+    if len(resolved) < len(targets):
+        raise LoadTestError("TARGET names the same deployment twice: auto stands for one of the others")
+    return resolved
+
+
+def _with_actions(settings: Values, targets: Mapping[str, str]) -> Values:
+    """The settings with what to send, where none of the targets takes the Benchmark environment's waits.
+
+    Raises LoadTestError where a server does not say what it takes.
+    """
+    if settings["ACTION"] or settings["ACTIONS"] or not all("://" in target for target in targets.values()):
+        return settings
+    options = load_options({**settings, "WAIT": "0"})
+    if any(settled(options, target).actions is None for target in targets.values()):
+        return settings
+    return {**settings, "ACTIONS": "schema"}
+
+
+def _keep_finished(directory: ExperimentDirectory, cells: list[CellJson]) -> None:
+    """Keeps cells whose run went to its end, and makes the others pending."""
+    for cell in cells:
+        if cell["status"] in ("completed", "running") and _went_to_its_end(directory, cell["run_id"]):
+            cell["status"], cell["reason"] = "completed", None
+        else:
+            cell["status"], cell["reason"], cell["run_id"] = "pending", None, None
+
+
+def _went_to_its_end(directory: ExperimentDirectory, run_id: str | None) -> bool:
+    if not run_id:
+        return False
+    try:
+        run_directory = directory.run(run_id)
+        run = run_directory.read_run()
+        if run["status"] != "completed" or run.get("incidents"):
+            return False
+        if not (run_directory.report_json.exists() and run_directory.report_html.exists()):
+            from reports.write import write_report
+
+            run_directory.compact()
+            write_report(run_directory)
+    except RunDirectoryError:
+        return False
+    return True
+
+
+def _note_machine(experiment: ExperimentJson) -> None:
+    """Notes where the experiment goes on, should that be another machine."""
+    here = machine()
+    known = [experiment["machine"], *experiment.get("further_machines", [])]
+    if all(any(here[key] != each.get(key) for key in _SAME_MACHINE) for each in known):
+        experiment["further_machines"] = [*experiment.get("further_machines", []), here]
+
+
+@contextlib.contextmanager
+def _alone(directory: ExperimentDirectory) -> Iterator[None]:
+    """Holds the experiment, so that no second process runs it. Raises LoadTestError where one does."""
+    descriptor = os.open(directory.path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise LoadTestError(f"{directory.path} is being run by another process: wait for it") from None
+    except OSError:
+        pass  # a file system without locks
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _is_running(directory: ExperimentDirectory) -> bool:
+    try:
+        with _alone(directory):
+            return False
+    except LoadTestError:
+        return True
+
+
+def _put_back(cell: CellJson) -> None:
+    """Makes a cell that did not get to its end pending."""
+    if cell["status"] == "running":
+        cell["status"], cell["run_id"] = "pending", None
+
+
+def _disk_is_full(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+class _Experiment:
+    """One go at the cells that are pending."""
+
+    def __init__(
+        self,
+        plan: ExperimentPlan,
+        directory: ExperimentDirectory,
+        experiment: ExperimentJson,
+        console: Console,
+    ) -> None:
+        self._plan = plan
+        self._directory = directory
+        self._experiment = experiment
+        self._console = console
+        self._say = progress(console)
+        loads = [cell_config(plan, cell).duration_s for cell in plan.cells]
+        self._view = ExperimentView(plan.cells, sum(loads) / len(loads), console)
+
+    def run(self) -> int:
+        """Runs what is pending, writes the report, and says how to go on where something is left."""
+        end_on_termination()
+        status, detail = self._run_all()
+        if detail:
+            self._say(detail)
+        self._experiment["status"], self._experiment["status_detail"] = status, detail
+        self._experiment["ended_at"] = now()
+        try:
+            self._directory.write(self._experiment)
+            self._report()
+        except RunDirectoryError as error:
+            if str(error) != detail:
+                self._say(str(error))
+        left = [cell for cell in self._plan.cells if cell["status"] != "completed"]
+        if left:
+            self._console.print(
+                f"{len(left)} of {count(len(self._plan.cells), 'cell')} left: "
+                f"make scaling RESUME={self._directory.path}",
+                markup=False,
+                soft_wrap=True,
+            )
+        if status == "interrupted":
+            return EXIT_INTERRUPTED
+        return EXIT_FAILED if left else EXIT_PASSED
+
+    def _run_all(self) -> tuple[RunStatus, str | None]:
+        self._experiment["status"], self._experiment["ended_at"] = "running", None
+        _keep_finished(self._directory, self._plan.cells)
+        _note_machine(self._experiment)
+        self._directory.write(self._experiment)
+        try:
+            for line in remove_remains():
+                self._say(line)
+            self._view.start(self._directory.path)
+            for _, cells in groupby(self._pending(), deployment_key):
+                self._run_on_one_deployment(list(cells))
+        except KeyboardInterrupt:
+            return "interrupted", "stopped by Ctrl-C"
+        except _StopError as stop:
+            return "failed", str(stop)
+        return "completed", None
+
+    def _pending(self) -> Iterator[CellJson]:
+        return (cell for cell in self._plan.cells if cell["status"] == "pending")
+
+    def _run_on_one_deployment(self, cells: list[CellJson]) -> None:
+        """Runs cells that share a deployment, which is brought up again where it dies on the way."""
+        config = cell_config(self._plan, cells[0])
+        deaths = 0
+        while cells and deaths < _MOST_DEATHS:
+            try:
+                with contextlib.ExitStack() as stack:
+                    with self._view.bringing_up(cells[0]):
+                        deployment = stack.enter_context(
+                            deployed(config.target, config.deployment, self._view.detail)
+                        )
+                    while cells:
+                        self._check_disk()
+                        self._run_cell(cells.pop(0), deployment)
+                        if ended_parts(deployment):
+                            deaths += 1
+                            break
+                        deaths = 0
+            except LoadTestError as error:
+                self._fail(cells, str(error))
+        self._fail(cells, f"the deployment died in {_MOST_DEATHS} cells, one after another")
+
+    def _run_cell(self, cell: CellJson, deployment: Deployment) -> None:
+        """Runs one cell and writes down what came of it."""
+        config = cell_config(self._plan, cell)
+        start = time.monotonic()
+        report: RunReport | None = None
+        if warning := too_many_sessions(config, deployment):
+            self._say(warning)
+        try:
+            config = settled_for(config, deployment, self._view.detail)
+            directory = new_run(config, deployment, self._directory.runs)
+            cell["status"], cell["run_id"] = "running", directory.path.name
+            self._directory.write(self._experiment)
+            view = self._view.of_cell(cell, config, deployment)
+            recorded = record_run(config, deployment, directory, view, self._say)
+            report = self._finish(cell, recorded)
+            self._directory.write(self._experiment)
+        except KeyboardInterrupt:
+            _put_back(cell)
+            raise
+        except Exception as error:
+            if _disk_is_full(error):
+                _put_back(cell)
+                raise _StopError(f"the disk is full ({error}): make room, and resume") from error
+            cell["status"], cell["reason"] = "failed", str(error) or repr(error)
+            self._write()
+        self._view.finished(cell, report, time.monotonic() - start)
+
+    def _finish(self, cell: CellJson, recorded: RecordedRun) -> "RunReport":
+        if recorded.status == "interrupted":
+            raise KeyboardInterrupt
+        from loadtests.run.finish import finish_run  # loads pandas and matplotlib: after the first load
+
+        try:
+            report = finish_run(recorded.directory, recorded.status, recorded.detail)
+        except RunDirectoryError as error:
+            raise RunDirectoryError(recorded.detail or str(error)) from error
+        gone = report.run.get("incidents", [])
+        if recorded.status == "completed" and not gone:
+            cell["status"], cell["reason"] = "completed", None
+        else:
+            cell["status"], cell["reason"] = "failed", recorded.detail or " ".join(gone)
+        return report
+
+    def _fail(self, cells: list[CellJson], reason: str) -> None:
+        """Records cells as failed without running them."""
+        if not cells:
+            return
+        for cell in cells:
+            cell["status"], cell["reason"] = "failed", reason
+            self._view.finished(cell, None, None)
+        cells.clear()
+        self._write()
+
+    def _write(self) -> None:
+        try:
+            self._directory.write(self._experiment)
+        except RunDirectoryError as error:
+            raise _StopError(str(error)) from None
+
+    def _check_disk(self) -> None:
+        free = shutil.disk_usage(self._directory.path).free
+        if free < _LEAST_FREE_BYTES:
+            raise _StopError(
+                f"the disk of {self._directory.path} has only {free // 2**20} MB left: make room, and resume"
+            )
+
+    def _report(self) -> None:
+        """Writes the scaling report of what there is."""
+        from reports.experiment.verdict import verdict_lines
+        from reports.write import write_experiment_report
+
+        self._say("writing the report")
+        try:
+            report = write_experiment_report(self._directory)
+        except KeyboardInterrupt:
+            self._say(f"the report is not finished: make report RUN={self._directory.path}")
+            return
+        for line in verdict_lines(report):
+            self._console.print(line, markup=False, soft_wrap=not self._console.is_terminal)
+        self._console.print(f"report: {self._directory.report_html}", markup=False, soft_wrap=True)

@@ -1,0 +1,92 @@
+"""What each simulated user does: its settings, and their values checked."""
+
+from dataclasses import dataclass
+from typing import Literal, cast, get_args
+
+from loadtests.actions.choice import LONGEST_WAIT_S, Actions, actions_of_file, one_action
+from loadtests.durations import Duration, parse_duration
+from loadtests.errors import LoadTestError
+from loadtests.protocol.access import ACCESS_SETTINGS, OPEN, Access, headers_text, server_access
+from loadtests.settings import Setting, Values, above_zero, choice, whole
+from reports.records.schema import ActionOrder
+
+USER_SETTINGS = (
+    Setting(
+        "WAIT",
+        "0.1",
+        "seconds each step waits, in the Benchmark environment: a number, uniform:LOW:HIGH, exponential:MEAN "
+        "or lognormal:MEDIAN:SIGMA",
+    ),
+    Setting("THINK_TIME", "0", "seconds that a user thinks between steps, written like WAIT"),
+    Setting("STEPS_PER_EPISODE", "50", "steps before the next reset; 0: one reset only"),
+    Setting("CONNECT_TIMEOUT", "10", "seconds until a connection that is not open counts as failed"),
+    Setting("STEP_TIMEOUT", "60", "seconds until a reset or step without reply counts as failed"),
+    Setting("ACTION", "", 'the action of every step as JSON, for other environments: {"message": "hello"}'),
+    Setting(
+        "ACTIONS",
+        "",
+        "a JSONL file of actions; schema: made from the server's action schema; wait: the Benchmark "
+        "environment's waits (default: as the schema says)",
+    ),
+    Setting("ACTION_ORDER", "cycle", "cycle: each user takes a file's actions in turn; sample: at random"),
+    *ACCESS_SETTINGS,
+)
+
+ActionChoice = Literal["given", "wait", "schema", "as the schema says"]
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """What each simulated user does."""
+
+    wait: Duration
+    """What each step asks the Benchmark environment to wait; of given actions the longest such wait."""
+    think_time: Duration
+    steps_per_episode: int
+    """Steps before the next reset; 0: one reset only."""
+    connect_timeout_s: float
+    step_timeout_s: float
+    actions: Actions | None = None
+    """None: steps wait, or the server has yet to be asked."""
+    action_choice: ActionChoice = "wait"
+    access: Access = OPEN
+
+
+def load_options(values: Values) -> LoadOptions:
+    """Reads the user settings, and headers from the environment.
+
+    Raises LoadTestError with the bad value and what is allowed.
+    """
+    actions, action_choice = _actions(values)
+    wait = parse_duration(values["WAIT"], "WAIT")
+    if actions is not None:
+        wait = parse_duration(f"{actions.longest_wait_s:g}", "WAIT")
+    if wait.longest > LONGEST_WAIT_S:
+        raise LoadTestError(
+            f"WAIT={values['WAIT']} is longer than the Benchmark environment waits, {LONGEST_WAIT_S:g} s"
+        )
+    return LoadOptions(
+        wait=wait,
+        think_time=parse_duration(values["THINK_TIME"], "THINK_TIME"),
+        steps_per_episode=whole(values, "STEPS_PER_EPISODE", 0, 10**9),
+        connect_timeout_s=above_zero(values, "CONNECT_TIMEOUT"),
+        step_timeout_s=above_zero(values, "STEP_TIMEOUT"),
+        actions=actions,
+        action_choice=action_choice,
+        access=server_access(values, headers_text()),
+    )
+
+
+def _actions(values: Values) -> tuple[Actions | None, ActionChoice]:
+    order = cast(ActionOrder, choice(values, "ACTION_ORDER", get_args(ActionOrder)))
+    one, several = values["ACTION"], values["ACTIONS"]
+    if one and several:
+        raise LoadTestError(f"ACTION={one} and ACTIONS={several} are both given: leave one of them out")
+    if one:
+        return one_action(one), "given"
+    match several:
+        case "":
+            return None, "as the schema says"
+        case "wait" | "schema":
+            return None, several
+    return actions_of_file(several, order), "given"

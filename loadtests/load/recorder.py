@@ -1,0 +1,126 @@
+"""Records every operation: rows are gathered in memory and handed on as Arrow batches each second."""
+
+import logging
+import sys
+from collections.abc import Callable
+from importlib.abc import MetaPathFinder
+
+import gevent
+import pyarrow as pa
+
+from reports.records.schema import STEPS, ErrorCategory, Op, Transport
+
+FLUSH_SECONDS = 1.0
+_SLICE_ROWS = 500
+
+Row = tuple[
+    float,
+    float | None,
+    Op,
+    Transport,
+    float,
+    float | None,
+    float | None,
+    str | None,
+    int | None,
+    str | None,
+    int | None,
+    float | None,
+    int,
+    str,
+    ErrorCategory | None,
+    str | None,
+]
+"""One row of the steps table, its values in the order of the schema."""
+
+
+logger = logging.getLogger(__name__)
+
+
+class Recorder:
+    """Gathers the rows of one generator process and delivers them as record batches.
+
+    A batch is built in slices of a few hundred rows with a turn for other greenlets in between: built in
+    one go, the rows of a busy second would hold up every user, and be seen as latency of the server.
+    """
+
+    def __init__(self, deliver: Callable[[pa.RecordBatch], None]) -> None:
+        self._deliver = deliver
+        self._rows: list[Row] = []
+        self._greenlet: gevent.Greenlet | None = None
+        _keep_pandas_out()
+
+    @property
+    def append(self) -> Callable[[Row], None]:
+        """Records a row. Take it anew for each row: the list behind it changes with every flush."""
+        return self._rows.append
+
+    def start(self) -> None:
+        """Begins to deliver each second."""
+        self._greenlet = gevent.spawn(self._flush_each_second)
+
+    def stop(self) -> int:
+        """Delivers what is left, the last of it. Returns how many rows could not be delivered."""
+        if self._greenlet is not None:
+            self._greenlet.kill()
+            self._greenlet = None
+        self.flush()
+        return len(self._rows)
+
+    def flush(self) -> None:
+        """Delivers the rows gathered so far as one batch."""
+        rows, self._rows = self._rows, []
+        slices = []
+        try:
+            for start in range(0, len(rows), _SLICE_ROWS):
+                slices.append(_batch(rows[start : start + _SLICE_ROWS]))
+                gevent.sleep(0)
+        except gevent.GreenletExit:
+            self._rows[:0] = rows
+            raise
+        if not slices:
+            return
+        try:
+            self._deliver(pa.concat_batches(slices))
+        except Exception as error:  # a full disk, a master that is gone: both may come back
+            self._rows[:0] = rows
+            logger.error("%d rows wait to be recorded: %s", len(self._rows), error)  # noqa: TRY400
+
+    def _flush_each_second(self) -> None:
+        while True:
+            gevent.sleep(FLUSH_SECONDS)
+            try:
+                self.flush()
+            except Exception:
+                logger.exception("a second's rows could not be recorded")
+
+
+class _Without(MetaPathFinder):
+    """Makes one module look as if it were not installed."""
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+
+    def find_spec(self, fullname: str, *_: object) -> None:
+        if fullname == self._module:
+            raise ModuleNotFoundError(fullname)
+
+
+def _keep_pandas_out() -> None:
+    """Makes pyarrow do without pandas in this process.
+
+    Where pandas is installed, pyarrow imports it with the first array that it makes: more than a second
+    in the middle of the load, in which no user runs.
+    """
+    finder = _Without("pandas")
+    sys.meta_path.insert(0, finder)
+    try:
+        pa.array([0])
+    finally:
+        sys.meta_path.remove(finder)
+
+
+def _batch(rows: list[Row]) -> pa.RecordBatch:
+    columns = zip(*rows, strict=True)
+    arrays = [pa.array(column, type=field.type) for column, field in zip(columns, STEPS, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=STEPS)

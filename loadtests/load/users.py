@@ -1,0 +1,299 @@
+"""The simulated users: each connects, resets and steps, and records every operation."""
+
+import itertools
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import gevent
+from locust import User, task
+from locust.env import Environment
+from locust.exception import StopUser
+from locust.runners import WorkerRunner
+from locust.user.task import LOCUST_STATE_STOPPING
+
+from loadtests.actions.choice import asked_wait
+from loadtests.clock import now
+from loadtests.load.barrier import Barrier
+from loadtests.load.options import LoadOptions
+from loadtests.load.recorder import Recorder
+from loadtests.protocol import http
+from loadtests.protocol.http import HttpClient
+from loadtests.protocol.replies import NOBODY, Answer, OperationError
+from loadtests.protocol.websocket import RESET, WebSocketSession, step_message
+from reports.records.schema import Op, Transport
+
+RETRY_SECONDS = 1.0
+"""How long a user waits after an operation that failed, before it tries the next."""
+
+Request = tuple[bytes, float | None]
+"""What a step sends, and the seconds that it asks the environment to wait."""
+
+_OVERDUE_SECONDS = 5.0
+_USERS_A_PROCESS = 1_000_000
+
+
+class OpenEnvUser(User):
+    """What users of both transports share: identity, the episode, and how an operation is recorded."""
+
+    abstract = True
+    transport: ClassVar[Transport]
+    request_type: ClassVar[str]
+    options: ClassVar[LoadOptions]
+    recorder: ClassVar[Recorder | None] = None
+    barrier: ClassVar[Barrier | None] = None
+    """Where users wait for each other, do one step each and leave, as in a batch; None: they go on."""
+    _requests: ClassVar[Sequence[Request]] = ()
+    """Of every action that steps may take; empty where each draws a wait."""
+    _longest_s: ClassVar[float] = 0.0
+    """The longest that a successful operation of this process has taken beyond its wait."""
+    _numbers: ClassVar["itertools.count[int]"] = itertools.count()
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        runner = environment.runner
+        process = max(runner.worker_index, 0) if isinstance(runner, WorkerRunner) else 0
+        self._number = process * _USERS_A_PROCESS + next(OpenEnvUser._numbers)
+        self._generator = f"{socket.gethostname()}:{os.getpid()}"
+        actions = self.options.actions
+        self._turns = actions.turns() if actions else itertools.repeat(0)
+
+    @classmethod
+    def prepare(cls) -> None:
+        """Encodes each action that the options name, once for all users of this class."""
+        constant = cls.options.wait.constant
+        actions = cls.options.actions.values if cls.options.actions else ()
+        if not actions and constant is not None:
+            actions = [{"wait_seconds": constant}]
+        cls._requests = [cls.request_of(action) for action in actions]
+
+    @classmethod
+    def request_of(cls, action: Mapping[str, Any]) -> Request:
+        """A step with an action."""
+        return cls.encoded(action), asked_wait(action)
+
+    @staticmethod
+    def encoded(action: Mapping[str, Any]) -> bytes:
+        """A step with an action as the transport sends it."""
+        raise NotImplementedError
+
+    @task
+    def episode(self) -> None:
+        """Resets the environment and steps until the episode's last step, or until the session is over."""
+        options = self.options
+        if self.barrier is not None:
+            if self.barrier.wait() and self.begin() and self.reset():
+                self.step(self._next_request())
+            raise StopUser
+        if not (self.begin() and self.reset()):
+            gevent.sleep(RETRY_SECONDS)
+            return
+        steps = range(options.steps_per_episode) if options.steps_per_episode else itertools.count()
+        for _ in steps:
+            answer, error = self.step(self._next_request())
+            if error is not None:
+                self.think(RETRY_SECONDS)
+            if answer.done or (error is not None and error.session_over):
+                return
+            if self._state == LOCUST_STATE_STOPPING:
+                return
+            if seconds := options.think_time.draw():
+                self.think(seconds)
+
+    def _next_request(self) -> Request:
+        if self._requests:
+            return self._requests[next(self._turns)]
+        return self.request_of({"wait_seconds": self.options.wait.draw()})
+
+    def begin(self) -> bool:
+        """Makes ready for a reset; False where that failed."""
+        return True
+
+    def reset(self) -> bool:
+        """Resets the environment; False where that failed."""
+        raise NotImplementedError
+
+    def step(self, request: Request) -> tuple[Answer, OperationError | None]:
+        """Takes one step."""
+        raise NotImplementedError
+
+    def think(self, seconds: float) -> None:
+        gevent.sleep(seconds)
+
+    def operate(
+        self,
+        op: Op,
+        perform: Callable[[], Answer],
+        wait_s: float | None = None,
+        responder: Callable[[], Answer] = lambda: NOBODY,
+    ) -> tuple[Answer, OperationError | None]:
+        """Performs an operation, times it, and reports it to the recorder and to Locust's statistics."""
+        error: OperationError | None = None
+        stopped = False
+        started_at = now()
+        start = time.perf_counter()
+        try:
+            answer = perform()
+        except OperationError as failure:
+            error = failure
+            answer = NOBODY
+        except gevent.GreenletExit:
+            if (hung := self._hung(time.perf_counter() - start, wait_s)) is None:
+                raise
+            error, stopped = hung, True
+            answer = NOBODY
+        latency_s = time.perf_counter() - start
+        if error is None:
+            OpenEnvUser._longest_s = max(OpenEnvUser._longest_s, latency_s - (wait_s or 0.0))
+        who = answer
+        if answer.host is None and (error is None or error.replied):
+            who = responder()
+        if self.recorder is not None:
+            self.recorder.append(
+                (
+                    started_at,
+                    None,
+                    op,
+                    self.transport,
+                    latency_s,
+                    wait_s,
+                    answer.waited_s,
+                    who.host,
+                    who.pid,
+                    answer.session_hash,
+                    answer.step_count,
+                    answer.server_timestamp,
+                    self._number,
+                    self._generator,
+                    error.category if error else None,
+                    error.detail if error else None,
+                )
+            )
+        self.environment.events.request.fire(
+            request_type=self.request_type,
+            name=op,
+            response_time=latency_s * 1000,
+            response_length=answer.size,
+            exception=error,
+            context=self.context(),
+        )
+        if stopped:
+            raise gevent.GreenletExit
+        return answer, error
+
+    def _hung(self, elapsed_s: float, wait_s: float | None) -> OperationError | None:
+        """The failure of an operation that the end of the load cuts off; None where it was merely under way.
+
+        Without it a server that answers nothing any more would look well whenever the load ends before the
+        first time-out.
+        """
+        overdue_s = elapsed_s - (wait_s or 0.0)
+        if overdue_s < max(_OVERDUE_SECONDS, 2 * OpenEnvUser._longest_s):
+            return None
+        return OperationError("timeout", f"no reply after {elapsed_s:.1f} s, when the load ended")
+
+
+class OpenEnvWebSocketUser(OpenEnvUser):
+    """Holds one session on one WebSocket: connects, resets, steps."""
+
+    transport = "ws"
+    request_type = "WS"
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        self._session: WebSocketSession | None = None
+        self._accepted_by = NOBODY
+
+    @staticmethod
+    def encoded(action: Mapping[str, Any]) -> bytes:
+        return step_message(action)
+
+    def begin(self) -> bool:
+        if self._session is not None:
+            return True
+        self._accepted_by = NOBODY
+        _, error = self.operate("connect", self._connect, responder=lambda: self._accepted_by)
+        return error is None
+
+    def reset(self) -> bool:
+        _, error = self._request("reset", RESET, None)
+        return error is None
+
+    def step(self, request: Request) -> tuple[Answer, OperationError | None]:
+        return self._request("step", *request)
+
+    def think(self, seconds: float) -> None:
+        if self._session is not None:
+            self._session.idle(seconds)
+        else:
+            gevent.sleep(seconds)
+
+    def on_stop(self) -> None:
+        if self._session is not None:
+            self._session.close()
+
+    def _connect(self) -> Answer:
+        assert self.host is not None
+        self._session = WebSocketSession(self.host, self.options.access, self.options.connect_timeout_s)
+        self._accepted_by = self._session.served_by()
+        return NOBODY
+
+    def _request(self, op: Op, message: bytes, wait_s: float | None) -> tuple[Answer, OperationError | None]:
+        session = self._session
+        assert session is not None
+        timeout_s = self.options.step_timeout_s
+        answer, error = self.operate(
+            op, lambda: session.request(message, timeout_s), wait_s, lambda: self._accepted_by
+        )
+        if error is not None and error.session_over:
+            session.close()
+            self._session = None
+        return answer, error
+
+
+class OpenEnvHttpUser(OpenEnvUser):
+    """Sends stateless HTTP requests: reset, steps."""
+
+    transport = "http"
+    request_type = "HTTP"
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        options = self.options
+        self._client = HttpClient(options.access, options.connect_timeout_s, options.step_timeout_s)
+        self._responded_by = NOBODY
+        assert self.host is not None
+        self._base_url = http_url(self.host)
+
+    @staticmethod
+    def encoded(action: Mapping[str, Any]) -> bytes:
+        return json.dumps({"action": action}).encode()
+
+    def reset(self) -> bool:
+        _, error = self._post("reset", b"{}", None)
+        return error is None
+
+    def step(self, request: Request) -> tuple[Answer, OperationError | None]:
+        return self._post("step", *request)
+
+    def on_stop(self) -> None:
+        self._client.close()
+
+    def _post(self, op: Op, body: bytes, wait_s: float | None) -> tuple[Answer, OperationError | None]:
+        def perform() -> Answer:
+            self._responded_by = NOBODY
+            url = f"{self._base_url}/{op}"
+            response = http.post(self._client, url, body, self.options.step_timeout_s)
+            self._responded_by = http.responder(response, self.options.access.upstream_header)
+            return http.parse_response(response)
+
+        return self.operate(op, perform, wait_s, lambda: self._responded_by)
+
+
+def http_url(base_url: str) -> str:
+    """The base of HTTP requests to a server that is named by an http, https, ws or wss URL."""
+    scheme, _, rest = base_url.rstrip("/").partition("://")
+    return f"{ {'ws': 'http', 'wss': 'https'}.get(scheme, scheme) }://{rest}"

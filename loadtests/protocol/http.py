@@ -1,0 +1,95 @@
+"""OpenEnv over stateless HTTP, with the client that Locust's FastHttpUser has too."""
+
+import ssl
+from http.cookiejar import CookieJar
+from typing import Any
+
+import gevent
+from geventhttpclient import useragent
+from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
+
+from loadtests.protocol.access import Access
+from loadtests.protocol.replies import Answer, OperationError, parse_http, served_by
+
+
+class HttpClient(useragent.UserAgent):
+    """The connection of one user: keeps alive, keeps cookies, follows no redirect, tries nothing again.
+
+    Every status is a reply to it: what it means is for `parse_response` to say.
+    """
+
+    valid_response_codes = frozenset(range(100, 600))
+
+    def __init__(self, access: Access, connect_timeout_s: float, read_timeout_s: float) -> None:
+        super().__init__(
+            max_redirects=0,
+            max_retries=0,
+            cookiejar=CookieJar(),
+            headers=dict(access.headers),
+            insecure=not access.verify_tls,
+            ssl_context_factory=lambda **_: access.tls_context,
+            connection_timeout=connect_timeout_s,
+            network_timeout=read_timeout_s,
+        )
+
+
+def post(client: HttpClient, url: str, body: bytes, timeout_s: float) -> Any:
+    """Sends JSON and reads the whole response, whatever its status, within `timeout_s` seconds.
+
+    Raises OperationError where no response came.
+    """
+    # The client's own time-outs are for each read, which a server that drips bytes puts off for ever.
+    limit = gevent.Timeout.start_new(timeout_s, TimeoutError)
+    try:
+        return _post(client, url, body)
+    except TimeoutError:
+        raise _failure(TimeoutError()) from None
+    finally:
+        limit.close()
+
+
+def _post(client: HttpClient, url: str, body: bytes) -> Any:
+    try:
+        response: Any = client.urlopen(
+            url,
+            method="POST",
+            payload=body,
+            headers={"Content-Type": "application/json", "Accept": "application/json"},
+        )
+    except useragent.ConnectionError as error:
+        raise _failure(getattr(error, "original", None) or error) from error
+    except (OSError, HTTPConnectionClosed, HTTPParseError) as error:
+        raise _failure(error) from error
+    try:
+        response.content  # noqa: B018 - reads the body
+    except TimeoutError:
+        raise
+    except (OSError, HTTPConnectionClosed, HTTPParseError) as error:
+        raise OperationError("connection_lost", f"in the middle of the reply: {error}") from error
+    return response
+
+
+def parse_response(response: Any) -> Answer:
+    """Reads a response. Raises OperationError where it is an error or not of the protocol."""
+    return parse_http(response.status_code, response.content)
+
+
+def responder(response: Any, upstream_header: str) -> Answer:
+    """Who answered, as far as the response's headers say."""
+    headers = response.headers
+    return served_by(headers.get("X-Served-By"), headers.get(upstream_header))
+
+
+def _failure(error: BaseException) -> OperationError:
+    match error:
+        case TimeoutError():
+            return OperationError("timeout", "no reply in time")
+        case ConnectionResetError() | BrokenPipeError() | HTTPConnectionClosed():
+            return OperationError("connection_lost", str(error) or "connection closed")
+        case HTTPParseError():
+            return OperationError("protocol", str(error))
+        case ssl.SSLCertVerificationError():
+            return OperationError("handshake", f"certificate not trusted: {error.verify_message}")
+        case OSError():
+            return OperationError("refused", str(error))
+    return OperationError("connection_lost", str(error))

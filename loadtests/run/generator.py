@@ -1,0 +1,145 @@
+"""Locust as a process of its own: started for one run, watched, stopped."""
+
+import contextlib
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from loadtests.deployments.ports import LOOPBACK, free_port
+from loadtests.deployments.processes import deferred, raise_open_file_limit
+from loadtests.load.options import LoadOptions
+from loadtests.protocol.access import OPEN, Access
+from loadtests.run.config import LoadTestConfig
+
+LOCUSTFILE = Path(__file__).parents[1] / "locustfile.py"
+ROOT = Path(__file__).parents[2]
+
+_GRACE_SECONDS = 5.0
+_LONGEST_GRACE_SECONDS = 30.0
+_SHUTDOWN_SECONDS = 30.0
+_MARGIN_SECONDS = 30.0
+_START_SECONDS_A_USER = 0.01
+
+
+def locust_command(config: LoadTestConfig, url: str, scratch: Path, *, web: bool = False) -> list[str]:
+    """The Locust command line that makes the configured load on `url`.
+
+    Several actions are written to `actions.jsonl` in the folder `scratch`. Headers are not on the command
+    line, where others could read them: Locust finds them in the environment.
+    """
+    options = config.options
+    spawn_rate = config.users if config.scenario == "batch" else config.spawn_rate
+    command = [
+        *(sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--host", url),
+        *("--users", str(config.users), "--spawn-rate", f"{spawn_rate:.10g}"),
+        *("--run-time", f"{longest_run_time(config)}s", "--stop-timeout", str(stop_timeout(config))),
+        *("--scenario", config.scenario, "--transport", config.transport, "--wait", options.wait.text),
+        *("--think-time", options.think_time.text, "--steps-per-episode", str(options.steps_per_episode)),
+        *("--connect-timeout", f"{options.connect_timeout_s:g}"),
+        *("--step-timeout", f"{options.step_timeout_s:g}"),
+        *("--tls-verify", "1" if options.access.verify_tls else "0"),
+        *("--upstream-header", options.access.upstream_header),
+    ]
+    command += _actions(options, scratch / "actions.jsonl")
+    if config.processes > 1:
+        port = str(free_port())
+        command += ["--processes", str(config.processes)]
+        command += ["--master-bind-host", LOOPBACK, "--master-bind-port", port]
+        command += ["--master-host", LOOPBACK, "--master-port", port]
+    return command if web else [*command, "--headless", "--only-summary"]
+
+
+def _actions(options: LoadOptions, file: Path) -> list[str]:
+    actions = options.actions
+    if actions is None:
+        return ["--actions", "" if options.action_choice == "as the schema says" else options.action_choice]
+    if actions.constant is not None:
+        return ["--action", json.dumps(actions.constant)]
+    actions.write(file)
+    return ["--actions", str(file.absolute()), "--action-order", actions.order]
+
+
+def longest_run_time(config: LoadTestConfig) -> int:
+    """Whole seconds after which the load ends at the latest.
+
+    A batch ends by itself, so there it is a cap: long enough for every operation of a server that hangs to
+    run into its time-out.
+    """
+    if config.scenario != "batch":
+        return config.duration_s
+    options = config.options
+    time_outs = options.connect_timeout_s + 2 * options.step_timeout_s + options.wait.longest
+    return math.ceil(time_outs + _MARGIN_SECONDS + _START_SECONDS_A_USER * config.users)
+
+
+def stop_timeout(config: LoadTestConfig) -> int:
+    """Whole seconds that steps in flight get to finish when the load ends."""
+    return math.ceil(min(config.options.wait.longest + _GRACE_SECONDS, _LONGEST_GRACE_SECONDS))
+
+
+class Generator:
+    """A Locust process and its workers, in a session of their own so that Ctrl-C reaches only the harness."""
+
+    def __init__(self, command: list[str], access: Access = OPEN) -> None:
+        self._command = command
+        self._access = access
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self, log: IO[bytes] | None) -> None:
+        """Starts Locust with as many open files as the machine allows; its output goes to `log`.
+
+        None: to where the harness's own goes.
+        """
+        raise_open_file_limit()
+        with deferred():
+            self._process = subprocess.Popen(
+                self._command,
+                cwd=ROOT,
+                env=os.environ | self._access.environ(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=None if log is None else subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def poll(self) -> int | None:
+        """The exit code, negative for a signal; None while it runs."""
+        assert self._process is not None
+        return self._process.poll()
+
+    def wait(self) -> int:
+        """Waits for its end; returns the exit code."""
+        assert self._process is not None
+        return self._process.wait()
+
+    def stop(self) -> None:
+        """Asks for a clean end and waits for it, where it was started."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_LONGEST_GRACE_SECONDS + _SHUTDOWN_SECONDS)
+
+    def kill(self) -> None:
+        """Ends Locust and its workers at once, where they still run."""
+        if self._process is None:
+            return
+        with contextlib.suppress(psutil.Error):
+            for worker in psutil.Process(self._process.pid).children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    worker.kill()
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()

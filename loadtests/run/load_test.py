@@ -1,0 +1,363 @@
+"""One load test from deployment to report: bring up, make load, record, report, take down."""
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from rich.console import Console, RenderableType
+
+from loadtests.actions.from_server import settled
+from loadtests.clock import now
+from loadtests.deployments import Deployment, DeploymentConfig, Progress
+from loadtests.deployments.choose import choose
+from loadtests.deployments.processes import deferred, tail, uninterrupted
+from loadtests.deployments.registry import MARKER
+from loadtests.deployments.remains import remove_remains
+from loadtests.deployments.url import UrlDeployment
+from loadtests.errors import EXIT_ROWS_LOST, EXIT_WORKER_LOST, LoadTestError
+from loadtests.machine import machine, versions
+from loadtests.run.config import LoadTestConfig
+from loadtests.run.generator import Generator, locust_command, longest_run_time, stop_timeout
+from loadtests.run.live_statistics import LiveStatistics, Snapshot
+from loadtests.run.live_view import LiveView
+from loadtests.run.resource_sampler import ResourceSampler
+from loadtests.terminal import end_on_termination, progress
+from reports.page.words import count, printable
+from reports.records.run_directory import RunDirectory, RunDirectoryError, StreamReader
+from reports.records.schema import SCHEMA_VERSION, RunConfig, RunJson, RunStatus
+
+EXIT_PASSED, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
+
+_POLL_SECONDS = 0.25
+_SERVER_SETTINGS = (
+    "MAX_CONCURRENT_ENVS",
+    "MAX_WAIT_SECONDS",
+    "SESSION_IDLE_TIMEOUT",
+    "GRACEFUL_TIMEOUT",
+    "WORKER_TIMEOUT",
+    "BACKLOG",
+    "MAX_MESSAGE_BYTES",
+    "LOG_LEVEL",
+    "ENABLE_WEB_INTERFACE",
+)
+_OVERTIME_SECONDS = 60.0
+
+Outcome = tuple[RunStatus, str | None]
+"""How the load ended, and why where it did not complete."""
+
+
+@dataclass(frozen=True)
+class RecordedRun:
+    """What one load left behind: its run directory, without a report yet."""
+
+    directory: RunDirectory
+    status: RunStatus
+    detail: str | None
+    """Why it did not complete."""
+
+
+class View(AbstractContextManager["View"], Protocol):
+    """Shows a load while it goes on."""
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Is called a few times a second."""
+
+
+def run_load_test(config: LoadTestConfig, console: Console) -> int:
+    """Runs the load test and prints its verdict.
+
+    Returns 0 where the SLO passed, 1 where it failed or the run broke, 130 after Ctrl-C. Raises
+    LoadTestError for what a person can mend; nothing is left running in any case.
+    """
+    check_writable(config.results)
+    say = progress(console)
+    with deployed(config.target, config.deployment, say) as deployment:
+        config = settled_for(config, deployment, say)
+        if warning := too_many_sessions(config, deployment):
+            say(warning)
+        view = load_view(config, deployment, console)
+        directory = new_run(config, deployment, config.results)
+        recorded = record_run(config, deployment, directory, view, say)
+    status, detail = recorded.status, recorded.detail
+    say("writing the report")
+    try:
+        from loadtests.run.finish import (  # loads pandas and matplotlib: after the load
+            finish_run,
+            print_verdict,
+        )
+
+        report = finish_run(directory, status, detail)
+    except KeyboardInterrupt:
+        say(f"the report is not finished: make report RUN={directory.path}")
+        return EXIT_INTERRUPTED
+    except RunDirectoryError as error:
+        raise LoadTestError(f"{detail or error}\n{tail(directory.path / 'locust.log')}".rstrip()) from None
+    print_verdict(report, directory, console)
+    if status == "interrupted":
+        return EXIT_INTERRUPTED
+    return EXIT_PASSED if report.slo.passed and status == "completed" else EXIT_FAILED
+
+
+def settled_for(config: LoadTestConfig, deployment: Deployment, say: Progress) -> LoadTestConfig:
+    """The load test with actions that the deployment takes, where none were given.
+
+    Raises LoadTestError where none can be known.
+    """
+    options = config.options
+    if deployment.kind != "url" and options.action_choice != "given":
+        return replace(config, options=replace(options, action_choice="wait"))
+    options = settled(options, deployment.url)
+    if options.actions is not config.options.actions and options.actions is not None:
+        actions = options.actions
+        made_from = "the schemas of its tools" if actions.source == "tools" else "the server's schema"
+        example = json.dumps(actions.values[0])
+        say(
+            f"{count(len(actions.values), 'action')} made from {made_from}, such as {printable(example, 120)}"
+        )
+    return replace(config, options=options)
+
+
+def new_run(config: LoadTestConfig, deployment: Deployment, results: Path) -> RunDirectory:
+    """Makes the run directory for one load, below `results`. Raises RunDirectoryError."""
+    directory = RunDirectory.create(results, f"{deployment.kind}-{config.transport}")
+    directory.write_run(run_json(directory.path.name, config, deployment))
+    return directory
+
+
+def record_run(
+    config: LoadTestConfig, deployment: Deployment, directory: RunDirectory, view: View, say: Progress
+) -> RecordedRun:
+    """Makes one load on a deployment that is up, and records it in the new run directory.
+
+    Ctrl-C ends the load, not what calls this: the status says "interrupted". Raises RunDirectoryError where
+    nothing can be written.
+    """
+    status, detail = _make_load(config, deployment, directory, view, say)
+    _note_incidents(directory, deployment)
+    return RecordedRun(directory, status, detail)
+
+
+def too_many_sessions(config: LoadTestConfig, deployment: Deployment) -> str | None:
+    """A warning where the load wants more sessions than the deployment has open files for."""
+    most = deployment.most_sessions()
+    if most is None or config.transport != "ws" or config.users <= most:
+        return None
+    return f"USERS={config.users} is more than the {most} sessions that open files allow here"
+
+
+def ended_parts(deployment: Deployment) -> list[str]:
+    """Names of replicas, and nginx, that are no longer there; empty where that cannot be known.
+
+    Of a server that is given by its URL only whether it still answers can be known.
+    """
+    if isinstance(deployment, UrlDeployment):
+        return [] if deployment.answers() else ["The server"]
+    try:
+        alive = {usage.name for usage in deployment.resources()}
+    except Exception:  # the records matter more
+        return []
+    names = deployment.topology()["names"]
+    gone = [names.get(host, host) for host in deployment.hosts() if host not in alive]
+    return gone + (["nginx"] if deployment.hosts() and "nginx" not in alive else [])
+
+
+def _note_incidents(directory: RunDirectory, deployment: Deployment) -> None:
+    if gone := ended_parts(deployment):
+        run = directory.read_run()
+        run["incidents"] = [f"{name} ended before the load did." for name in gone]
+        directory.write_run(run)
+
+
+@contextlib.contextmanager
+def deployed(target: str, config: DeploymentConfig, say: Progress) -> Iterator[Deployment]:
+    """The target, up; taken down at the end whatever happens, undisturbed by Ctrl-C."""
+    for line in remove_remains():
+        say(line)
+    end_on_termination()
+    name = f"run-{secrets.token_hex(4)}"
+    deployment, why = choose(target, config, "run", name=name, progress=say)
+    say(why)
+    os.environ[MARKER] = name  # the load generator inherits it, and is found should this process be killed
+    start = time.monotonic()
+    is_up = False
+    try:
+        deployment.up()
+        is_up = True
+        if deployment.kind != "url":
+            say(f"up after {time.monotonic() - start:.1f} s: {deployment.url}")
+        yield deployment
+    finally:
+        os.environ.pop(MARKER, None)
+        if is_up:  # what is not up has taken down whatever it had started
+            with uninterrupted():
+                if deployment.kind != "url":
+                    say("taking the deployment down")
+                deployment.down()
+
+
+def check_writable(results: Path) -> None:
+    """Raises LoadTestError where no run directory could be made below `results`."""
+    probe = results / f".probe-{os.getpid()}"
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise LoadTestError(
+            f"RESULTS={results} cannot be written ({error.strerror}): give another folder"
+        ) from None
+
+
+def run_json(run_id: str, config: LoadTestConfig, deployment: Deployment) -> RunJson:
+    """run.json as it is when a run starts."""
+    return RunJson(
+        kind="run",
+        schema_version=SCHEMA_VERSION,
+        run_id=run_id,
+        status="running",
+        started_at=now(),
+        ended_at=None,
+        config=_run_config(config, deployment),
+        topology=deployment.topology(),
+        versions=_all_versions(deployment),
+        machine=machine(),
+    )
+
+
+def _all_versions(deployment: Deployment) -> dict[str, str]:
+    own = versions()
+    server = {
+        name if name not in own else f"server {name}": version
+        for name, version in deployment.versions().items()
+        if own.get(name) != version
+    }
+    return own | server
+
+
+def run_template(config: LoadTestConfig, deployment: Deployment) -> dict[str, Any]:
+    """What Locust cannot know of the runs that its page starts."""
+    run = run_json("", config, deployment)
+    return {"config": run["config"], "topology": run["topology"], "versions": run["versions"]}
+
+
+def _run_config(config: LoadTestConfig, deployment: Deployment) -> RunConfig:
+    options = config.options
+    known = RunConfig(
+        deployment=deployment.kind,
+        url=deployment.url,
+        transport=config.transport,
+        users=config.users,
+        spawn_rate=config.spawn_rate,
+        duration_s=None if config.scenario == "batch" else config.duration_s,
+        wait=options.wait.text,
+        think_time=options.think_time.text,
+        steps_per_episode=options.steps_per_episode,
+        connect_timeout_s=options.connect_timeout_s,
+        step_timeout_s=options.step_timeout_s,
+        action=options.actions.constant if options.actions else None,
+        balancing=None if deployment.kind == "url" else config.deployment.balancing,
+        reuse_port=None if deployment.kind == "url" else config.deployment.reuse_port,
+        scenario=config.scenario,
+        processes=config.processes,
+        slo=config.slo,
+    )
+    if options.actions and (described := options.actions.described()):
+        known["actions"] = described
+    if deployment.url.startswith("https:"):
+        known["tls_verified"] = options.access.verify_tls
+    if config.warmup_s is not None:
+        known["warmup_s"] = config.warmup_s
+    if deployment.kind != "url" and (settings := server_settings()):
+        known["server_settings"] = settings
+    return known
+
+
+def server_settings() -> dict[str, str]:
+    """What the environment variables here tell the environment servers, beyond the harness's own settings."""
+    return {name: os.environ[name] for name in _SERVER_SETTINGS if os.environ.get(name)}
+
+
+def _make_load(
+    config: LoadTestConfig, deployment: Deployment, directory: RunDirectory, view: View, say: Progress
+) -> Outcome:
+    sampler: ResourceSampler | None = None
+    command = locust_command(config, deployment.url, directory.path)
+    command += ["--run-directory", str(directory.path.absolute())]
+    generator = Generator(command, config.options.access)
+    outcome: Outcome = ("interrupted", "stopped by Ctrl-C")
+    try:
+        with (directory.path / "locust.log").open("wb") as log:
+            generator.start(log)
+        sampler = ResourceSampler(directory, deployment.resources, generator.pid)
+        sampler.start()
+        with view:
+            outcome = _watch(config, generator, directory, view)
+    except KeyboardInterrupt:
+        say("stopping the load; what was recorded is kept (Ctrl-C again to stop at once)")
+        with contextlib.suppress(KeyboardInterrupt):
+            generator.stop()
+    finally:
+        with deferred() as interrupts:
+            generator.kill()
+            if sampler is not None:
+                sampler.stop()
+            if interrupts:
+                outcome = ("interrupted", "stopped by Ctrl-C")
+                interrupts.clear()
+    return outcome
+
+
+def load_view(
+    config: LoadTestConfig,
+    deployment: Deployment,
+    console: Console,
+    *,
+    heading: RenderableType = "",
+    lines: bool = True,
+) -> LiveView:
+    """A live view of a load that `record_run` is about to make."""
+    topology = deployment.topology()
+    replicas, workers = topology["replicas"], topology["workers"]
+    return LiveView(
+        console,
+        duration_s=config.duration_s,
+        users=config.users,
+        names=topology["names"],
+        expected_workers=replicas * workers if replicas and workers else None,
+        unit="sessions" if config.transport == "ws" else "users",
+        heading=heading,
+        lines=lines,
+    )
+
+
+def _watch(config: LoadTestConfig, generator: Generator, directory: RunDirectory, view: View) -> Outcome:
+    statistics = LiveStatistics()
+    reader = StreamReader(directory.steps_stream)
+    deadline = time.monotonic() + longest_run_time(config) + stop_timeout(config) + _OVERTIME_SECONDS
+    while (code := generator.poll()) is None:
+        if time.monotonic() > deadline:
+            generator.kill()
+            return "failed", f"Locust did not end {_OVERTIME_SECONDS:.0f} s after its time and was killed"
+        statistics.update(reader.read())
+        view.show(statistics.snapshot())
+        time.sleep(_POLL_SECONDS)
+    statistics.update(reader.read())
+    if code < 0:
+        return "failed", f"the load generator was killed by {signal.Signals(-code).name}"
+    if code == EXIT_ROWS_LOST:
+        return "failed", "not every row could be written; the figures are of what could (is the disk full?)"
+    if code == EXIT_WORKER_LOST:
+        return "failed", "a Locust worker died, and its users' load was missing from then on"
+    if code not in (0, 1):
+        return "failed", f"Locust ended with exit code {code}; its log is {directory.path / 'locust.log'}"
+    if not statistics.snapshot().users:
+        return "failed", f"Locust made no load; its log is {directory.path / 'locust.log'}"
+    return "completed", None

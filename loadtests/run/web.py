@@ -1,0 +1,82 @@
+"""A deployment under Locust's web page: each test that is started there becomes a run with a report."""
+
+import contextlib
+import json
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from loadtests.deployments import Deployment
+from loadtests.deployments.ports import check_free
+from loadtests.deployments.processes import deferred
+from loadtests.run.config import LoadTestConfig
+from loadtests.run.generator import Generator, locust_command
+from loadtests.run.load_test import check_writable, deployed, run_template, settled_for, too_many_sessions
+from loadtests.run.resource_sampler import ResourceSampler
+from loadtests.terminal import progress
+from reports.records.run_directory import RunDirectory, RunDirectoryError
+
+_POLL_SECONDS = 0.5
+
+
+def serve_page(config: LoadTestConfig, port: int, console: Console) -> int:
+    """Serves Locust's page on 127.0.0.1:`port` until Ctrl-C. Returns Locust's exit code."""
+    check_writable(config.results)
+    check_free(port, "WEB_PORT")
+    with (
+        deployed(config.target, config.deployment, progress(console)) as deployment,
+        tempfile.TemporaryDirectory() as scratch,
+    ):
+        settled_for(config, deployment, progress(console))  # Locust asks again for every test it starts
+        if warning := too_many_sessions(config, deployment):
+            progress(console)(warning)
+        template = Path(scratch) / "run-template.json"
+        template.write_text(json.dumps(run_template(config, deployment)))
+        command = [
+            *locust_command(config, deployment.url, Path(scratch), web=True),
+            *("--web-host", "127.0.0.1", "--web-port", str(port)),
+            *("--results", str(config.results.absolute()), "--run-template", str(template)),
+        ]
+        generator = Generator(command, config.options.access)
+        try:
+            generator.start(None)
+            progress(console)(f"Locust's page is http://127.0.0.1:{port} (Ctrl-C ends it)")
+            _sample_runs(generator, deployment, config.results)
+            return generator.wait()
+        except KeyboardInterrupt:
+            with contextlib.suppress(KeyboardInterrupt):
+                generator.stop()
+            return 0
+        finally:
+            with deferred():
+                generator.kill()
+
+
+def _sample_runs(generator: Generator, deployment: Deployment, results: Path) -> None:
+    """Samples resources into each run that the page starts, while it goes on."""
+    sampler: ResourceSampler | None = None
+    current: RunDirectory | None = None
+    while generator.poll() is None:
+        running = _running(results, deployment.url)
+        if running != current:
+            if sampler is not None:
+                sampler.stop()
+            sampler = ResourceSampler(running, deployment.resources, generator.pid) if running else None
+            if sampler is not None:
+                sampler.start()
+            current = running
+        time.sleep(_POLL_SECONDS)
+    if sampler is not None:
+        sampler.stop()
+
+
+def _running(results: Path, url: str) -> RunDirectory | None:
+    for path in sorted(results.glob("*/steps.arrows"), reverse=True)[:1]:
+        directory = RunDirectory(path.parent)
+        with contextlib.suppress(RunDirectoryError):
+            run = directory.read_run()
+            if run["status"] == "running" and run["config"]["url"] == url:
+                return directory
+    return None

@@ -1,0 +1,437 @@
+"""The cells of an experiment with the figures of their runs, and the groups that they belong to."""
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
+
+from reports.page.formatting import shortened
+from reports.page.words import TRANSPORTS, printable
+from reports.records.experiment_directory import ExperimentDirectory
+from reports.records.run_directory import RunDirectory, RunDirectoryError
+from reports.records.schema import CellJson, CellStatus, ExperimentJson, Transport, too_large
+from reports.records.sent import has_actions, sent
+from reports.run.report import report_run, to_json
+from reports.run.sections.validity import INVALIDATING
+
+LatencyName = Literal["connect", "reset", "step", "overhead", "total"]
+
+_NAME_LENGTH = 60
+
+
+@dataclass(frozen=True)
+class Group:
+    """What is held fixed while the number of users varies."""
+
+    deployment: str
+    """The name of the target within the experiment."""
+    replicas: int | None
+    workers: int | None
+    """Workers of each replica."""
+    balancing: str | None
+    reuse_port: bool | None
+    transport: Transport
+    wait: str
+    """As written: `0.5`, `uniform:0:1` …"""
+
+    @classmethod
+    def of(cls, cell: CellJson) -> "Group":
+        """The group that a cell belongs to."""
+        return cls(
+            deployment=cell["deployment"],
+            replicas=cell["replicas"],
+            workers=cell["workers"],
+            balancing=cell["balancing"],
+            reuse_port=cell["reuse_port"],
+            transport=cell["transport"],
+            wait=cell["wait"],
+        )
+
+    @property
+    def total_workers(self) -> int | None:
+        """Replicas × workers; None where unknown."""
+        return None if self.replicas is None or self.workers is None else self.replicas * self.workers
+
+
+@dataclass(frozen=True)
+class Quantiles:
+    """Exact percentiles of one kind of latency, in seconds."""
+
+    p50: float
+    p90: float
+    p95: float
+    p99: float
+
+
+@dataclass(frozen=True)
+class Cpu:
+    """Cores kept busy in a cell's measured window, or in its whole run where that is short; None: unknown."""
+
+    generator_mean: float | None
+    """Of all generator processes together, on average."""
+    generator_busiest_mean: float | None
+    """Of the busiest generator process, on average."""
+    generator_max: float | None
+    """Of one generator process in its busiest second."""
+    replicas_mean: float | None
+    """Of all replicas together, on average."""
+    nginx_mean: float | None
+    others_mean: float | None = None
+    """Of all other programs of the machine, on average."""
+
+    @property
+    def total_mean(self) -> float | None:
+        """Of generator, replicas and nginx together, on average."""
+        known = [
+            part for part in (self.generator_mean, self.replicas_mean, self.nginx_mean) if part is not None
+        ]
+        return sum(known) if known else None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of the grid and what its run came to. Figures are None where it has none."""
+
+    group: Group
+    users: int
+    repetition: int
+    status: CellStatus
+    """`failed` too where the run cannot be read."""
+    reason: str | None
+    """Why it failed, in words."""
+    run_id: str | None
+    """Its run directory is `runs/<run_id>` below the experiment's."""
+    has_report: bool = False
+    """Whether `runs/<run_id>/report.html` is there to be linked to."""
+    valid: bool = False
+    """Whether its figures may be used; False where there are none."""
+    warnings: list[str] = field(default_factory=list)
+    """A sentence each: first what keeps it from being valid, then what casts doubt on it."""
+    usable: bool = False
+    """For fits and best loads: completed, valid, a step succeeded, success rate at least the objective's."""
+    throughput: float | None = None
+    """Successful steps a second."""
+    success_rate: float | None = None
+    latency: dict[LatencyName, Quantiles] = field(default_factory=dict)
+    """By connect, reset, step, overhead, total; absent where the run has none.
+
+    Step and overhead are of the measured window, the others of the whole run.
+    """
+    steps: int | None = None
+    sessions: int | None = None
+    failures: int | None = None
+    jain_worker: float | None = None
+    jain_replica: float | None = None
+    chi2_p: float | None = None
+    """Of equal shares over workers."""
+    slo_passed: bool | None = None
+    slo_missed: list[str] = field(default_factory=list)
+    """The criteria that it missed, a sentence each."""
+    slo_missed_names: list[str] = field(default_factory=list)
+    """The same by name: success_rate, total_p99_s."""
+    cpu: Cpu | None = None
+    shared: bool = False
+    """Other programs kept a part of the machine busy meanwhile."""
+    machine_cores: int | None = None
+    """Of the machine that made the load."""
+    cores: int | None = None
+    """Of the machine that the deployment runs on; None where unknown, as behind a URL."""
+    processes: int | None = None
+    """Locust processes that made the load."""
+    hosts: int | None = None
+    """Hosts that replies named; None where there are no figures."""
+    sent: str | None = None
+    """The action of every step, in words; None where that was a wait of the Benchmark environment."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether it went to its end and has figures."""
+        return self.status == "completed"
+
+    def p(self, name: LatencyName, quantile: Literal["p50", "p90", "p95", "p99"]) -> float | None:
+        """One percentile in seconds, None where unknown."""
+        found = self.latency.get(name)
+        return None if found is None else float(getattr(found, quantile))
+
+
+def wait_s(group: Group) -> float | None:
+    """The wait in seconds where it is a constant, else None."""
+    try:
+        value = float(group.wait)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def ordered(groups: Iterable[Group]) -> list[Group]:
+    """The groups without repetition in the order of all sections: by family, then by size."""
+    return sorted(set(groups), key=order_key)
+
+
+def order_key(group: Group) -> tuple[Any, ...]:
+    """By family, then by size."""
+    return family_key(group), group.replicas or 0, group.workers or 0
+
+
+def family_key(group: Group) -> tuple[Any, ...]:
+    """What deployments that differ in size only have in common, in a form that can be sorted."""
+    constant = wait_s(group)
+    return (
+        group.deployment,
+        group.transport != "ws",
+        math.inf if constant is None else constant,
+        group.wait,
+        group.balancing or "",
+        group.reuse_port is not True,
+        group.reuse_port is None,
+    )
+
+
+def labels(groups: Iterable[Group]) -> dict[Group, str]:
+    """A short name for each group that says only what differs between them: `2 × 2, least_conn`."""
+    groups = list(groups)
+    name_of = [name for name in _NAMES if len({name(group) for group in groups}) > 1] or [_size, _deployment]
+    found = {}
+    for group in groups:
+        parts = [text for name in name_of if (text := name(group))]
+        found[group] = ", ".join(parts if len(groups) > 1 else parts[:1]) or _deployment(group)
+    return dict(zip(found, _told_apart(found.values()), strict=True))
+
+
+def family_labels(groups: Iterable[Group]) -> dict[tuple[Any, ...], str]:
+    """A short name for each family of groups by its key; empty where there is one family only."""
+    groups = list(groups)
+    names = [name for name in _NAMES if name is not _size and len({name(group) for group in groups}) > 1]
+    found = {family_key(group): ", ".join(filter(None, (name(group) for name in names))) for group in groups}
+    return dict(zip(found, _told_apart(found.values()), strict=True))
+
+
+def _told_apart(names: Iterable[str]) -> list[str]:
+    """The names, with a number behind each that one before it has already."""
+    found: list[str] = []
+    for name in names:
+        numbered, number = name, 1
+        while numbered in found:
+            number += 1
+            numbered = f"{name} ({number})"
+        found.append(numbered)
+    return found
+
+
+def size_label(group: Group) -> str:
+    """`2 × 4`: replicas × workers; empty where unknown."""
+    return _size(group)
+
+
+def transport_name(transport: str) -> str:
+    """`WebSocket` or `HTTP`."""
+    return TRANSPORTS.get(transport, printable(transport, _NAME_LENGTH))
+
+
+def _deployment(group: Group) -> str:
+    return shortened(group.deployment, _NAME_LENGTH)
+
+
+def _size(group: Group) -> str:
+    if group.replicas is None or group.workers is None:
+        return ""
+    return f"{group.replicas} × {group.workers}"
+
+
+def _balancing(group: Group) -> str:
+    return shortened(group.balancing or "", _NAME_LENGTH)
+
+
+def _port(group: Group) -> str:
+    return {True: "own ports", False: "shared port", None: ""}[group.reuse_port]
+
+
+def _transport(group: Group) -> str:
+    return transport_name(group.transport)
+
+
+def _wait(group: Group) -> str:
+    text = shortened(group.wait, _NAME_LENGTH)
+    return f"wait {text}" if wait_s(group) is None else f"wait {text} s"
+
+
+_NAMES = (_deployment, _size, _balancing, _port, _transport, _wait)
+
+
+def by_group(cells: Iterable[Cell]) -> dict[Group, list[Cell]]:
+    """The cells of each group, in their order."""
+    found: dict[Group, list[Cell]] = {}
+    for cell in cells:
+        found.setdefault(cell.group, []).append(cell)
+    return found
+
+
+def read_cells(directory: ExperimentDirectory, experiment: ExperimentJson) -> list[Cell]:
+    """Every cell of the experiment with what its run came to, by group, users and repetition.
+
+    A finished cell whose run cannot be read comes back as failed, with the reason.
+    """
+    cells = [_read(directory, experiment, cell) for cell in experiment["cells"]]
+    order = {group: place for place, group in enumerate(ordered(cell.group for cell in cells))}
+    return sorted(cells, key=lambda cell: (order[cell.group], cell.users, cell.repetition))
+
+
+def _read(directory: ExperimentDirectory, experiment: ExperimentJson, cell: CellJson) -> Cell:
+    reason = None if cell["reason"] is None else printable(cell["reason"])
+    known = Cell(
+        group=Group.of(cell),
+        users=cell["users"],
+        repetition=cell["repetition"],
+        status=cell["status"],
+        reason=reason,
+        run_id=None if cell["run_id"] is None else cell["run_id"],
+    )
+    if known.run_id is None:
+        if known.status != "completed":
+            return known
+        return replace(known, status="failed", reason="experiment.json names no run of it")
+    try:
+        run = directory.run(known.run_id)
+    except RunDirectoryError as error:
+        return replace(known, status="failed", run_id=None, reason=printable(str(error)))
+    try:
+        known = replace(known, has_report=run.report_html.is_file())
+        return _with_figures(known, run, experiment) if known.status == "completed" else known
+    except (RunDirectoryError, OSError) as error:
+        return replace(known, status="failed", reason=f"its run cannot be read: {printable(str(error))}")
+
+
+def _with_figures(cell: Cell, directory: RunDirectory, experiment: ExperimentJson) -> Cell:
+    run = directory.read_run()
+    report = _report_json(directory)
+    totals, fairness = _inside(report, "totals"), _inside(report, "distribution", "fairness")
+    warnings = _rows(_inside(report, "validity").get("warnings"))
+    warnings.sort(key=lambda warning: warning.get("code") not in INVALIDATING)
+    judged = _inside(report, "validity").get("valid")
+    valid = judged if isinstance(judged, bool) else run["status"] == "completed"
+    steps, success_rate = _whole(totals.get("steps")), _success_rate(totals)
+    missed = [
+        criterion
+        for criterion in _rows(_inside(report, "slo").get("criteria"))
+        if criterion.get("passed") is False
+    ]
+    passed = _inside(report, "slo").get("passed")
+    cores = _whole(run["machine"].get("cores"))
+    return replace(
+        cell,
+        valid=valid,
+        warnings=[printable(str(warning.get("message", ""))) for warning in warnings],
+        usable=bool(
+            valid
+            and steps
+            and success_rate is not None
+            and success_rate >= experiment["config"]["slo"]["success_rate"]
+        ),
+        throughput=_number(totals.get("throughput_steps_per_s")),
+        success_rate=success_rate,
+        latency=_latency(_inside(report, "latency") | _inside(report, "latency_in_window")),
+        steps=steps,
+        sessions=_whole(totals.get("sessions")),
+        failures=_whole(totals.get("failures")),
+        jain_worker=_number(_inside(fairness, "worker").get("jain")),
+        jain_replica=_number(_inside(fairness, "replica").get("jain")),
+        chi2_p=_number(_inside(fairness, "worker").get("chi2_p")),
+        slo_passed=passed if isinstance(passed, bool) else None,
+        slo_missed=[printable(str(criterion.get("sentence", ""))) for criterion in missed],
+        slo_missed_names=[printable(str(criterion.get("name", ""))) for criterion in missed],
+        cpu=_cpu(_rows(report.get("resources"))),
+        shared=any(warning.get("code") == "machine_shared" for warning in warnings),
+        machine_cores=cores,
+        cores=None if run["config"]["deployment"] == "url" else cores,
+        processes=run["config"]["processes"],
+        hosts=len(_rows(_inside(report, "distribution").get("replicas"))),
+        sent=sent(run["config"]) if has_actions(run["config"]) else None,
+    )
+
+
+def _success_rate(totals: dict[str, Any]) -> float | None:
+    """Of what counts towards the objective: without ramp-up and warm-up where these do not.
+
+    Of a sustained run it is at most the share of users that were served.
+    """
+    rate, users = _rate_of_operations(totals), _number(totals.get("users"))
+    shut_out = _number(totals.get("users_shut_out"))
+    if rate is None or not users or not shut_out or totals.get("batch_users") is not None:
+        return rate
+    return min(rate, 1 - shut_out / users)
+
+
+def _rate_of_operations(totals: dict[str, Any]) -> float | None:
+    operations, successes = (
+        _number(totals.get("counted_operations")),
+        _number(totals.get("counted_successes")),
+    )
+    if operations and successes is not None:
+        return successes / operations
+    return _number(totals.get("success_rate"))
+
+
+def _report_json(directory: RunDirectory) -> dict[str, Any]:
+    """The run's report.json, made anew where it is missing or broken."""
+    try:
+        report = json.loads(directory.report_json.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        report = None
+    if isinstance(report, dict) and isinstance(report.get("totals"), dict) and too_large(report) is None:
+        return report
+    return to_json(report_run(directory))
+
+
+def _latency(summaries: dict[str, Any]) -> dict[LatencyName, Quantiles]:
+    found: dict[LatencyName, Quantiles] = {}
+    for name in get_args(LatencyName):
+        values = [
+            _number(_inside(summaries, name).get(quantile)) for quantile in ("p50", "p90", "p95", "p99")
+        ]
+        known = [value for value in values if value is not None]
+        if len(known) == len(values):
+            found[name] = Quantiles(*known)
+    return found
+
+
+def _cpu(parts: list[dict[str, Any]]) -> Cpu | None:
+    if not parts:
+        return None
+
+    def values(role: str, key: str) -> list[float]:
+        found = (_number(part.get(key)) for part in parts if part.get("role") == role)
+        return [value for value in found if value is not None]
+
+    in_window = any(part.get("cpu_in_window") is not None for part in parts)
+    mean = "cpu_in_window" if in_window else "cpu_mean"
+    generators, replicas, nginx = (values(role, mean) for role in ("generator", "replica", "nginx"))
+    return Cpu(
+        generator_mean=sum(generators) if generators else None,
+        generator_busiest_mean=max(generators, default=None),
+        generator_max=max(values("generator", "cpu_max"), default=None),
+        replicas_mean=sum(replicas) if replicas else None,
+        nginx_mean=sum(nginx) if nginx else None,
+        others_mean=next(iter(values("others", mean)), None),
+    )
+
+
+def _inside(value: dict[str, Any], *keys: str) -> dict[str, Any]:
+    """The object below the keys, empty where there is none: a report may be older or damaged."""
+    for key in keys:
+        inner = value.get(key)
+        value = inner if isinstance(inner, dict) else {}
+    return value
+
+
+def _rows(value: Any) -> list[dict[str, Any]]:
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+
+
+def _number(value: Any) -> float | None:
+    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if known else None
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

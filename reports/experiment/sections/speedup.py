@@ -1,0 +1,344 @@
+"""What more workers and replicas buy: speed-up, efficiency, and where adding one stops paying."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from reports.experiment.cells import Cell, Group, by_group, family_key, family_labels, size_label
+from reports.experiment.sections.growth import Point, points_of, shows_limit
+from reports.experiment.sections.spread import Spread
+from reports.page.words import count, factor, listing, share
+from reports.records.schema import Transport
+
+_LEAST_GAIN = 0.1
+_LEAST_DIFFERENCE = 0.05
+
+
+@dataclass(frozen=True)
+class Gain:
+    """The change of peak throughput from one size to the next larger one along one axis."""
+
+    axis: Literal["workers", "replicas"]
+    smaller: int
+    larger: int
+    """How many of them before and after."""
+    gain: float
+    """0.35: 35 % more."""
+    low: float
+    high: float
+    """What the repetitions' spread allows; both the gain itself where nothing was repeated."""
+    pays: bool
+    """At least 10 % more, and more than the repetitions' spread."""
+
+    @property
+    def within_spread(self) -> bool:
+        """Whether the repetitions lie so far apart that the change may be none."""
+        return self.low < self.high and self.low <= 0 <= self.high
+
+
+@dataclass(frozen=True)
+class SpeedupRow:
+    """One size of a family against its base."""
+
+    group: Group
+    label: str
+    """`2 × 2`: replicas × workers."""
+    replicas: int
+    workers: int
+    total_workers: int
+    peak_throughput: float
+    """Steps a second: the best median over loads, of usable cells."""
+    peak_users: int
+    """The load at which that was."""
+    largest_within_slo: int | None
+    """The largest load at which most repetitions met the objective; None where none did."""
+    speedup: float
+    """Peak throughput over the base's."""
+    speedup_low: float
+    speedup_high: float
+    """What the repetitions' spread allows."""
+    efficiency: float
+    """Speed-up over the ratio of total workers; 1 is ideal."""
+    users_ratio: float | None
+    """Largest load within the objective over the base's; None where either has none."""
+    gain_of_workers: Gain | None
+    """Over the next smaller number of workers with as many replicas; None where there is none."""
+    gain_of_replicas: Gain | None
+    """Over the next smaller number of replicas with as many workers; None where there is none."""
+    saturated: bool
+    """False where its largest load was served as well as its smallest: its peak is a lower bound."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """Deployments that differ in size only."""
+
+    deployment: str
+    balancing: str | None
+    reuse_port: bool | None
+    transport: Transport
+    wait: str
+    label: str
+    """What tells this family from the others; empty where there is one only."""
+    base: Group
+    """1 replica × 1 worker, or the smallest one with usable figures."""
+    base_label: str
+    base_is_single: bool
+    saturated: bool
+    """False where no size had more users than it could serve, so that more workers cannot show anything."""
+    rows: list[SpeedupRow]
+    """By total workers, then replicas; the base among them."""
+    takeaways: list[str]
+
+    @property
+    def base_workers(self) -> int:
+        """Total workers of the base."""
+        return self.base.total_workers or 1
+
+    @property
+    def largest(self) -> SpeedupRow:
+        """The row with most workers."""
+        return max(self.rows, key=lambda row: (row.total_workers, row.peak_throughput))
+
+    @property
+    def fastest(self) -> SpeedupRow:
+        """The row with the highest peak throughput."""
+        return max(self.rows, key=lambda row: row.peak_throughput)
+
+
+@dataclass(frozen=True)
+class Speedup:
+    """Every family with at least one size of usable figures, in a fixed order."""
+
+    families: list[Family]
+    takeaways: list[str]
+    """Where there is nothing to compare, why; else of the family with most sizes."""
+
+    @property
+    def main(self) -> Family | None:
+        """The family that answers "what do more workers buy": the one with most sizes."""
+        return max(self.families, key=lambda family: len(family.rows), default=None)
+
+
+@dataclass(frozen=True)
+class _Size:
+    """One size with usable figures."""
+
+    group: Group
+    replicas: int
+    workers: int
+    points: list[Point]
+    peak: Point
+
+    @property
+    def total(self) -> int:
+        return self.replicas * self.workers
+
+
+def summarize(cells: Sequence[Cell], labels: Mapping[Group, str]) -> Speedup:
+    """Compares the sizes of every family, from its usable cells."""
+    families: dict[tuple[object, ...], list[_Size]] = {}
+    cells_of = by_group(cells)
+    for group in labels:
+        size = _size(group, cells_of.get(group, []))
+        if size:
+            families.setdefault(family_key(group), []).append(size)
+    names = family_labels(labels)
+    found = [_family(sizes, names[key]) for key, sizes in families.items()]
+    speedup = Speedup(found, [])
+    main = speedup.main
+    if main is None:
+        why = "No size of a deployment has figures that can be used, so there is no speed-up to show."
+        if labels and all(group.total_workers is None for group in labels):
+            why = "How many replicas and workers stand behind a URL is unknown, so no speed-up can be shown."
+        return Speedup([], [why])
+    return Speedup(found, main.takeaways)
+
+
+def peak_of(points: Sequence[Point]) -> Point | None:
+    """The point with the highest median throughput that rests on usable cells; None where none does."""
+    usable = [point for point in points if point.usable and point.throughput.known]
+    return max(usable, key=lambda point: point.throughput.median, default=None)
+
+
+def largest_within(points: Sequence[Point]) -> int | None:
+    """The largest number of users at which most valid repetitions met the objective."""
+    met = [point.users for point in points if point.valid and point.slo_share > 0.5]
+    return max(met, default=None)
+
+
+def _size(group: Group, cells: list[Cell]) -> _Size | None:
+    points = points_of([cell for cell in cells if cell.usable])
+    peak = peak_of(points)
+    if peak is None or peak.throughput.median <= 0 or group.replicas is None or group.workers is None:
+        return None
+    return _Size(group, group.replicas, group.workers, points_of(cells), peak)
+
+
+def _family(sizes: list[_Size], label: str) -> Family:
+    sizes = sorted(sizes, key=lambda size: (size.total, size.replicas))
+    base = sizes[0]
+    group = base.group
+    one_load = all(len(size.points) < 2 for size in sizes)
+    saturated = one_load or any(shows_limit(size.points) for size in sizes)
+    rows = [_row(size, base, sizes) for size in sizes]
+    family = Family(
+        deployment=group.deployment,
+        balancing=group.balancing,
+        reuse_port=group.reuse_port,
+        transport=group.transport,
+        wait=group.wait,
+        label=label,
+        base=group,
+        base_label=size_label(group),
+        base_is_single=base.total == 1,
+        saturated=saturated,
+        rows=rows,
+        takeaways=[],
+    )
+    loads = {tuple(point.users for point in size.points if point.valid) for size in sizes}
+    return replace(family, takeaways=_takeaways(family, len(loads) > 1))
+
+
+def _row(size: _Size, base: _Size, sizes: list[_Size]) -> SpeedupRow:
+    speedup, low, high = _ratio(size.peak.throughput, base.peak.throughput)
+    if size is base:
+        low = high = speedup
+    within, base_within = largest_within(size.points), largest_within(base.points)
+    return SpeedupRow(
+        group=size.group,
+        label=size_label(size.group),
+        replicas=size.replicas,
+        workers=size.workers,
+        total_workers=size.total,
+        peak_throughput=size.peak.throughput.median,
+        peak_users=size.peak.users,
+        largest_within_slo=within,
+        speedup=speedup,
+        speedup_low=low,
+        speedup_high=high,
+        efficiency=speedup * base.total / size.total,
+        users_ratio=within / base_within if within and base_within else None,
+        gain_of_workers=_gain(
+            "workers",
+            size,
+            [other for other in sizes if other.replicas == size.replicas and other.workers < size.workers],
+        ),
+        gain_of_replicas=_gain(
+            "replicas",
+            size,
+            [other for other in sizes if other.workers == size.workers and other.replicas < size.replicas],
+        ),
+        saturated=len(size.points) < 2 or shows_limit(size.points),
+    )
+
+
+def _ratio(larger: Spread, smaller: Spread) -> tuple[float, float, float]:
+    """The ratio of the medians, and its least and largest value that the repetitions allow."""
+    least = larger.low / smaller.high if smaller.high > 0 else 0.0
+    most = larger.high / smaller.low if smaller.low > 0 else math.inf
+    return larger.median / smaller.median, least, most
+
+
+def _gain(axis: Literal["workers", "replicas"], size: _Size, smaller: list[_Size]) -> Gain | None:
+    if not smaller:
+        return None
+    before = max(smaller, key=lambda other: other.total)
+    ratio, low, high = _ratio(size.peak.throughput, before.peak.throughput)
+    return Gain(
+        axis=axis,
+        smaller=getattr(before, axis),
+        larger=getattr(size, axis),
+        gain=ratio - 1,
+        low=low - 1,
+        high=high - 1,
+        pays=ratio - 1 >= _LEAST_GAIN and low > 1,
+    )
+
+
+def _takeaways(family: Family, differing_loads: bool) -> list[str]:
+    if len(family.rows) < 2:
+        only = family.rows[0]
+        return [f"Only {only.label} (replicas × workers) has figures that can be used: nothing to compare."]
+    takeaways = []
+    if not family.base_is_single:
+        takeaways.append(
+            f"There are no usable figures of 1 replica × 1 worker, so sizes are compared with "
+            f"{family.base_label}."
+        )
+    if not family.saturated:
+        takeaways.append(
+            "Nothing was saturated: every size carried its largest load as well as its smallest, so more "
+            "workers cannot show anything. Try more users (USERS=…) or a shorter wait (WAIT=…)."
+        )
+        return takeaways
+    unsaturated = [row.label for row in family.rows if not row.saturated]
+    if differing_loads:
+        takeaways.append("Not all sizes were measured at the same loads, so compare their peaks with care.")
+    largest, fastest = family.largest, family.fastest
+    workers = factor(largest.total_workers / family.base_workers)
+    takeaways.append(
+        f"{largest.label} carried {_times(largest.speedup)} {family.base_label} with "
+        f"{'as many' if workers == '1' else f'{workers} times its'} workers, an efficiency of "
+        f"{share(round(largest.efficiency, 2))}."
+    )
+    if fastest is family.rows[0]:
+        takeaways.append(f"No larger size was faster than {family.base_label}.")
+    elif fastest.speedup > (1 + _LEAST_DIFFERENCE) * largest.speedup:
+        takeaways.append(
+            f"{fastest.label} was the fastest size, with {_times(fastest.speedup)} {family.base_label}."
+        )
+    if unsaturated:
+        takeaways.append(
+            f"{listing(unsaturated)} carried even the largest load without falling behind, so what "
+            f"{'it buys' if len(unsaturated) == 1 else 'they buy'} is at least this: try more users."
+        )
+    gains = [
+        (row, gain)
+        for row in family.rows
+        if row.saturated
+        for gain in (row.gain_of_workers, row.gain_of_replicas)
+        if gain is not None
+    ]
+    takeaways += _stops_paying(gains, "workers", "replicas")
+    takeaways += _stops_paying(gains, "replicas", "workers")
+    if gains and all(gain.pays for _, gain in gains):
+        takeaways.append("Every size paid for itself: where adding one stops paying lies beyond these sizes.")
+    return takeaways
+
+
+def _stops_paying(
+    gains: list[tuple[SpeedupRow, Gain]],
+    axis: Literal["workers", "replicas"],
+    other: Literal["workers", "replicas"],
+) -> list[str]:
+    """For each number of the other axis the first step along this one that does not pay."""
+    takeaways = []
+    first: dict[int, tuple[SpeedupRow, Gain]] = {}
+    for row, gain in sorted(
+        ((row, gain) for row, gain in gains if gain.axis == axis), key=lambda item: item[1].larger
+    ):
+        if not gain.pays:
+            first.setdefault(getattr(row, other), (row, gain))
+    for held, (_, gain) in sorted(first.items()):
+        unit = axis if gain.larger != 1 else axis[:-1]
+        where = f"With {count(held, other[:-1])}{' each' if other == 'workers' else ''}"
+        change, stops = round(gain.gain, 2), f"adding {unit} stops paying there"
+        if gain.within_spread:
+            what = "brought nothing beyond the spread of repetitions"
+            stops = f"whether adding {unit} still pays there is open"
+        elif change == 0:
+            what = "brought nothing"
+        elif change < 0:
+            what = f"lost {share(-change)}"
+        else:
+            what = f"brought only {share(change)}"
+        takeaways.append(f"{where}, going from {gain.smaller} to {gain.larger} {unit} {what}: {stops}.")
+    return takeaways
+
+
+def _times(ratio: float) -> str:
+    if abs(ratio - 1) < _LEAST_DIFFERENCE or factor(ratio) == "1":
+        return "about the same throughput as"
+    return f"{factor(ratio)} times the throughput of"

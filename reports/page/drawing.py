@@ -1,0 +1,303 @@
+"""Draws matplotlib figures as inline SVG in the page's colours and font.
+
+One SVG unit is one CSS pixel. Text stays text. The same figure always gives the same bytes, and the ids
+in it bear the figure's name, so that many figures live on one page.
+"""
+
+import io
+import math
+import re
+import threading
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.typing import RcKeyType
+from numpy.typing import NDArray
+
+from reports.page import formatting
+from reports.page.palette import as_variables, stand_in
+
+Floats = NDArray[np.float64]
+
+WIDE = 900
+"""Width of a figure on a desktop, in pixels."""
+HALF = 434
+"""Width of one of two figures side by side on a desktop."""
+NARROW = 334
+"""Width of a figure on a phone of 390 pixels."""
+
+TEXT = 12.5
+SMALL = 11.5
+BOLD = 700
+
+_SVG = "http://www.w3.org/2000/svg"
+_LINK = "{http://www.w3.org/1999/xlink}href"
+_RC: dict[RcKeyType, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "openenv-loadtest",
+    "text.parse_math": False,
+    "text.usetex": False,
+    "font.family": ["DejaVu Sans"],
+    "font.size": TEXT,
+    "path.simplify": True,
+    "axes.unicode_minus": True,
+}
+_FRACTION = re.compile(r"(\d+\.\d)\d+")
+_BREAK = re.compile(r"\s*\n\s*|\s+$")
+_FONT = re.compile(r"font-family:[^;]*;?\s*")
+_matplotlib = threading.Lock()
+"""matplotlib keeps its settings in one place for the whole process."""
+
+
+def draw(
+    name: str, title: str, width: float, height: float, paint: Callable[[Figure], None], kind: str = ""
+) -> str:
+    """The SVG of a figure that `paint` draws. `title`, for screen readers, may be foreign text."""
+    with _matplotlib, mpl.rc_context(_RC), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure = Figure(figsize=(width / 72, height / 72), dpi=72)
+        figure.patch.set_visible(False)
+        paint(figure)
+        written = io.StringIO()
+        FigureCanvasSVG(figure).print_svg(  # type: ignore[no-untyped-call]
+            written, metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
+        )
+    return _inline(written.getvalue(), f"{name}-{width:.0f}", title, kind)
+
+
+def plot_area(figure: Figure, left: float, right: float, top: float, bottom: float) -> Axes:
+    """Axes whose edges lie so many pixels from the figure's: a bare ground with a base line and no ticks."""
+    width, height = figure.get_size_inches() * 72
+    axes = figure.add_axes(
+        (left / width, bottom / height, (width - left - right) / width, (height - top - bottom) / height)
+    )
+    axes.patch.set_visible(False)
+    for side in ("left", "right", "top"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set(color=stand_in("faint"), linewidth=1)
+    axes.tick_params(length=0, labelsize=SMALL, labelcolor=stand_in("muted"), pad=6)
+    axes.set_axisbelow(True)
+    axes.margins(x=0)
+    return axes
+
+
+def ticks(axes: Axes, side: str, at: Sequence[float], words: Callable[[float], str], grid: bool) -> None:
+    """Sets the ticks of the `x` or `y` axis and what they say."""
+    axis = axes.xaxis if side == "x" else axes.yaxis
+    axis.set_major_locator(FixedLocator(at))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: words(value)))
+    if grid:
+        axis.grid(visible=True, color=stand_in("rule"), linewidth=1)
+
+
+def headline(axes: Axes, text: str) -> None:
+    """Says above the axes what their height means, where a turned label would cost width."""
+    note(axes, text, (0, 1), ("figure pixels", "axes fraction"), (0, 12), "ink", size=TEXT, weight=BOLD)
+
+
+def note(
+    axes: Axes,
+    text: str,
+    at: tuple[float, float],
+    frame: str | tuple[str, str] = "data",
+    offset: tuple[float, float] = (0, 0),
+    colour: str = "muted",
+    **text_properties: Any,
+) -> None:
+    """Writes at a point of the data, or of another of matplotlib's frames, moved by `offset` pixels."""
+    axes.annotate(
+        text,
+        at,
+        offset,
+        xycoords=frame,
+        textcoords="offset pixels",
+        color=stand_in(colour),
+        annotation_clip=False,
+        **{"size": SMALL, **text_properties},
+    )
+
+
+def line(axes: Axes, x: Floats, y: Floats, colour: str, style: Any = "-", width: float = 1.8) -> None:
+    """A line that breaks at NaN; a point without neighbours, which no line would show, becomes a dot."""
+    axes.plot(
+        x, y, color=stand_in(colour), linestyle=style, linewidth=width, solid_capstyle="round", zorder=3
+    )
+    known = np.isfinite(y)
+    before = np.concatenate(([False], known[:-1]))
+    after = np.concatenate((known[1:], [False]))
+    alone = known & ~before & ~after
+    if alone.any():
+        axes.plot(x[alone], y[alone], "o", color=stand_in(colour), markersize=4, zorder=3)
+
+
+def thinned(x: Floats, y: Floats, most: int) -> tuple[Floats, Floats]:
+    """At most so many points that draw the same line: lowest and highest of each stretch, and its gaps."""
+    if len(x) <= most:
+        return x, y
+    stretches = np.array_split(np.arange(len(x)), max(most // 3, 1))
+    kept = np.zeros(len(x), dtype=np.bool_)
+    for stretch in stretches:
+        values = y[stretch]
+        known = np.isfinite(values)
+        if known.any():
+            kept[stretch[[np.nanargmin(values), np.nanargmax(values)]]] = True
+        if not known.all():
+            kept[stretch[np.argmin(known)]] = True
+    return x[kept], y[kept]
+
+
+def leader(axes: Axes, across: tuple[float, float], y: float, colour: str) -> None:
+    """Leads the eye from a line that ends early, marked by a dot, to its name at the right."""
+    axes.plot(across[:1], [y], "o", color=stand_in(colour), markersize=4.5, zorder=4)
+    axes.plot(across, (y, y), color=stand_in(colour), linewidth=0.8, linestyle=(0, (1, 3)), zorder=2)
+
+
+def label_ends(axes: Axes, ends: Sequence[tuple[str, str, float]], x: float, gap: float = 15) -> None:
+    """Names lines at their right ends, given (words, colour, y), moved apart by at least `gap` pixels."""
+    if not ends:
+        return
+    low, high = axes.get_ylim()
+    to_pixels = axes.transData.transform
+    wanted = sorted(
+        (float(to_pixels((x, min(max(y, low), high)))[1]), words, colour) for words, colour, y in ends
+    )
+    heights = _spread([height for height, _, _ in wanted], gap, axes.bbox.y0, axes.bbox.y1)
+    right = float(to_pixels((x, high))[0])
+    for height, (_, words, colour) in zip(heights, wanted, strict=True):
+        note(
+            axes,
+            words,
+            (right + 7, height),
+            "figure pixels",
+            (0, 0),
+            colour,
+            weight=BOLD,
+            va="center_baseline",
+        )
+
+
+def time_ticks(span: float, width: float) -> tuple[list[float], Callable[[float], str], str]:
+    """Ticks for 0…`span` seconds, what they say, and the unit: seconds, minutes or hours."""
+    unit, name = (3600, "hours") if span >= 3 * 3600 else (60, "minutes") if span >= 300 else (1, "seconds")
+    at = [tick * unit for tick in linear_ticks(0, span / unit, most=max(int(width / 80), 3))]
+    return at, lambda value: f"{value / unit:g}", name
+
+
+def linear_ticks(low: float, high: float, most: int = 5) -> list[float]:
+    """At most `most` + 1 round numbers inside low…high: multiples of 1, 2 or 5 times a power of ten."""
+    if not high > low:
+        return [low]
+    rough = (high - low) / most
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = power * next((factor for factor in (1, 2, 5) if factor * power >= rough * 0.999), 10)
+    first = math.ceil(low / step - 1e-9)
+    return [float(f"{number * step:.12g}") for number in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Round numbers inside low…high for a log axis: powers of ten, and others between where these are few."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    factors = (1,) if math.log10(high / low) > 2.5 else (1, 3) if math.log10(high / low) > 1.7 else (1, 2, 5)
+    inside = [
+        float(f"{factor * 10.0**decade:.12g}")
+        for decade in decades
+        for factor in factors
+        if low * 0.999 <= factor * 10.0**decade <= high * 1.001
+    ]
+    return inside if len(inside) >= 2 else linear_ticks(low, high, 4)
+
+
+def latency_axis(axes: Axes, values: Floats, most: int = 5) -> None:
+    """Scales the y axis for latencies in seconds: from zero, or by powers of ten where they span many."""
+    known = values[np.isfinite(values) & (values > 0)]
+    if known.size == 0:
+        axes.set_ylim(0, 1)
+        ticks(axes, "y", [0], formatting.tick_seconds, grid=True)
+        return
+    low, high = float(known.min()), float(known.max())
+    if high / low > 12:
+        axes.set_yscale("log")
+        axes.set_ylim(low / 1.25, high * 1.25)
+        ticks(axes, "y", log_ticks(low / 1.25, high * 1.25), formatting.tick_seconds, grid=True)
+    else:
+        axes.set_ylim(0, high * 1.12)
+        ticks(axes, "y", linear_ticks(0, high * 1.12, most), formatting.tick_seconds, grid=True)
+
+
+def _spread(wanted: list[float], gap: float, low: float, high: float) -> list[float]:
+    """Rising positions near the wanted ones, at least `gap` apart, from below `high` where there is room."""
+    placed: list[float] = []
+    for position in wanted:
+        placed.append(max(position, placed[-1] + gap) if placed else max(position, low))
+    ceiling = high
+    for at in range(len(placed) - 1, -1, -1):
+        placed[at] = min(placed[at], ceiling)
+        ceiling = placed[at] - gap
+    return placed
+
+
+def _inline(document: str, prefix: str, title: str, kind: str) -> str:
+    root = ET.fromstring(document)  # noqa: S314 - reads only what matplotlib has just written
+    for child in list(root):
+        if (
+            child.tag in {f"{{{_SVG}}}metadata", f"{{{_SVG}}}defs"}
+            and child.find(f"{{{_SVG}}}style") is not None
+        ):
+            root.remove(child)
+    used = {
+        reference
+        for element in root.iter()
+        for value in element.attrib.values()
+        for reference in re.findall(r"url\(#([^)]+)\)|^#(.+)$", value)
+        for reference in reference
+        if reference
+    }
+    for element in root.iter():
+        _rewrite(element, prefix, used)
+    root.attrib = {
+        "class": f"drawing {kind}".strip(),
+        "viewBox": root.attrib["viewBox"],
+        "role": "img",
+        "aria-labelledby": f"{prefix}-title",
+    }
+    heading = ET.Element(f"{{{_SVG}}}title", {"id": f"{prefix}-title"})
+    heading.text = formatting.showable(title)
+    root.insert(0, heading)
+    for element in root.iter():
+        element.tag = element.tag.removeprefix(f"{{{_SVG}}}")
+        if not (element.text or "").strip():
+            element.text = None
+        element.tail = None
+    return ET.tostring(root, encoding="unicode")
+
+
+def _rewrite(element: ET.Element, prefix: str, used: set[str]) -> None:
+    attributes: dict[str, str] = {}
+    for key, value in element.attrib.items():
+        if key == "id":
+            if value in used:
+                attributes["id"] = f"{prefix}-{value}"
+        elif key == _LINK:
+            attributes["href"] = f"#{prefix}-{value[1:]}" if value.startswith("#") else value
+        elif key == "d":
+            attributes["d"] = _BREAK.sub("", _FRACTION.sub(r"\1", value))
+        elif key == "style":
+            attributes["style"] = (
+                as_variables(_FONT.sub("", value)).strip().replace("url(#", f"url(#{prefix}-")
+            )
+        elif key in {"x", "y"} or (key == "transform" and element.tag.endswith("text")):
+            attributes[key] = _FRACTION.sub(r"\1", value)
+        else:
+            attributes[key] = value.replace("url(#", f"url(#{prefix}-")
+    if attributes.get("transform", "").startswith("rotate(-0 "):
+        del attributes["transform"]
+    element.attrib = attributes

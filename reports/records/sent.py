@@ -1,0 +1,44 @@
+"""What the steps of a run sent, in words: waits of the Benchmark environment, or actions of its own."""
+
+from reports.page import formatting
+from reports.page.words import count, printable
+from reports.records.schema import ActionsJson, RunConfig
+
+_LONGEST = 60
+_ORDERS = {"cycle": "in turn", "sample": "drawn at random"}
+
+
+def has_actions(config: RunConfig) -> bool:
+    """Whether a run sent actions of its own, not the Benchmark environment's waits."""
+    return config["action"] is not None or "actions" in config
+
+
+def sent(config: RunConfig) -> str:
+    """What each step of a run sent, in a few words: `wait 100 ms a step`, `action {"message": "hello"}` …"""
+    if actions := config.get("actions"):
+        return f"{_which(actions)}, {_ORDERS[actions['order']]}"
+    if config["action"] is not None:
+        return f"action {printable(formatting.text(config['action']), _LONGEST)}"
+    return f"wait {formatting.wait(config['wait'])} a step"
+
+
+def rows(config: RunConfig) -> list[tuple[str, str]]:
+    """Rows of a configuration table that say what was sent."""
+    if several := config.get("actions"):
+        return [
+            ("actions", _which(several)),
+            ("order of actions", _ORDERS[several["order"]]),
+            ("first action", formatting.text(several["example"])),
+        ]
+    return [("action", formatting.text(config["action"] if config["action"] is not None else "wait"))]
+
+
+def _which(actions: ActionsJson) -> str:
+    number = count(actions["count"], "action")
+    match actions["source"]:
+        case "schema":
+            return f"{number} made from the server’s schema"
+        case "tools":
+            return f"{number} made from the schemas of the server’s tools"
+        case "file":
+            return f"{number} from {printable(actions.get('file', 'a file'), _LONGEST)}"

@@ -1,0 +1,276 @@
+"""The steps of a run as columns of numbers, read one at a time so that ten million rows fit in memory."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from reports.records.run_directory import RunDirectory
+from reports.statistics.quantiles import stable_order
+
+CONNECT, RESET, STEP = 0, 1, 2
+OPS = ("connect", "reset", "step")
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Codes = NDArray[np.int32]
+Bools = NDArray[np.bool_]
+
+_USED = [
+    "started_at",
+    "intended_at",
+    "op",
+    "transport",
+    "latency_s",
+    "wait_s",
+    "waited_s",
+    "host",
+    "pid",
+    "session_hash",
+    "step_count",
+    "user",
+    "error",
+    "error_detail",
+]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A column as small numbers: `values[codes]`; the code of a null is -1."""
+
+    codes: Codes
+    values: pa.Array
+
+
+class StepColumns:
+    """The columns of a steps table, sorted by `started_at`; `read` gives one by its name, once."""
+
+    def __init__(self, read: Callable[[str], pa.ChunkedArray]) -> None:
+        self._read = read
+
+    @classmethod
+    def of_table(cls, table: pa.Table) -> "StepColumns":
+        """The columns of a table that is in memory and sorted."""
+        return cls(table.column)
+
+    @classmethod
+    def of_run(cls, directory: RunDirectory) -> "StepColumns":
+        """The columns of a run on disk. A stream has to be sorted and may grow, so it is read at once."""
+        if directory.steps_parquet.exists():
+            return cls(lambda name: directory.read_steps([name]).column(name))
+        table = directory.read_steps(_USED)
+        unread = dict(zip(table.column_names, table.columns, strict=True))
+        return cls(unread.pop)
+
+    def _column(self, name: str) -> pa.ChunkedArray:
+        pa.default_memory_pool().release_unused()  # what the column before has left, which Arrow would keep
+        return self._read(name)
+
+    def floats(self, name: str) -> Floats | None:
+        """A column of float64, null as NaN; None where every value is null."""
+        column = self._column(name)
+        if column.null_count == len(column):
+            return None
+        values: Floats = column.to_numpy()
+        return values
+
+    def ints(self, name: str) -> Ints | None:
+        """A column of int64, null as -1; None where every value is null."""
+        column = self._column(name)
+        if column.null_count == len(column):
+            return None
+        values: Ints = pc.fill_null(column, -1).to_numpy()
+        return values
+
+    def encoded(self, name: str) -> Encoded:
+        """A column of text or int64 as codes."""
+        column = self._column(name)
+        if not pa.types.is_dictionary(column.type):
+            column = column.dictionary_encode()
+        column = column.unify_dictionaries()
+        codes = np.empty(len(column), dtype=np.int32)
+        filled = 0
+        for chunk in column.chunks:
+            codes[filled : filled + len(chunk)] = pc.fill_null(chunk.indices, -1).to_numpy()
+            filled += len(chunk)
+        values = column.chunk(0).dictionary if column.num_chunks else pa.array([], column.type.value_type)
+        return Encoded(codes, values)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What every section needs of each operation, a value a row, in the order of their start.
+
+    Times are in seconds since the first operation's start, which `origin` gives in Unix time.
+    """
+
+    origin: float
+    started_s: Floats
+    latency_s: Floats
+    op: NDArray[np.int8]
+    """CONNECT, RESET or STEP."""
+    succeeded: Bools
+    over_ws: Bools
+    user: Codes
+    """0 … users - 1."""
+    users: int
+
+    @property
+    def ended_s(self) -> Floats:
+        """When each operation ended; computed anew each time, for it is as large as the run."""
+        return self.started_s + self.latency_s
+
+    @property
+    def duration_s(self) -> float:
+        """From the first operation's start to the last one's end."""
+        return float(self.ended_s.max()) if self.started_s.size else 0.0
+
+    def successes(self, op: int) -> Bools:
+        """Which rows are successful operations of one kind."""
+        chosen: Bools = self.succeeded & (self.op == op)
+        return chosen
+
+
+@dataclass(frozen=True)
+class Failures:
+    """The operations that failed: their rows in the steps table, and the codes of category and detail."""
+
+    rows: NDArray[np.intp]
+    category: Codes
+    categories: list[str]
+    detail: Codes
+    """-1 where there is none."""
+    details: pa.Array
+
+
+def load_failures(columns: StepColumns) -> Failures:
+    """The rows that carry an error."""
+    error, detail = columns.encoded("error"), columns.encoded("error_detail")
+    rows = np.flatnonzero(error.codes >= 0)
+    categories = error.values.to_pylist()
+    return Failures(rows, error.codes[rows], categories, detail.codes[rows], detail.values)
+
+
+def load_steps(columns: StepColumns, failures: Failures) -> Steps:
+    """The columns that every section needs."""
+    started = columns.floats("started_at")
+    if started is None:
+        started = np.empty(0)
+    origin = float(started[0]) if started.size else 0.0
+    latency = columns.floats("latency_s")
+    user = columns.encoded("user")
+    succeeded = np.ones(started.size, dtype=np.bool_)
+    succeeded[failures.rows] = False
+    return Steps(
+        origin=origin,
+        started_s=started - origin,
+        latency_s=np.empty(0) if latency is None else latency,
+        op=_renumbered(columns.encoded("op"), OPS).astype(np.int8),
+        succeeded=succeeded,
+        over_ws=_renumbered(columns.encoded("transport"), ("ws",)) == 0,
+        user=user.codes,
+        users=len(user.values),
+    )
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Who answered each operation, a code a row; -1 where the reply did not say."""
+
+    host: Codes
+    hosts: list[str]
+    worker: Codes
+    workers: list[tuple[int, int]]
+    """The host's code and the pid of each worker."""
+    session: Codes
+    session_hashes: pa.Array
+
+
+def load_answers(columns: StepColumns) -> Answers:
+    """Who answered; a worker is known by its host and pid together, for pids repeat across containers."""
+    host, pid = columns.encoded("host"), columns.encoded("pid")
+    pids = len(pid.values)
+    pair = host.codes.astype(np.int64) * pids + pid.codes
+    pair[(host.codes < 0) | (pid.codes < 0)] = -1
+    codes, pairs = pd.factorize(pair)
+    known = np.flatnonzero(pairs >= 0)
+    renumber = np.full(pairs.size + 1, -1, dtype=np.int32)
+    renumber[known] = np.arange(known.size, dtype=np.int32)
+    worker = renumber[codes]
+    workers = [(int(key) // pids, pid.values[int(key) % pids].as_py()) for key in pairs[known]]
+    session = columns.encoded("session_hash")
+    return Answers(host.codes, host.values.to_pylist(), worker, workers, session.codes, session.values)
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """The session that each row was answered in over WebSocket: 0 … count - 1, or -1.
+
+    A session is known by the hash that its replies name. Where those of a whole connection name none, the
+    connection is the session: each has one of its own. A connect alone makes none, for a server may accept a
+    connection only to turn its session away.
+    """
+
+    of_row: Codes
+    count: int
+
+
+def sessions_of(steps: Steps, answers: Answers) -> Sessions:
+    """The sessions of a run."""
+    replied = steps.succeeded & steps.over_ws & (steps.op != CONNECT)
+    named = steps.succeeded & steps.over_ws & (answers.session >= 0)
+    of_row = np.where(named, answers.session, np.int32(-1))
+    names = len(answers.session_hashes)
+    if not (replied & ~named).any():
+        return Sessions(of_row, names)
+    connection = _connections(steps)
+    has_name = np.zeros(int(connection.max()) + 1, dtype=np.bool_)
+    has_name[connection[named]] = True
+    nameless = np.flatnonzero(replied & ~has_name[connection])
+    codes, found = pd.factorize(connection[nameless])
+    of_row[nameless] = codes + names
+    return Sessions(of_row, names + len(found))
+
+
+def _connections(steps: Steps) -> Codes:
+    """The connection that each row belongs to, 0, 1, 2 …: a user's begins with its connect."""
+    order = stable_order(steps.user, steps.users)
+    begins = steps.op[order] == CONNECT
+    begins[:1] = True
+    begins[1:] |= np.diff(steps.user[order]) != 0
+    connection = np.empty(order.size, dtype=np.int32)
+    connection[order] = np.cumsum(begins, dtype=np.int32) - 1
+    return connection
+
+
+def first_of_each(groups: NDArray[Any], values: NDArray[Any], count: int, missing: Any) -> NDArray[Any]:
+    """For every group 0 … count - 1 the value in its first row; `missing` where it has no row."""
+    first = np.full(count, missing, dtype=values.dtype)
+    first[groups[::-1]] = values[::-1]
+    return first
+
+
+@dataclass(frozen=True)
+class UserSpans:
+    """When each user began its first operation and ended its last, seconds since the run's start."""
+
+    first_s: Floats
+    last_s: Floats
+
+
+def user_spans(steps: Steps) -> UserSpans:
+    """The spans of all users of a run."""
+    last = np.zeros(steps.users)
+    np.maximum.at(last, steps.user, steps.ended_s)
+    return UserSpans(first_of_each(steps.user, steps.started_s, steps.users, 0.0), last)
+
+
+def _renumbered(column: Encoded, order: tuple[str, ...]) -> Codes:
+    """The codes of a column by the place of their values in `order`; -1 for any other."""
+    places = [order.index(value) if value in order else -1 for value in column.values.to_pylist()]
+    return np.array([*places, -1], dtype=np.int32)[column.codes]

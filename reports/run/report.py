@@ -1,0 +1,174 @@
+"""The report of one run as data: every section's result, and its form as report.json."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reports.records.json_values import finite
+from reports.records.run_directory import RunDirectory
+from reports.records.schema import SCHEMA_VERSION, RunJson
+from reports.records.steps import StepColumns, load_answers, load_failures, load_steps, user_spans
+from reports.run.sections import (
+    distribution,
+    errors,
+    isolation,
+    latency,
+    resources,
+    slo,
+    timeline,
+    totals,
+    validity,
+)
+from reports.run.sections.distribution import Distribution, Fairness
+from reports.run.sections.errors import Errors
+from reports.run.sections.isolation import Isolation
+from reports.run.sections.latency import Latency
+from reports.run.sections.resources import Resources
+from reports.run.sections.slo import SloVerdict
+from reports.run.sections.timeline import Timeline
+from reports.run.sections.totals import Totals
+from reports.run.sections.validity import Validity
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """Everything that the report of a run shows."""
+
+    run: RunJson
+    validity: Validity
+    totals: Totals
+    slo: SloVerdict
+    latency: Latency
+    timeline: Timeline
+    distribution: Distribution
+    isolation: Isolation
+    errors: Errors
+    resources: Resources
+
+    @property
+    def notices(self) -> list[str]:
+        """What a reader must know before the figures: cut short, interrupted, few steps …"""
+        return [warning.message for warning in self.validity.warnings]
+
+
+def report_run(directory: RunDirectory) -> RunReport:
+    """Reads a run directory and makes its report. Raises RunDirectoryError where it cannot be read."""
+    run = directory.read_run()
+    columns = StepColumns.of_run(directory)
+    failures = load_failures(columns)
+    steps = load_steps(columns, failures)
+    run_errors = errors.summarize(steps, failures)
+    del failures
+    spans = user_spans(steps)
+
+    answers = load_answers(columns)
+    config = run["config"]
+    is_batch = config.get("scenario") == "batch"
+    run_totals = totals.summarize(
+        steps,
+        answers,
+        spans,
+        batch_users=config["users"] if is_batch else None,
+        warmup_s=config.get("warmup_s"),
+    )
+    run_distribution = distribution.summarize(steps, answers, run["topology"], config)
+    run_isolation = isolation.summarize(steps, answers, columns.ints("step_count"), run["topology"]["names"])
+    del answers
+
+    run_latency = latency.summarize(
+        steps,
+        columns.floats("waited_s"),
+        _since(columns.floats("intended_at"), steps.origin),
+        run_totals.window_s,
+        ramp_cut=run_totals.ramp_cut,
+    )
+    run_resources = resources.summarize(
+        directory.read_resources(),
+        steps.origin if run_totals.operations else run["started_at"],
+        run["topology"]["names"],
+    )
+    return RunReport(
+        run=run,
+        validity=validity.judge(run, run_totals, run_isolation, run_resources),
+        totals=run_totals,
+        slo=slo.judge(
+            config["slo"],
+            run_totals,
+            run_latency,
+            _wait_p99(columns.floats("wait_s")),
+            config["transport"],
+        ),
+        latency=run_latency,
+        timeline=timeline.summarize(steps, spans, run_totals),
+        distribution=run_distribution,
+        isolation=run_isolation,
+        errors=run_errors,
+        resources=run_resources,
+    )
+
+
+def to_json(report: RunReport) -> dict[str, Any]:
+    """The report in the form of report.json: JSON values only, seconds, shares in 0…1."""
+    spread = report.distribution
+    form = {
+        "kind": "run",
+        "schema_version": SCHEMA_VERSION,
+        "run_id": report.run["run_id"],
+        "status": report.run["status"],
+        "notices": report.notices,
+        "config": report.run["config"],
+        "topology": report.run["topology"],
+        "totals": asdict(report.totals),
+        "latency": {name: asdict(summary) for name, summary in report.latency.summaries.items()},
+        "latency_in_window": {name: asdict(summary) for name, summary in report.latency.in_window.items()},
+        "scheduled_latency": {name: asdict(summary) for name, summary in report.latency.scheduled.items()},
+        "distribution": {
+            "replicas": [asdict(replica) for replica in spread.replicas],
+            "workers": [asdict(worker) for worker in spread.workers],
+            "fairness": {
+                "replica": _fairness(spread.replica_fairness),
+                "worker": _fairness(spread.worker_fairness),
+            },
+            "expected_workers": spread.expected_workers,
+            "expected_replicas": spread.expected_replicas,
+            "unit": spread.unit,
+            "unattributed_steps": spread.unattributed_steps,
+        },
+        "isolation": {name: value for name, value in asdict(report.isolation).items() if name != "takeaways"},
+        "errors": [asdict(group) for group in report.errors.groups],
+        "validity": asdict(report.validity),
+        "slo": asdict(report.slo),
+        "resources": [
+            {
+                "role": part.role,
+                "name": part.name,
+                "cpu_mean": part.cpu_mean,
+                "cpu_in_window": validity.mean_cores(part, report.totals.window_s),
+                "cpu_max": part.cpu_max,
+                "memory_max": part.memory_max,
+                "open_files_max": part.open_files_max,
+            }
+            for part in report.resources.parts
+        ],
+    }
+    plain: dict[str, Any] = finite(form)
+    return plain
+
+
+def _fairness(fairness: Fairness | None) -> dict[str, float | None]:
+    return asdict(fairness) if fairness else {"jain": None, "chi2_p": None, "max_over_min": None}
+
+
+def _since(at: Floats | None, origin: float) -> Floats | None:
+    return None if at is None else at - origin
+
+
+def _wait_p99(wait_s: Floats | None) -> float:
+    if wait_s is None:
+        return 0.0
+    known = wait_s[~np.isnan(wait_s)]
+    return float(np.percentile(known, 99)) if known.size else 0.0

@@ -1,0 +1,245 @@
+"""Whether sessions kept to themselves: one worker each, steps counted 1, 2, 3 …, one user a session."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from reports.page.words import count, printable
+from reports.records.steps import CONNECT, RESET, STEP, Answers, Codes, Ints, Steps, first_of_each
+from reports.statistics.quantiles import stable_order
+
+_EXAMPLES = 3
+"""Of each kind."""
+
+Bools = NDArray[np.bool_]
+
+_UNKNOWN = "No reply named its session, so whether sessions were kept apart could not be checked."
+_HOW_TO_KNOW = (
+    "To check it, let observations name their session_hash, host_url and pid, and the session's step_count "
+    "in their metadata."
+)
+
+
+@dataclass(frozen=True)
+class Isolation:
+    """Violations of session isolation, over WebSocket; nothing is checked over stateless HTTP."""
+
+    sessions_checked: int
+    moved_sessions: int
+    """Sessions answered by more than one (host, pid)."""
+    lost_steps: int
+    """Numbers missing from a session's step counts, less the steps that are recorded as failed."""
+    duplicated_steps: int
+    """Step counts that a session saw again without a reset."""
+    shared_sessions: int
+    """Session hashes that more than one user got."""
+    violations: int
+    examples: list[str]
+    """A few of the violations in words."""
+    takeaways: list[str]
+    moved_checked: bool = True
+    """Whether replies named the processes that sessions would have moved between."""
+    counts_checked: bool = True
+    """Whether replies gave step counts in which steps could be missing, or come twice."""
+
+
+def summarize(steps: Steps, answers: Answers, step_count: Ints | None, names: Mapping[str, str]) -> Isolation:
+    """Checks every WebSocket session of a run against what its replies said.
+
+    `step_count` is the session's own count in each reply, -1 where it gave none, None where none did; `names`
+    are the hosts' friendlier names. After a reset a session must count from 1 on. A failed step may or may
+    not have been counted, and after a failed reset the next count is taken as it comes.
+    """
+    named = steps.succeeded & steps.over_ws & (answers.session >= 0)
+    if not named.any():
+        over_ws = bool(steps.over_ws.any())
+        nothing = (
+            [_UNKNOWN, _HOW_TO_KNOW]
+            if over_ws
+            else ["Over stateless HTTP no session lasts longer than a request: there is nothing to check."]
+        )
+        return Isolation(0, 0, 0, 0, 0, 0, [], nothing, moved_checked=False, counts_checked=False)
+
+    checked = np.bincount(answers.session[named], minlength=len(answers.session_hashes)) > 0
+    of_known_worker = named & (answers.worker >= 0)
+    moved_checked, counts_checked = bool(of_known_worker.any()), step_count is not None
+    moved = _changed(answers.session, answers.worker, of_known_worker, checked.size)
+    shared = _changed(answers.session, steps.user, named, checked.size)
+    gaps = _miscounted(steps, answers, step_count)
+    lost, repeated = sum(gaps["lost"].tolist()), sum(gaps["repeated"].tolist())
+    examples = [
+        *(_moved_example(answers, names, *pair) for pair in moved[:_EXAMPLES]),
+        *(_shared_example(answers, pair[0]) for pair in shared[:_EXAMPLES]),
+        *(_gap_example(answers, gap) for gap in gaps.head(_EXAMPLES).to_dict("records")),
+    ]
+    sessions = int(np.count_nonzero(checked))
+    violations = len(moved) + lost + repeated + len(shared)
+    return Isolation(
+        sessions_checked=sessions,
+        moved_sessions=len(moved),
+        lost_steps=lost,
+        duplicated_steps=repeated,
+        shared_sessions=len(shared),
+        violations=violations,
+        examples=examples,
+        takeaways=[
+            *_takeaways(sessions, len(moved), len(shared), lost, repeated, moved_checked, counts_checked),
+            *_unchecked(moved_checked, counts_checked),
+        ],
+        moved_checked=moved_checked,
+        counts_checked=counts_checked,
+    )
+
+
+def _changed(session: Codes, value: Codes, rows: Bools, sessions: int) -> list[tuple[int, int, int]]:
+    """(session, first value, another value) of every session in which `value` is not the same in all rows."""
+    session, value = session[rows], value[rows]
+    first = first_of_each(session, value, sessions, -1)
+    other = np.flatnonzero(value != first[session])
+    _, earliest = np.unique(session[other], return_index=True)
+    at = other[earliest]
+    return list(zip(session[at].tolist(), first[session[at]].tolist(), value[at].tolist(), strict=True))
+
+
+def _miscounted(steps: Steps, answers: Answers, step_count: Ints | None) -> pd.DataFrame:
+    """The stretches between resets whose counts are not 1, 2, 3 …: session, lost, repeated, first, last."""
+    if step_count is None:
+        return pd.DataFrame({"session": [], "lost": [], "repeated": [], "first": [], "last": []}, dtype=int)
+    session = _session_of_failures_too(steps, answers)
+    rows = np.flatnonzero(steps.over_ws & (session >= 0) & (steps.op != CONNECT))
+    rows = rows[stable_order(session[rows], len(answers.session_hashes))]
+    session, op, succeeded = session[rows], steps.op[rows], steps.succeeded[rows]
+    number = step_count[rows]
+    del rows
+
+    begins = op == RESET
+    begins[:1] = True
+    begins[1:] |= session[1:] != session[:-1]
+    stretch = np.cumsum(begins, dtype=np.int32) - 1
+    from_zero = ~((op == RESET) & ~succeeded)[begins]
+    session_of_stretch = session[begins]
+    step = op == STEP
+    counted = step & succeeded & (number >= 0)
+    unknown = np.bincount(stretch[step & ~counted], minlength=from_zero.size)
+    del session, op, succeeded, begins, step
+
+    stretch, number = stretch[counted], number[counted]
+    chosen = _in_suspect_stretch(stretch, number, from_zero)
+    found = (
+        pd.DataFrame({"stretch": stretch[chosen], "number": number[chosen]})
+        .groupby("stretch")["number"]
+        .agg(["size", "nunique", "min", "max"])
+    )
+    at = found.index.to_numpy()
+    before_first = np.where(from_zero[at], np.minimum(0, found["min"] - 1), found["min"] - 1)
+    missing = found["max"] - before_first - found["nunique"]
+    result = pd.DataFrame(
+        {
+            "session": session_of_stretch[at],
+            "lost": (missing - unknown[at]).clip(lower=0),
+            "repeated": found["size"] - found["nunique"],
+            "first": found["min"],
+            "last": found["max"],
+        }
+    )
+    return result[(result["lost"] > 0) | (result["repeated"] > 0)]
+
+
+def _in_suspect_stretch(stretch: Codes, number: Ints, from_zero: Bools) -> Bools:
+    """The rows of every stretch whose numbers do not simply rise by one, nearly always none."""
+    wrong = number != 1
+    wrong[:1] &= from_zero[stretch[:1]]
+    continues = stretch[1:] == stretch[:-1]
+    wrong[1:] = np.where(continues, number[1:] != number[:-1] + 1, wrong[1:] & from_zero[stretch[1:]])
+    suspect = np.zeros(from_zero.size, dtype=np.bool_)
+    suspect[stretch[wrong]] = True
+    return suspect[stretch]
+
+
+def _session_of_failures_too(steps: Steps, answers: Answers) -> Codes:
+    """The session of every operation; one that failed counts to its user's session at that time."""
+    failed = ~steps.succeeded & steps.over_ws & (steps.op != CONNECT) & (answers.session < 0)
+    if not failed.any():
+        return answers.session
+    order = stable_order(steps.user, steps.users)
+    user, session = steps.user[order], answers.session[order]
+    speaks = (session >= 0) | (steps.op[order] == CONNECT)
+    speaks[:1] = True
+    speaks[1:] |= user[1:] != user[:-1]
+    at = np.maximum.accumulate(np.where(speaks, np.arange(order.size), 0))
+    filled = answers.session.copy()
+    inherits = failed[order]
+    filled[order[inherits]] = session[at[inherits]]
+    return filled
+
+
+def _hash(answers: Answers, session: int) -> str:
+    return printable(answers.session_hashes[session].as_py(), 40)
+
+
+def _worker(answers: Answers, names: Mapping[str, str], worker: int) -> str:
+    host, pid = answers.workers[worker]
+    name = answers.hosts[host]
+    return f"worker {pid} on {printable(names.get(name, name), 60)}"
+
+
+def _moved_example(answers: Answers, names: Mapping[str, str], session: int, first: int, other: int) -> str:
+    return (
+        f"Session {_hash(answers, session)} was answered by {_worker(answers, names, first)}, "
+        f"then by {_worker(answers, names, other)}."
+    )
+
+
+def _shared_example(answers: Answers, session: int) -> str:
+    return f"Session {_hash(answers, session)} was given to more than one user."
+
+
+def _gap_example(answers: Answers, gap: Mapping[Any, Any]) -> str:
+    faults = [
+        *([f"lost {count(int(gap['lost']), 'step')}"] if gap["lost"] else []),
+        *([f"repeated {count(int(gap['repeated']), 'step')}"] if gap["repeated"] else []),
+    ]
+    return (
+        f"Session {_hash(answers, int(gap['session']))} {' and '.join(faults)} between two resets, "
+        f"counting from {int(gap['first'])} to {int(gap['last'])}."
+    )
+
+
+def _takeaways(
+    sessions: int, moved: int, shared: int, lost: int, repeated: int, placed: bool, counted: bool
+) -> list[str]:
+    takeaways = []
+    if moved:
+        takeaways.append(
+            f"{count(moved, 'session')} of {sessions:,} changed worker, so their state was lost or mixed: "
+            "look for a balancer that does not keep connections, or for workers that name sessions alike."
+        )
+    if shared:
+        takeaways.append(
+            f"{count(shared, 'session')} of {sessions:,} went to more than one user, "
+            "so users saw each other's state."
+        )
+    if lost:
+        takeaways.append(f"{count(lost, 'step')} went missing: sessions counted steps that nobody recorded.")
+    if repeated:
+        takeaways.append(f"{count(repeated, 'step')} came twice: sessions counted back without a reset.")
+    if not takeaways:
+        counting = ", and its steps were counted without a gap" if counted else ""
+        stayed = "one worker and one user" if placed else "one user"
+        takeaways.append(f"Each of {count(sessions, 'session')} stayed with {stayed}{counting}.")
+    return takeaways
+
+
+def _unchecked(placed: bool, counted: bool) -> list[str]:
+    takeaways = []
+    if not placed:
+        takeaways.append(
+            "Replies named no process, so whether sessions moved between workers could not be checked."
+        )
+    if not counted:
+        takeaways.append("Replies gave no step count, so lost and repeated steps could not be checked.")
+    return takeaways

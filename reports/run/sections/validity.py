@@ -1,0 +1,228 @@
+"""What a reader must know before believing a run's figures, and whether they may be compared with others'."""
+
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from reports.page.words import count, printable, seconds
+from reports.records.schema import RunJson
+from reports.run.sections.isolation import Isolation
+from reports.run.sections.resources import PartUsage, Resources
+from reports.run.sections.totals import LAST_PART, Totals
+from reports.statistics.saturation import SATURATED_CORES, SATURATED_SHARE, SHARED_SHARE
+
+Code = Literal[
+    "not_completed",
+    "no_operations",
+    "no_steps",
+    "few_steps",
+    "ramp_included",
+    "users_missing",
+    "users_shut_out",
+    "incident",
+    "shorter_than_planned",
+    "users_left",
+    "generator_saturated",
+    "machine_saturated",
+    "machine_shared",
+    "isolation_violated",
+]
+
+INVALIDATING: frozenset[Code] = frozenset(
+    {"not_completed", "no_operations", "generator_saturated", "isolation_violated"}
+)
+"""With one of these the figures say nothing of the deployment, and stay out of fits and comparisons."""
+
+_FEW_STEPS = 100
+_MUCH_SHORTER = 0.8
+_SAMPLE_S = 1.0
+_LEAST_SAMPLES = 2
+_ERROR_PAUSE_S = 1.0
+"""How long users pause after an operation that failed, as RETRY_SECONDS of loadtests.load.users says."""
+
+
+@dataclass(frozen=True)
+class RunWarning:
+    """A reason for care: what was wrong, and what to do where something can be done."""
+
+    code: Code
+    message: str
+
+
+@dataclass(frozen=True)
+class Validity:
+    """Valid where no warning is among INVALIDATING."""
+
+    valid: bool
+    warnings: list[RunWarning]
+
+
+def judge(run: RunJson, totals: Totals, isolation: Isolation, resources: Resources) -> Validity:
+    """Everything that speaks against a run's figures."""
+    warnings = [
+        *_ending(run),
+        *_steps(totals),
+        *_users(run, totals),
+        *_time(run, totals),
+        *_isolation(isolation),
+        *_saturation(run, totals, resources),
+    ]
+    return Validity(all(warning.code not in INVALIDATING for warning in warnings), warnings)
+
+
+def _ending(run: RunJson) -> list[RunWarning]:
+    why = printable(run.get("status_detail") or "")
+    because = f": {why}" if why else ""
+    message = {
+        "running": "This run was cut short or is still going on: what had been recorded until now is shown.",
+        "interrupted": f"This run was interrupted{because}. What had been recorded until then is shown.",
+        "failed": f"This run failed{because}. What had been recorded until then is shown.",
+    }.get(run["status"])
+    return [RunWarning("not_completed", message)] if message else []
+
+
+def _steps(totals: Totals) -> list[RunWarning]:
+    if not totals.operations:
+        return [RunWarning("no_operations", "No operation was recorded.")]
+    if not totals.steps:
+        message = "No step succeeded, so there are no step latencies and no throughput."
+        return [RunWarning("no_steps", message)]
+    warnings = []
+    if totals.steps < _FEW_STEPS:
+        message = (
+            f"Only {count(totals.steps, 'step')} succeeded: "
+            "the 99th percentile and beyond rest on one or two."
+        )
+        warnings.append(RunWarning("few_steps", message))
+    if totals.ramp_included and totals.batch_users is None:
+        message = (
+            "All users were there together too briefly to measure in, so throughput counts the whole run of "
+            f"{seconds(totals.duration_s)}, ramp-up and end included. Run longer, or spawn faster."
+        )
+        warnings.append(RunWarning("ramp_included", message))
+    return warnings
+
+
+def _users(run: RunJson, totals: Totals) -> list[RunWarning]:
+    warnings = []
+    users = run["config"]["users"]
+    if run["status"] == "completed" and totals.operations and totals.users < users:
+        started = f"Only {totals.users:,} of {count(users, 'user')}"
+        message = (
+            f"{started} had started when the load ended. Run longer, or spawn faster."
+            if totals.batch_users is None
+            else f"{started} of the batch began: the records of the others are lost, or their generator died."
+        )
+        warnings.append(RunWarning("users_missing", message))
+    if totals.batch_users is None and totals.users_shut_out and totals.steps:
+        message = (
+            f"{totals.users_shut_out:,} of {count(totals.users, 'user')} completed no step and met failures: "
+            "latencies and throughput are those of the others."
+        )
+        warnings.append(RunWarning("users_shut_out", message))
+    warnings += [RunWarning("incident", printable(incident)) for incident in run.get("incidents", [])]
+    return warnings
+
+
+def _time(run: RunJson, totals: Totals) -> list[RunWarning]:
+    if totals.batch_users is not None:
+        return []
+    warnings = []
+    planned_s = run["config"]["duration_s"]
+    pause_s, thinking = _pause(run["config"]["think_time"], totals)
+    if (
+        run["status"] == "completed"
+        and totals.operations
+        and planned_s is not None
+        and totals.duration_s + pause_s < _MUCH_SHORTER * planned_s
+    ):
+        message = (
+            f"Operations are recorded for {seconds(totals.duration_s)} only, of the {seconds(planned_s)} "
+            f"that the run was to last: {thinking}the server stopped answering, the load ended early, or "
+            "records were lost."
+        )
+        warnings.append(RunWarning("shorter_than_planned", message))
+    if totals.left_early and not totals.ramp_included and pause_s < LAST_PART * totals.duration_s:
+        message = (
+            f"{totals.left_early:,} of {count(totals.users, 'user')} completed nothing in the last "
+            f"fifth of the run: {thinking}the server left them without an answer, they were stopped, or "
+            "their generator died. What they were waiting for is not in the figures."
+        )
+        warnings.append(RunWarning("users_left", message))
+    return warnings
+
+
+def _pause(think_time: str, totals: Totals) -> tuple[float, str]:
+    """How long a user that is well may make no operation, and the cause besides where it cannot be told."""
+    after_error_s = _ERROR_PAUSE_S if totals.failures else 0.0
+    try:
+        return after_error_s + float(think_time), ""
+    except ValueError:
+        return after_error_s, f"users were in their think time ({printable(think_time)}), "
+
+
+def _isolation(isolation: Isolation) -> list[RunWarning]:
+    if not isolation.violations:
+        return []
+    message = (
+        f"Sessions were not kept apart: {count(isolation.violations, 'violation')} of isolation in "
+        f"{count(isolation.sessions_checked, 'session')}."
+    )
+    return [RunWarning("isolation_violated", message)]
+
+
+def _saturation(run: RunJson, totals: Totals, resources: Resources) -> list[RunWarning]:
+    if not totals.operations:
+        return []
+    used = [(part, mean_cores(part, totals.window_s)) for part in resources.parts]
+    warnings = [
+        RunWarning(
+            "generator_saturated",
+            f"The generator {part.name} kept {cores:.2f} of a core busy on average, all that one process "
+            "can: its own slowness is in the latencies. Give it more processes (PROCESSES=…).",
+        )
+        for part, cores in used
+        if part.role == "generator" and cores is not None and cores >= SATURATED_CORES
+    ]
+    cores_of_machine = run["machine"].get("cores")
+    if not (isinstance(cores_of_machine, int) and cores_of_machine > 0):
+        return warnings
+    others = sum(cores for part, cores in used if part.role == "others" and cores is not None)
+    if others >= SHARED_SHARE * cores_of_machine and not _serves_here(run):
+        message = (
+            f"Other programs kept {others:.1f} of this machine's {count(cores_of_machine, 'core')} busy "
+            "meanwhile: without them the figures may be better. Run again when the machine is quiet."
+        )
+        warnings.append(RunWarning("machine_shared", message))
+    if run["config"]["deployment"] != "url":
+        busy = sum(cores for part, cores in used if part.role != "others" and cores is not None)
+        if busy >= SATURATED_SHARE * cores_of_machine:
+            message = (
+                f"The machine was full: generator and deployment together kept {busy:.1f} of its "
+                f"{count(cores_of_machine, 'core')} busy, so each took from the other. The deployment alone "
+                "may carry more: make the load on another machine (TARGET=URL)."
+            )
+            warnings.append(RunWarning("machine_saturated", message))
+    return warnings
+
+
+def _serves_here(run: RunJson) -> bool:
+    """Whether a server that was given by its URL is one of the programs of this machine."""
+    host = urlsplit(run["config"]["url"]).hostname or ""
+    return run["config"]["deployment"] == "url" and (host == "localhost" or host.startswith("127."))
+
+
+def mean_cores(part: PartUsage, window_s: tuple[float, float]) -> float | None:
+    """The cores that a part kept busy on average in a window (seconds since the run's start).
+
+    A sample stands for the time since the one before, and counts where all of that lies in the window: what
+    went before is a process that starts. None for fewer than two such samples.
+    """
+    begin, end = window_s
+    since = np.concatenate([part.at_s[:1] - _SAMPLE_S, part.at_s[:-1]])
+    inside = (since >= begin) & (part.at_s <= end) & ~np.isnan(part.cpu_cores) & (part.at_s > since)
+    if np.count_nonzero(inside) < _LEAST_SAMPLES:
+        return None
+    return float(np.average(part.cpu_cores[inside], weights=(part.at_s - since)[inside]))

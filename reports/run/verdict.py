@@ -1,0 +1,51 @@
+"""The outcome of a run in a few lines of plain text, for a terminal."""
+
+from reports.page.words import count, seconds, share
+from reports.run.report import RunReport
+
+
+def passed(report: RunReport) -> bool:
+    """Whether the run went to its end and met its objective."""
+    return report.slo.passed and report.run["status"] == "completed"
+
+
+def verdict_lines(report: RunReport) -> list[str]:
+    """Whether the run passed, how fast it was, how it was spread, and whether the figures can be trusted."""
+    totals, distribution, isolation = report.totals, report.distribution, report.isolation
+    outcome = "PASSED" if passed(report) else "CUT SHORT" if report.slo.passed else "FAILED"
+    over_ws = report.run["config"]["transport"] == "ws"
+    load = count(totals.sessions, "session") if over_ws else count(totals.users, "user")
+    speed = f"{totals.throughput_steps_per_s:,.1f} steps/s with {load}"
+    success = f"{share(totals.success_rate)} of {count(totals.operations, 'operation')} succeeded"
+    name, latency = "step latency", report.latency.summaries.get("step")
+    if totals.batch_users is not None:
+        speed = f"batch of {count(totals.batch_users, 'session' if over_ws else 'user')} "
+        speed += f"in {seconds(totals.duration_s)}"
+        success = f"{totals.batch_succeeded:,} of them {'connected, ' if over_ws else ''}reset and stepped"
+        name, latency = "total time", report.latency.summaries.get("total")
+    lines = [f"{outcome}: {speed}, {success}"]
+    if latency:
+        times = f"median {seconds(latency.p50)}, p99 {seconds(latency.p99)}, max {seconds(latency.max)}"
+        lines.append(f"  {name}: {times}")
+    lines += [f"  {criterion.sentence}" for criterion in report.slo.criteria if not criterion.passed]
+    lines += [f"  {line}" for line in _main_error(report)]
+    lines += [f"  {takeaway}" for takeaway in distribution.takeaways[:1]]
+    if isolation.violations:
+        lines += [f"  {takeaway}" for takeaway in isolation.takeaways]
+    said = {"isolation_violated", *(["users_shut_out"] if _too_many_failed(report) else [])}
+    lines += [
+        f"  note: {warning.message}" for warning in report.validity.warnings if warning.code not in said
+    ]
+    return lines
+
+
+def _main_error(report: RunReport) -> list[str]:
+    """The most frequent error and what to do about it, where too many operations failed."""
+    if not _too_many_failed(report) or not report.errors.groups:
+        return []
+    example = report.errors.groups[0].example
+    return [*report.errors.takeaways[1:2], *([f"for example: {example}"] if example else [])]
+
+
+def _too_many_failed(report: RunReport) -> bool:
+    return any(each.name == "success_rate" and not each.passed for each in report.slo.criteria)

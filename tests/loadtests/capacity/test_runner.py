@@ -1,0 +1,298 @@
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from loadtests.capacity.config import CAPACITY_SETTINGS, capacity_config
+from loadtests.capacity.limits import Stop
+from loadtests.capacity.runner import as_try, capacity_json, ceiling, exit_code, likely_seconds
+from loadtests.capacity.search import Answer
+from loadtests.deployments.local import LocalDeployment
+from loadtests.deployments.url import UrlDeployment
+from reports.records.experiment_directory import ExperimentDirectory
+from reports.records.schema import CapacityJson, fault_in_experiment_json
+from tests.conftest import ROOT
+from tests.loadtests.batches import SETUP, outcome
+from tests.loadtests.run.test_load_test import owned, remains
+
+
+def command(results: Path, *options: str) -> list[str]:
+    own = ["--results", str(results), "--replicas", "1"]
+    return [sys.executable, "-m", "loadtests", "capacity", *own, *options]
+
+
+def search(results: Path, *options: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(results, *options),
+        cwd=ROOT,
+        env={**owned(results), **environ},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def only_experiment(results: Path) -> ExperimentDirectory:
+    (path,) = [path for path in results.iterdir() if path.is_dir()]
+    return ExperimentDirectory(path)
+
+
+def found_in(directory: ExperimentDirectory) -> CapacityJson:
+    experiment = directory.read()
+    assert "capacity" in experiment
+    return experiment["capacity"]
+
+
+def test_the_answer_is_recorded_with_every_try_that_says_something() -> None:
+    batches = [
+        outcome(64),
+        outcome(64, met=False, broken="Locust made no load"),
+        outcome(128, met=False, p99=4),
+    ]
+    recorded = capacity_json(Answer(64, 64, 64, 128, 0.75, None), batches, "found", SETUP)
+    assert [(each["users"], each["passed"]) for each in recorded["tries"]] == [(64, True), (128, False)]
+    assert (recorded["sessions"], recorded["limit"], recorded["cores"]) == (64, "latency", 2)
+    assert not recorded["lower_bound"]
+    assert capacity_json(Answer(64, 64, 64, 128, 0.75, None), batches, "budget", SETUP)["lower_bound"]
+
+
+@pytest.mark.parametrize(
+    ("stop", "sessions", "code"),
+    [
+        ("found", 64, 0),
+        ("budget", 64, 0),
+        ("found", 0, 1),
+        ("ended", 64, 1),
+        ("broken", 64, 1),
+        ("failed", 64, 1),
+        ("interrupted", 64, 130),
+    ],
+)
+def test_only_a_search_that_found_sessions_and_did_not_break_is_exit_code_0(
+    stop: Stop, sessions: int, code: int
+) -> None:
+    assert exit_code(stop, sessions) == code
+
+
+def test_the_search_learns_of_a_batch_what_decides() -> None:
+    tried = as_try(outcome(512, met=False, succeeded=256, errors={"capacity": 256}))
+    assert (tried.users, tried.met, tried.clear, tried.succeeded, tried.turned_away) == (
+        512,
+        False,
+        False,
+        256,
+        256,
+    )
+
+
+def test_a_batch_will_take_about_as_long_as_the_nearest_one() -> None:
+    assert likely_seconds(16, {}) == 0
+    assert likely_seconds(200, {16: 3.0, 256: 5.0}) == 5.0
+
+
+def test_no_batch_is_larger_than_asked_for_or_than_open_files_allow(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {setting.name: setting.default for setting in CAPACITY_SETTINGS}
+    server = UrlDeployment("http://127.0.0.1:9")
+    asked = ceiling(capacity_config(settings | {"MOST": "50"}), server)
+    assert (asked.users, asked.kind) == (50, "cap")
+    monkeypatch.setattr("loadtests.capacity.runner.raise_open_file_limit", lambda: 1024)
+    files = ceiling(capacity_config(settings | {"PROCESSES": "2"}), server)
+    assert files.kind == "open_files"
+    assert 1024 < files.users < 2048
+    assert "1,024 open files" in files.explanation
+    monkeypatch.setattr(server, "most_sessions", lambda: 700)
+    assert ceiling(capacity_config(settings), server).users == 700
+    assert ceiling(capacity_config(settings | {"TRANSPORT": "http"}), server).users > 700
+
+
+@pytest.mark.servers
+def test_the_cap_of_a_real_server_is_found_and_recorded(tmp_path: Path) -> None:
+    done = search(
+        tmp_path,
+        *("--target", "local", "--workers", "2", "--start", "8", "--tries", "1", "--precision", "20"),
+        *("--wait", "0.5", "--slo-p99", "20"),
+        MAX_CONCURRENT_ENVS="8",
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert "· batch of 8, try 1: 100 % succeeded" in done.stdout
+    assert "raise MAX_CONCURRENT_ENVS" in done.stdout
+    directory = only_experiment(tmp_path)
+    experiment = directory.read()
+    assert (experiment["purpose"], experiment["status"]) == ("capacity", "completed")
+    capacity = found_in(directory)
+    assert f"capacity: {capacity['sessions']} sessions at once" in done.stdout
+    # Clients land on workers by chance, so batches somewhat below the cap may fail more often than not.
+    assert (capacity["server_cap"], capacity["limit"]) == (16, "errors")
+    assert 8 <= capacity["sessions"] <= 16
+    assert len(experiment["cells"]) == len(capacity["tries"])
+    for cell in experiment["cells"]:
+        assert cell["status"] == "completed"
+        assert cell["run_id"] is not None
+        report = json.loads(directory.run(cell["run_id"]).report_json.read_text())
+        assert report["config"]["users"] == cell["users"]
+    assert str(directory.report_html) in done.stdout
+    assert directory.report_html.exists()
+    assert remains(tmp_path) == []
+
+
+@pytest.mark.servers
+def test_a_server_that_meets_the_objective_up_to_the_largest_batch_gives_a_lower_bound(
+    deployment: LocalDeployment, tmp_path: Path
+) -> None:
+    done = search(
+        tmp_path,
+        "--target",
+        deployment.url,
+        "--start",
+        "2",
+        "--most",
+        "4",
+        "--tries",
+        "1",
+        "--wait",
+        "0",
+        "--slo-p99",
+        "20",
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert "capacity: at least 4 sessions at once" in done.stdout
+    capacity = found_in(only_experiment(tmp_path))
+    assert (capacity["limit"], capacity["cores"], capacity["server_cap"]) == ("cap", None, None)
+
+
+@pytest.mark.servers
+def test_an_objective_that_nothing_meets_is_exit_code_1(deployment: LocalDeployment, tmp_path: Path) -> None:
+    done = search(
+        tmp_path,
+        "--target",
+        deployment.url,
+        "--start",
+        "2",
+        "--tries",
+        "1",
+        "--wait",
+        "0",
+        "--slo-p99",
+        "0.000001",
+    )
+    assert done.returncode == 1
+    assert "no batch met the objective" in done.stdout
+    assert found_in(only_experiment(tmp_path))["sessions"] == 0
+
+
+@contextlib.contextmanager
+def searching(results: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """A search that goes on; told to end, should the test fail."""
+    process = subprocess.Popen(
+        command(results, *options),
+        cwd=ROOT,
+        env=owned(results),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=90)
+
+
+def wait_for(process: subprocess.Popen[str], happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not happened():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def a_batch_is_done(results: Path) -> bool:
+    return any('"tries": [\n' in path.read_text() for path in results.glob("*/experiment.json"))
+
+
+def another_batch_goes_on(results: Path) -> bool:
+    """Whether a batch is done, and a further one has begun to record."""
+    under_way = [path for path in results.glob("*/runs/*/steps.arrows") if path.stat().st_size]
+    return a_batch_is_done(results) and any(not (path.parent / "report.json").exists() for path in under_way)
+
+
+@pytest.mark.servers
+def test_ctrl_c_leaves_what_is_known_and_nothing_running(tmp_path: Path) -> None:
+    with searching(tmp_path, "--target", "local", "--workers", "1", "--wait", "5") as process:
+        wait_for(process, lambda: another_batch_goes_on(tmp_path))
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=90)
+    assert process.returncode == 130, output
+    assert "stopped by Ctrl-C" in output
+    directory = only_experiment(tmp_path)
+    experiment = json.loads(directory.experiment_json.read_text())
+    assert fault_in_experiment_json(experiment) is None
+    assert experiment["status"] == "interrupted"
+    assert experiment["capacity"]["sessions"] == 16
+    assert experiment["capacity"]["lower_bound"]
+    *done, last = experiment["cells"]
+    assert all(cell["status"] == "completed" for cell in done)
+    assert (last["status"], last["reason"]) == ("failed", "stopped by Ctrl-C")
+    assert directory.report_html.exists()
+    assert remains(tmp_path) == []
+
+
+@pytest.mark.servers
+def test_a_search_that_can_write_no_more_ends_with_what_is_known(
+    deployment: LocalDeployment, tmp_path: Path
+) -> None:
+    with searching(tmp_path, "--target", deployment.url, "--wait", "5") as process:
+        wait_for(process, lambda: another_batch_goes_on(tmp_path))
+        directory = only_experiment(tmp_path)
+        directory.runs.rename(tmp_path / "elsewhere")
+        directory.runs.touch()
+        output, _ = process.communicate(timeout=90)
+    assert process.returncode == 1, output
+    assert "the search could not go on" in output
+    assert "capacity: at least 16 sessions" in output
+    assert "Traceback" not in output
+    experiment = directory.read()
+    assert experiment["status"] == "failed"
+    assert "could not go on" in (experiment.get("status_detail") or "")
+    assert experiment["cells"][-1]["status"] == "failed"
+    assert "Ctrl-C" not in (experiment["cells"][-1]["reason"] or "")
+    assert found_in(directory)["sessions"] == 16
+
+
+@pytest.mark.servers
+def test_a_killed_search_leaves_what_is_known(deployment: LocalDeployment, tmp_path: Path) -> None:
+    with searching(tmp_path, "--target", deployment.url) as process:
+        wait_for(process, lambda: a_batch_is_done(tmp_path))
+        process.kill()
+        process.communicate(timeout=30)
+    directory = only_experiment(tmp_path)
+    assert directory.read()["status"] == "running"
+    assert found_in(directory)["tries"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--start", "0"], "START=0"),
+        (["--precision", "half"], "PRECISION=half"),
+        (["--budget", "long"], "BUDGET=long"),
+        (["--target", "cloud"], "TARGET=cloud"),
+        (["--results", "/proc/nowhere"], "RESULTS=/proc/nowhere"),
+    ],
+)
+@pytest.mark.servers
+def test_bad_input_is_one_line_and_exit_code_2(tmp_path: Path, options: list[str], words: str) -> None:
+    done = search(tmp_path, *options)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert words in line
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,148 @@
+from pathlib import Path
+
+import pytest
+
+from loadtests.errors import LoadTestError
+from loadtests.experiment.config import (
+    ExperimentPlan,
+    cell_config,
+    differing_setting,
+    experiment_plan,
+    named_targets,
+    resolve_settings,
+    settings_of,
+)
+
+LOCAL = {"local": "local"}
+
+
+def plan(**given: str) -> ExperimentPlan:
+    return experiment_plan(resolve_settings(given, None), LOCAL, {})
+
+
+def toml(tmp_path: Path, text: str) -> Path:
+    file = tmp_path / "grid.toml"
+    file.write_text(text)
+    return file
+
+
+def test_the_default_is_a_small_grid_with_enough_loads_for_a_fit() -> None:
+    cells = plan().cells
+    assert {(cell["replicas"], cell["workers"]) for cell in cells} == {(1, 1), (1, 2), (2, 1), (2, 2)}
+    assert len({cell["users"] for cell in cells}) >= 4
+    assert {cell["repetition"] for cell in cells} == {1, 2}
+    assert all(cell["status"] == "pending" and cell["run_id"] is None for cell in cells)
+
+
+def test_the_load_of_a_sustained_cell_is_measured_as_long_as_asked_after_ramp_and_warm_up() -> None:
+    made = plan(USERS="1000", DURATION="30", WARMUP="2", SPAWN_RATE="100")
+    assert cell_config(made, made.cells[0]).duration_s == 10 + 2 + 30
+    assert cell_config(made, made.cells[0]).warmup_s == 2
+    few = plan(USERS="4", DURATION="30", WARMUP="0")
+    assert (cell_config(few, few.cells[0]).spawn_rate, cell_config(few, few.cells[0]).duration_s) == (4, 31)
+
+
+def test_values_that_are_the_same_are_one() -> None:
+    made = plan(USERS="8,08", WAIT="0.1,0.10,1e-1", REPETITIONS="1", REPLICAS="1", WORKERS="1")
+    assert [(cell["users"], cell["wait"]) for cell in made.cells] == [(8, "0.1")]
+
+
+def test_sessions_of_a_batch_are_open_at_once_unless_told_otherwise() -> None:
+    assert resolve_settings({"SCENARIO": "batch"}, None)["WAIT"] == "1"
+    assert resolve_settings({"SCENARIO": "batch", "WAIT": "0"}, None)["WAIT"] == "0"
+
+
+def test_bytes_that_are_no_text_are_refused() -> None:
+    with pytest.raises(LoadTestError, match=r"TARGET=.* no UTF-8"):
+        resolve_settings({"TARGET": "a\udcff=http://h"}, None)
+
+
+def test_a_batch_is_a_batch() -> None:
+    made = plan(SCENARIO="batch", USERS="512")
+    assert cell_config(made, made.cells[0]).scenario == "batch"
+    assert made.config["duration_s"] is None
+
+
+def test_what_is_given_goes_before_the_file_and_the_file_before_the_default(tmp_path: Path) -> None:
+    file = toml(
+        tmp_path, 'users = [1, 8]\nworkers = 4\nwait = ["0", 0.5, "uniform:0:1"]\nreuse_port = false\n'
+    )
+    settings = resolve_settings({"USERS": "2", "WAIT": None, "REPLICAS": ""}, file)
+    assert settings["USERS"] == "2"
+    assert settings["WORKERS"] == "4"
+    assert settings["WAIT"] == "0,0.5,uniform:0:1"
+    assert settings["REUSE_PORT"] == "0"
+    assert settings["REPLICAS"] == "1,2"
+
+
+def test_the_file_may_name_servers(tmp_path: Path) -> None:
+    file = toml(tmp_path, '[targets]\nold = "http://127.0.0.1:1"\nnew = "http://127.0.0.1:2"\n')
+    assert named_targets(resolve_settings({}, file)["TARGET"]) == {
+        "old": "http://127.0.0.1:1",
+        "new": "http://127.0.0.1:2",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("users = [1", "is not TOML"),
+        ("user = 1", "user is not a setting"),
+        ("users = [[1]]", "is not a value"),
+        ("duration = [1, 2]", "is not a value"),
+        ('wait = "1\\n2"', "line break"),
+    ],
+)
+def test_a_bad_file_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(LoadTestError, match=said):
+        resolve_settings({}, toml(tmp_path, text))
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(LoadTestError, match=r"nothing\.toml cannot be read: No such file"):
+        resolve_settings({}, tmp_path / "nothing.toml")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"USERS": "1,,2"}, "USERS=1,,2 has an empty value"),
+        ({"USERS": "0"}, "USERS=0 is not allowed"),
+        ({"USERS": "many"}, "USERS=many is not allowed"),
+        ({"WORKERS": "1,x"}, "WORKERS=x is not allowed"),
+        ({"BALANCING": "round_robin,magic"}, "BALANCING=magic is not known"),
+        ({"TRANSPORT": "udp"}, "TRANSPORT=udp is not known"),
+        ({"REUSE_PORT": "2"}, "REUSE_PORT=2 is not known"),
+        ({"WAIT": "0,soon"}, "WAIT=soon"),
+        ({"REPETITIONS": "0"}, "REPETITIONS=0 is not allowed"),
+        ({"SCENARIO": "chaos"}, "SCENARIO=chaos is not known"),
+        ({"SEED": "-1"}, "SEED=-1 is not allowed"),
+        ({"DURATION": "forever"}, "DURATION=forever is not allowed"),
+        ({"WARMUP": "-1"}, "WARMUP=-1 is not allowed"),
+        ({"REPETITIONS": "1000", "USERS": "1,2,3"}, "12,000 cells"),
+    ],
+)
+def test_bad_values_are_refused_before_anything_runs(given: dict[str, str], said: str) -> None:
+    with pytest.raises(LoadTestError, match=said):
+        plan(**given)
+
+
+def test_targets_have_names() -> None:
+    assert named_targets("local") == {"local": "local"}
+    assert named_targets("compose, local") == {"compose": "compose", "local": "local"}
+    assert named_targets("http://10.0.0.1:8000/env") == {"10.0.0.1:8000": "http://10.0.0.1:8000/env"}
+    assert named_targets("a=http://h:1,b=http://h:1") == {"a": "http://h:1", "b": "http://h:1"}
+
+
+@pytest.mark.parametrize("text", ["magic", "", "=http://h:1", "a=ftp://h", "a=http://h,a=http://i"])
+def test_targets_that_are_none_are_refused(text: str) -> None:
+    with pytest.raises(LoadTestError, match="TARGET="):
+        named_targets(text)
+
+
+def test_an_experiment_keeps_its_settings_and_its_seed() -> None:
+    made = plan(USERS="3", SEED="")
+    again = experiment_plan(settings_of(made.config), LOCAL, {})
+    assert again.cells == made.cells
+    assert differing_setting({"USERS": "3", "PORT": "9", "RESULTS": "elsewhere"}, made.settings) is None
+    assert differing_setting({"USERS": "4"}, made.settings) == "USERS=4"

@@ -1,0 +1,63 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from loadtests.actions.choice import Actions
+from loadtests.errors import LoadTestError
+from loadtests.load.options import USER_SETTINGS, LoadOptions, load_options
+
+
+def options(**changes: str) -> LoadOptions:
+    return load_options({setting.name: setting.default for setting in USER_SETTINGS} | changes)
+
+
+def test_the_servers_schema_says_what_the_actions_are_unless_they_are_given(tmp_path: Path) -> None:
+    file = tmp_path / "moves.jsonl"
+    file.write_text('{"move": "e4"}\n\n{"move": "d4"}\n')
+
+    assert (options().actions, options().action_choice) == (None, "as the schema says")
+    assert options(ACTIONS="wait").action_choice == "wait"
+    assert options(ACTIONS="schema").action_choice == "schema"
+    assert options(ACTION='{"message": "hello"}').actions == Actions("constant", [{"message": "hello"}])
+    given = options(ACTIONS=str(file), ACTION_ORDER="sample")
+    assert given.actions == Actions("file", [{"move": "e4"}, {"move": "d4"}], "sample", "moves.jsonl")
+    assert given.action_choice == "given"
+
+
+def test_the_wait_is_the_longest_that_a_given_action_asks_for(tmp_path: Path) -> None:
+    file = tmp_path / "waits.jsonl"
+    file.write_text('{"wait_seconds": 0.5}\n{"wait_seconds": 2}\n{}\n')
+
+    assert options(ACTIONS=str(file)).wait.constant == 2
+    assert options(ACTION='{"message": "hello"}').wait.constant == 0
+
+
+def test_an_action_and_a_file_of_them_are_one_too_many(tmp_path: Path) -> None:
+    with pytest.raises(LoadTestError, match="both given"):
+        options(ACTION="{}", ACTIONS=str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("WAIT", "-1", "WAIT=-1"),
+        ("THINK_TIME", "later", "THINK_TIME=later"),
+        ("STEPS_PER_EPISODE", "-2", "STEPS_PER_EPISODE=-2"),
+        ("CONNECT_TIMEOUT", "0", "CONNECT_TIMEOUT=0"),
+        ("STEP_TIMEOUT", "nan", "STEP_TIMEOUT=nan"),
+        ("ACTION", "{", "is not JSON"),
+        ("ACTION", "[1]", "is not a JSON object"),
+        (
+            "ACTIONS",
+            "/none/such.jsonl",
+            "ACTIONS=/none/such.jsonl cannot be read (No such file or directory)",
+        ),
+        ("ACTION_ORDER", "backwards", "ACTION_ORDER=backwards"),
+        ("TLS_VERIFY", "no", "TLS_VERIFY=no"),
+        ("UPSTREAM_HEADER", "X Upstream", "UPSTREAM_HEADER=X Upstream is not the name of a header"),
+    ],
+)
+def test_a_bad_value_is_named(name: str, value: str, words: str) -> None:
+    with pytest.raises(LoadTestError, match=re.escape(words)):
+        options(**{name: value})

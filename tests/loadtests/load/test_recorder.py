@@ -1,0 +1,106 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import gevent
+import pyarrow as pa
+import pytest
+
+from loadtests.load.recorder import Recorder
+from reports.records.run_directory import RunDirectory, StreamWriter
+from reports.records.schema import STEPS
+from tests.conftest import ROOT
+from tests.loadtests.rows import ROW, row
+
+
+def test_rows_become_a_batch_of_the_steps_table() -> None:
+    delivered: list[pa.RecordBatch] = []
+    recorder = Recorder(delivered.append)
+    recorder.append(row(user=1))
+    recorder.append(row(user=2, error="timeout", error_detail="no reply", host=None, pid=None))
+    recorder.flush()
+    assert delivered[0].schema == STEPS
+    assert delivered[0].to_pylist()[0] == ROW | {"user": 1}
+    assert delivered[0]["error"].to_pylist() == [None, "timeout"]
+
+
+def test_nothing_recorded_delivers_nothing() -> None:
+    delivered: list[pa.RecordBatch] = []
+    Recorder(delivered.append).flush()
+    assert delivered == []
+
+
+def test_other_greenlets_run_while_a_busy_second_is_flushed() -> None:
+    delivered: list[pa.RecordBatch] = []
+    recorder = Recorder(delivered.append)
+    for _ in range(20_000):
+        recorder.append(row())
+    turns = 0
+
+    def count_turns() -> None:
+        nonlocal turns
+        while not delivered:
+            turns += 1
+            gevent.sleep(0)
+
+    other = gevent.spawn(count_turns)
+    recorder.flush()
+    other.join()
+    assert delivered[0].num_rows == 20_000
+    assert turns >= 20
+
+
+def test_rows_that_come_during_a_flush_are_in_the_next_one() -> None:
+    delivered: list[pa.RecordBatch] = []
+    recorder = Recorder(delivered.append)
+    for _ in range(2000):
+        recorder.append(row())
+    flush = gevent.spawn(recorder.flush)
+    gevent.sleep(0)
+    recorder.append(row(user=99))
+    flush.join()
+    recorder.stop()
+    assert [batch.num_rows for batch in delivered] == [2000, 1]
+
+
+def test_rows_reach_the_disk_each_second(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    recorder = Recorder(StreamWriter(directory.steps_stream, STEPS).append)
+    recorder.start()
+    recorder.append(row())
+    gevent.sleep(1.2)
+    assert directory.read_steps().num_rows == 1
+    recorder.stop()
+
+
+def test_rows_that_could_not_be_written_are_written_later() -> None:
+    delivered: list[int] = []
+    full = True
+
+    def deliver(batch: pa.RecordBatch) -> None:
+        if full:
+            raise OSError(28, "No space left on device")
+        delivered.append(batch.num_rows)
+
+    recorder = Recorder(deliver)
+    recorder.append(row())
+    recorder.flush()
+    full = False
+    recorder.append(row())
+    recorder.flush()
+    assert delivered == [2]
+
+
+@pytest.mark.servers
+def test_a_locust_process_stays_light() -> None:
+    program = (
+        "import sys, runpy, locust; sys.argv = ['locust'];"
+        "runpy.run_path('loadtests/locustfile.py');"
+        "from loadtests.load.recorder import Recorder; from tests.loadtests.rows import row;"
+        "recorder = Recorder(lambda batch: None); recorder.append(row()); recorder.flush();"
+        "print([name for name in ('openenv', 'pandas', 'matplotlib', 'scipy') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,224 @@
+import contextlib
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from websockets.sync.server import Server, ServerConnection, serve
+
+from loadtests.errors import LoadTestError
+from loadtests.protocol.access import OPEN
+from loadtests.protocol.replies import OperationError
+from loadtests.protocol.websocket import RESET, WebSocketSession, step_message, websocket_uri
+
+REPLY = json.dumps(
+    {"type": "observation", "data": {"observation": {"pid": 5, "host_url": "http://h:1"}, "done": False}}
+)
+Handler = Callable[[ServerConnection], None]
+Start = Callable[[Handler], str]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    servers: list[Server] = []
+
+    def start_server(handler: Handler) -> str:
+        server = serve(handler, "127.0.0.1", 0, close_timeout=0.2)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{server.socket.getsockname()[1]}"
+
+    yield start_server
+    for server in servers:
+        server.shutdown()
+
+
+def session(url: str, timeout_s: float = 2.0) -> WebSocketSession:
+    return WebSocketSession(url, OPEN, timeout_s)
+
+
+def echo(connection: ServerConnection) -> None:
+    for _ in connection:
+        connection.send(REPLY)
+
+
+def failure(operate: Callable[[], object]) -> OperationError:
+    with pytest.raises(OperationError) as raised:
+        operate()
+    return raised.value
+
+
+def test_it_steps(start: Start) -> None:
+    received: list[str | bytes] = []
+
+    def handler(connection: ServerConnection) -> None:
+        for message in connection:
+            received.append(message)
+            connection.send(REPLY)
+
+    one = session(start(handler))
+    assert one.request(RESET, 2).pid == 5
+    assert one.request(step_message({"wait_seconds": 0.5}), 2).host == "h:1"
+    one.close()
+    assert json.loads(received[1]) == {"type": "step", "data": {"wait_seconds": 0.5}}
+
+
+def test_a_reply_in_fragments_is_put_together(start: Start) -> None:
+    def handler(connection: ServerConnection) -> None:
+        for _ in connection:
+            connection.send(REPLY[i : i + 7] for i in range(0, len(REPLY), 7))
+
+    assert session(start(handler)).request(RESET, 2).pid == 5
+
+
+def test_a_large_reply_is_read_whole(start: Start) -> None:
+    def handler(connection: ServerConnection) -> None:
+        for _ in connection:
+            connection.send(REPLY[:-1] + " " * 3_000_000 + "}")
+
+    assert session(start(handler)).request(RESET, 5).pid == 5
+
+
+def test_pings_are_answered_while_a_user_thinks(start: Start) -> None:
+    answered = threading.Event()
+
+    def handler(connection: ServerConnection) -> None:
+        if connection.ping().wait(2):
+            answered.set()
+        echo(connection)
+
+    one = session(start(handler))
+    one.idle(0.3)
+    assert answered.is_set()
+    assert one.request(RESET, 2).pid == 5
+
+
+def test_thinking_takes_its_time_even_where_the_session_ends(start: Start) -> None:
+    one = session(start(lambda connection: connection.close()))
+    begin = time.monotonic()
+    one.idle(0.3)
+    assert time.monotonic() - begin >= 0.29
+
+
+def test_no_reply_in_time_is_a_timeout(start: Start) -> None:
+    one = session(start(lambda _: time.sleep(1)))
+    assert failure(lambda: one.request(RESET, 0.2)).category == "timeout"
+
+
+def test_a_server_that_drips_bytes_does_not_put_the_timeout_off() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def drip() -> None:
+            connection, _ = listener.accept()
+            connection.recv(4096)
+            for byte in b"HTTP/1.1 101 Switching Protocols\r\n" * 20:
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    connection.sendall(bytes([byte]))
+                time.sleep(0.05)
+
+        threading.Thread(target=drip, daemon=True).start()
+        begin = time.monotonic()
+        error = failure(lambda: session(f"http://127.0.0.1:{listener.getsockname()[1]}", 0.3))
+    assert error.category == "connect_timeout"
+    assert time.monotonic() - begin < 20
+
+
+def test_thinking_leaves_the_next_requests_time_alone(start: Start) -> None:
+    def slow(connection: ServerConnection) -> None:
+        for _ in connection:
+            time.sleep(0.3)
+            connection.send(REPLY)
+
+    one = session(start(slow))
+    one.idle(0.05)
+    assert one.request(b" " * 900_000 + RESET, 5).pid == 5
+
+
+def test_what_comes_unasked_is_no_reply_to_the_next_request(start: Start) -> None:
+    def eager(connection: ServerConnection) -> None:
+        for _ in connection:
+            connection.send(REPLY)
+            connection.send(REPLY)
+
+    one = session(start(eager))
+    one.request(RESET, 2)
+    one.idle(0.2)
+    assert failure(lambda: one.request(RESET, 2)).category == "protocol"
+
+
+def test_a_session_that_the_server_closes_is_lost_with_its_reason(start: Start) -> None:
+    one = session(start(lambda connection: connection.close(1012, "restart")))
+    error = failure(lambda: one.request(RESET, 2))
+    assert (error.category, error.session_over) == ("connection_lost", True)
+    assert "1012" in error.detail
+    assert "restart" in error.detail
+
+
+def test_an_error_sent_before_the_close_is_the_reason(start: Start) -> None:
+    def refuse(connection: ServerConnection) -> None:
+        connection.send('{"type": "error", "data": {"code": "CAPACITY_REACHED", "message": "full"}}')
+
+    assert failure(lambda: session(start(refuse)).request(RESET, 2)).category == "capacity"
+
+
+def test_a_port_where_nobody_listens_refuses() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    assert failure(lambda: session(f"http://127.0.0.1:{port}")).category == "refused"
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"",
+    ],
+)
+def test_another_server_fails_the_handshake(response: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            connection.recv(4096)
+            connection.sendall(response)
+            connection.close()
+
+        threading.Thread(target=answer, daemon=True).start()
+        error = failure(lambda: session(f"http://127.0.0.1:{listener.getsockname()[1]}"))
+    assert error.category == "handshake"
+    if b"502" in response:
+        assert "502" in error.detail
+
+
+def test_garbage_instead_of_frames_is_a_protocol_error(start: Start) -> None:
+    def handler(connection: ServerConnection) -> None:
+        connection.recv()
+        connection.socket.sendall(b"\xff" * 100)
+        time.sleep(0.5)
+
+    assert failure(lambda: session(start(handler)).request(RESET, 2)).category == "protocol"
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port", "path", "secure"),
+    [
+        ("http://127.0.0.1:8000", "127.0.0.1", 8000, "/ws", False),
+        ("https://example.org/env/", "example.org", 443, "/env/ws", True),
+        ("ws://[::1]:9", "::1", 9, "/ws", False),
+    ],
+)
+def test_the_address_lies_below_the_servers_url(
+    url: str, host: str, port: int, path: str, secure: bool
+) -> None:
+    uri = websocket_uri(url)
+    assert (uri.host, uri.port, uri.path, uri.secure) == (host, port, path, secure)
+
+
+@pytest.mark.parametrize("url", ["", "127.0.0.1:8000", "ftp://x", "http://"])
+def test_what_is_no_address_is_said(url: str) -> None:
+    with pytest.raises(LoadTestError, match=r"URL|URI"):
+        websocket_uri(url)

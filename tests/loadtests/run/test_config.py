@@ -1,0 +1,87 @@
+import argparse
+
+import pytest
+
+from loadtests.errors import LoadTestError
+from loadtests.run.config import (
+    DEPLOYMENT_SETTINGS,
+    LOAD_SETTINGS,
+    LoadTestConfig,
+    load_test_config,
+)
+from loadtests.settings import add_settings
+
+SETTINGS = DEPLOYMENT_SETTINGS + LOAD_SETTINGS
+
+
+@pytest.fixture(autouse=True)
+def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for setting in SETTINGS:
+        monkeypatch.delenv(setting.name, raising=False)
+
+
+def config(*arguments: str) -> LoadTestConfig:
+    parser = argparse.ArgumentParser()
+    add_settings(parser, SETTINGS)
+    return load_test_config(vars(parser.parse_args(arguments)))
+
+
+def test_defaults_make_a_run_of_less_than_a_minute() -> None:
+    defaults = config()
+    assert (defaults.target, defaults.deployment.replicas, defaults.deployment.workers) == ("auto", 2, 2)
+    assert defaults.duration_s + defaults.users / defaults.spawn_rate < 30
+
+
+def test_the_environment_sets_what_the_command_line_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("USERS", "7")
+    monkeypatch.setenv("REPLICAS", "3")
+    assert config("--replicas", "4").users == 7
+    assert config("--replicas", "4").deployment.replicas == 4
+
+
+def test_an_empty_value_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("USERS", "")
+    assert config().users == 64
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("20", 20), ("90s", 90), ("5m", 300), ("1h", 3600)])
+def test_a_duration_may_have_a_unit(text: str, seconds: float) -> None:
+    assert config("--duration", text).duration_s == seconds
+
+
+def test_many_users_are_not_started_all_at_once() -> None:
+    assert config("--users", "10000").spawn_rate == 100
+    assert config("--users", "10000", "--processes", "4").spawn_rate == 400
+    assert config("--users", "1").spawn_rate == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("USERS", "0"),
+        ("USERS", "many"),
+        ("USERS", "1e3"),
+        ("REPLICAS", "-1"),
+        ("WORKERS", "0"),
+        ("PORT", "70000"),
+        ("WAIT", "-1"),
+        ("WAIT", "normal:1:1"),
+        ("BALANCING", "fastest"),
+        ("TRANSPORT", "tcp"),
+        ("DURATION", "0"),
+        ("DURATION", "soon"),
+        ("DURATION", "1.5"),
+        ("SPAWN_RATE", "0"),
+        ("PROCESSES", "0"),
+        ("SLO_SUCCESS_RATE", "95"),
+        ("SLO_P99", "-1"),
+        ("STEP_TIMEOUT", "never"),
+        ("ACCESS_LOG", "yes"),
+    ],
+)
+def test_a_bad_value_is_named_on_one_line(name: str, value: str) -> None:
+    with pytest.raises(LoadTestError) as raised:
+        config("--" + name.lower().replace("_", "-"), value)
+    assert str(raised.value).startswith(f"{name}=")
+    assert value in str(raised.value)
+    assert "\n" not in str(raised.value)

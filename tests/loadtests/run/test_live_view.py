@@ -1,0 +1,81 @@
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from loadtests.run.live_statistics import NOBODY, Snapshot, Worker
+from loadtests.run.live_view import LiveView, milliseconds, printable
+
+SNAPSHOT = Snapshot(
+    users=8,
+    steps=100,
+    steps_per_s=1234.4,
+    p50=0.0123,
+    p99=0.456,
+    failures=2,
+    last_error="step timeout: \x1b[31mboo",
+    sessions={("h:1", 7): 6, ("h:2", 8): 2},
+)
+
+
+def shown(terminal: bool, snapshot: Snapshot = SNAPSHOT) -> str:
+    output = io.StringIO()
+    console = Console(file=output, force_terminal=terminal, width=100, height=30)
+    with LiveView(
+        console, duration_s=20, users=8, names={"h:1": "replica-1"}, expected_workers=3, unit="sessions"
+    ) as view:
+        view._last_line = -10
+        view.show(snapshot)
+    return output.getvalue()
+
+
+def test_a_terminal_shows_a_bar_for_each_worker_and_for_those_that_got_nothing() -> None:
+    text = shown(terminal=True)
+    for words in ("replica-1 pid 7", "6 sessions", "75%", "h:2 pid 8", "0 sessions", "1,234", "12.3 ms"):
+        assert words in text
+
+
+def test_without_a_terminal_it_prints_a_line() -> None:
+    text = shown(terminal=False)
+    assert text.count("\n") == 1
+    assert "users 8/8  1,234 steps/s  p50 12.3 ms  p99 456 ms  errors 2  sessions by worker 6/2/0" in text
+
+
+def test_what_a_server_sent_cannot_control_the_terminal() -> None:
+    assert "\x1b[31mboo" not in shown(terminal=True)
+    assert printable("a\x1b[31m\r\nb").plain == "a�[31m��b"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, "–"), (0.00012, "0.12 ms"), (0.0123, "12.3 ms"), (0.456, "456 ms"), (12.34, "12.3 s")],
+)
+def test_latencies_have_as_many_digits_as_they_need(seconds: float | None, text: str) -> None:
+    assert milliseconds(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("sessions", "line", "bars"),
+    [
+        ({("h:1", None): 5, ("h:2", None): 3}, "sessions by host 5/3", ["replica-1", "h:2", "62%"]),
+        ({NOBODY: 8}, "8 sessions, hosts unknown", ["hosts unknown", "8 sessions"]),
+        ({NOBODY: 1}, "1 session, hosts unknown", ["hosts unknown", "1 session "]),
+        (
+            {("h:1", None): 6, NOBODY: 2},
+            "sessions by host 6 and 2 sessions, hosts unknown",
+            ["replica-1", "75%", "hosts unknown", "25%"],
+        ),
+        ({}, "sessions by worker 0/0/0", ["no worker seen"]),
+    ],
+)
+def test_what_is_known_of_who_answered_is_shown_and_what_is_unknown_said(
+    sessions: dict[Worker, int], line: str, bars: list[str]
+) -> None:
+    snapshot = replace(SNAPSHOT, sessions=sessions)
+    assert f"errors 2  {line}" in shown(terminal=False, snapshot=snapshot)
+    text = shown(terminal=True, snapshot=snapshot)
+    for words in bars:
+        assert words in text
+    assert "pid" not in text
+    assert ("no worker seen" in text) is (not sessions)

@@ -1,0 +1,232 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from loadtests.deployments.local import LocalDeployment
+from loadtests.deployments.url import UrlDeployment
+from loadtests.run import load_test
+from reports.records.run_directory import RunDirectory
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.servers
+
+SHORT = ["--users", "8", "--duration", "4", "--wait", "0.02", "--port", "0"]
+
+
+def command(results: Path, *options: str) -> list[str]:
+    return [sys.executable, "-m", "loadtests", "run", "--results", str(results), *SHORT, *options]
+
+
+def run(results: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(results, *options),
+        cwd=ROOT,
+        env=owned(results),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def start(results: Path, *options: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command(results, *options),
+        cwd=ROOT,
+        env=owned(results),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def owned(results: Path) -> dict[str, str]:
+    """An environment by which whatever a run starts can be told from what others started."""
+    return {**os.environ, "OWNER_OF_THIS_RUN": str(results)}
+
+
+def only_run(results: Path) -> RunDirectory:
+    (path,) = [path for path in results.iterdir() if path.is_dir()]
+    return RunDirectory(path)
+
+
+def wait_for_steps(results: Path) -> None:
+    deadline = time.monotonic() + 120
+    while not any(stream.stat().st_size > 10_000 for stream in results.glob("*/steps.arrows")):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def remains(results: Path) -> list[str]:
+    """Command lines of processes that this run left behind."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            names = " ".join([*process.cmdline(), process.environ().get("OWNER_OF_THIS_RUN", "")])
+            if str(results) in names:
+                found.append(" ".join(process.cmdline()))
+        except psutil.Error:
+            continue
+    return found
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["local", pytest.param("compose", marks=pytest.mark.docker)],
+)
+def test_a_run_accounts_for_all_workers_and_all_steps(
+    target: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if target == "compose":
+        request.getfixturevalue("docker_engine")
+    done = run(tmp_path, "--target", target, "--users", "64")
+    assert done.returncode == 0, done.stderr + done.stdout
+    directory = only_run(tmp_path)
+    report = json.loads(directory.report_json.read_text())
+    workers = report["distribution"]["workers"]
+    assert len(workers) == 4
+    assert len({(worker["host"], worker["pid"]) for worker in workers}) == 4
+    assert sum(worker["steps"] for worker in workers) == report["totals"]["steps"] > 0
+    assert sum(worker["sessions"] for worker in workers) == report["totals"]["sessions"] == 64
+    assert sum(worker["share"] for worker in workers) == pytest.approx(1)
+    assert {replica["host"] for replica in report["distribution"]["replicas"]} == set(
+        report["topology"]["hosts"]
+    )
+    assert report["isolation"]["violations"] == 0
+    assert report["isolation"]["sessions_checked"] == 64
+    roles = set(directory.read_resources().column("role").to_pylist())
+    assert roles == {"replica", "nginx", "generator", "others"}
+    assert "PASSED" in done.stdout
+    assert str(directory.report_html) in done.stdout
+    assert remains(tmp_path) == []
+    assert not directory.steps_stream.exists()
+
+
+def test_an_slo_that_is_missed_is_exit_code_1(deployment: LocalDeployment, tmp_path: Path) -> None:
+    done = run(tmp_path, "--target", deployment.url, "--slo-p99", "0.001")
+    assert done.returncode == 1
+    assert "FAILED" in done.stdout
+
+
+def test_ctrl_c_leaves_a_report_and_nothing_running(tmp_path: Path) -> None:
+    process = start(tmp_path, "--target", "local", "--replicas", "1", "--workers", "1", "--duration", "60")
+    wait_for_steps(tmp_path)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=90)
+    assert process.returncode == 130, errors
+    directory = only_run(tmp_path)
+    assert directory.read_run()["status"] == "interrupted"
+    assert directory.report_html.exists()
+    assert str(directory.report_html) in output
+    assert remains(tmp_path) == []
+
+
+def test_a_killed_generator_still_reports(deployment: LocalDeployment, tmp_path: Path) -> None:
+    process = start(tmp_path, "--target", deployment.url, "--duration", "60")
+    wait_for_steps(tmp_path)
+    (locust,) = [
+        child for child in psutil.Process(process.pid).children() if "locust" in " ".join(child.cmdline())
+    ]
+    locust.kill()
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 1, errors
+    directory = only_run(tmp_path)
+    assert directory.read_run()["status"] == "failed"
+    assert "SIGKILL" in output
+    assert json.loads(directory.report_json.read_text())["totals"]["steps"] > 0
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next_command_which_says_so(tmp_path: Path) -> None:
+    process = start(tmp_path, "--target", "local", "--replicas", "1", "--workers", "1", "--duration", "60")
+    wait_for_steps(tmp_path)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert remains(tmp_path) != []
+    killed = only_run(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "loadtests", "down"], cwd=ROOT, capture_output=True, text=True, timeout=90
+    )
+    assert "removed" in done.stdout
+    assert remains(tmp_path) == []
+    again = subprocess.run(
+        [sys.executable, "-m", "reports", "run", str(killed.path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert "cut short" in again.stdout
+    assert killed.report_html.exists()
+
+
+def test_sigterm_takes_everything_down(tmp_path: Path) -> None:
+    process = start(tmp_path, "--target", "local", "--replicas", "1", "--workers", "1", "--duration", "60")
+    wait_for_steps(tmp_path)
+    process.terminate()
+    process.communicate(timeout=90)
+    assert remains(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--users", "0"], "USERS=0"),
+        (["--wait", "-1"], "WAIT=-1"),
+        (["--wait", "normal:1:2"], "normal:1:2"),
+        (["--target", "cloud"], "TARGET=cloud"),
+        (["--balancing", "fastest"], "BALANCING=fastest"),
+        (["--target", "http://127.0.0.1:9"], "http://127.0.0.1:9"),
+        (["--results", "/proc/nowhere"], "RESULTS=/proc/nowhere"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(tmp_path: Path, options: list[str], words: str) -> None:
+    done = run(tmp_path, *options)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert words in line
+    assert remains(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_taken_port_is_found_before_anything_starts(deployment: LocalDeployment, tmp_path: Path) -> None:
+    port = deployment.url.rpartition(":")[2]
+    done = run(tmp_path, "--target", "local", "--port", port)
+    assert done.returncode == 2
+    assert f"port {port} is taken by nginx" in done.stderr
+    assert "starting" not in done.stdout
+
+
+def test_a_server_that_is_no_openenv_server_is_said(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "0"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    ) as server:
+        assert server.stdout is not None
+        url = server.stdout.readline().split("(")[1].split(")")[0].rstrip("/")
+        done = run(tmp_path, "--target", url)
+        server.terminate()
+    assert done.returncode == 2
+    assert url in done.stderr
+    assert "OpenEnv" in done.stderr
+
+
+def test_what_the_environment_tells_the_servers_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAX_CONCURRENT_ENVS", "64")
+    assert load_test.server_settings() == {"MAX_CONCURRENT_ENVS": "64"}
+
+
+def test_a_server_by_its_url_that_does_not_answer_has_ended() -> None:
+    assert load_test.ended_parts(UrlDeployment("http://127.0.0.1:9")) == ["The server"]

@@ -1,0 +1,54 @@
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from loadtests.deployments import Usage
+from loadtests.run.resource_sampler import ResourceSampler, generator_usage
+from reports.records.run_directory import RunDirectory
+
+
+def test_it_samples_each_second_until_it_is_stopped(tmp_path: Path) -> None:
+    cpu = 0.0
+
+    def deployment() -> list[Usage]:
+        nonlocal cpu
+        cpu += 0.5
+        return [Usage("replica", "h:1", cpu, 1000, 7)]
+
+    directory = RunDirectory(tmp_path)
+    sampler = ResourceSampler(directory, deployment, os.getpid())
+    sampler.start()
+    time.sleep(2.5)
+    sampler.stop()
+    samples = directory.read_resources().to_pandas()
+    assert set(samples["role"]) == {"replica", "generator", "others"}
+    others = samples[samples["role"] == "others"]
+    assert 0 <= others["cpu_cores"].max() <= (os.cpu_count() or 1) + 0.5
+    replica = samples[samples["role"] == "replica"]
+    assert len(replica) == 2
+    assert replica["cpu_cores"].tolist() == pytest.approx([0.5, 0.5], rel=0.2)
+    assert replica["memory_bytes"].tolist() == [1000, 1000]
+    generator = samples[samples["role"] == "generator"].iloc[0]
+    assert generator["memory_bytes"] > 1_000_000
+    assert generator["open_files"] > 0
+
+
+def test_a_part_that_cannot_be_read_does_not_end_the_sampling(tmp_path: Path) -> None:
+    calls = 0
+
+    def deployment() -> list[Usage]:
+        nonlocal calls
+        calls += 1
+        raise RuntimeError("gone")
+
+    sampler = ResourceSampler(RunDirectory(tmp_path), deployment, os.getpid())
+    sampler.start()
+    time.sleep(1.3)
+    sampler.stop()
+    assert calls == 2
+
+
+def test_a_generator_that_is_gone_uses_nothing() -> None:
+    assert generator_usage(2**22 + 1) == []

@@ -1,0 +1,37 @@
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from reports.comparison.change import Change
+from reports.comparison.figures import Line, forest, percentile_curves
+from reports.page.drawing import HALF, NARROW, WIDE
+from tests.reports import sample_comparisons as samples
+
+
+@pytest.mark.parametrize("width", [NARROW, HALF, WIDE])
+def test_a_forest_tells_each_verdict_in_words(width: float) -> None:
+    lines = [
+        Line("cell one", samples.change("p50", 0.1, 0.2, 0.05)),
+        Line("cell two", samples.change("p50", 0.1, -0.2, 0.05)),
+        Line("cell three", samples.change("p50", 0.1, 0.01, 0.05)),
+        Line("cell four", Change("p50", 0.1, 0.2, 1.0, None, None, 1.0, reason="too short")),
+        Line("cell five", Change("p50", 0.1, None, None, None, None, 1.0, reason="no step succeeded")),
+        Line("cell six", Change("p50", 0.1, 0.11, 0.1, -0.9, 40.0, 0.5)),
+    ]
+    svg = forest("forest", "Changes", "p50", lines, width)
+    words = " ".join(ET.fromstring(svg).itertext()).replace("\u00a0", " ")
+    for told in ("+20.0 %  slower", "−20.0 %  faster", "+1.0 %", "not known"):
+        assert told in words
+    assert ("not shown" in words) == ("no interval" in words) == (width > NARROW)
+
+
+def test_a_forest_of_nothing_but_zeros_has_an_axis() -> None:
+    line = Line("p50", Change("p50", 0.1, 0.1, 0.0, 0.0, 0.0, 1.0))
+    assert "0 %" in forest("forest", "Changes", "p50", [line], WIDE).replace("\u00a0", " ")
+
+
+@pytest.mark.parametrize("width", [NARROW, WIDE])
+def test_both_curves_bear_their_names(width: float) -> None:
+    svg = percentile_curves(samples.curve(1.0), samples.curve(1.2), width)
+    words = [element.text for element in ET.fromstring(svg).iter() if element.tag == "text"]
+    assert {"A", "B"} <= set(words)

@@ -1,0 +1,118 @@
+from typing import Any
+
+import pytest
+
+from reports.experiment.cells import Cell, Cpu, labels, ordered
+from reports.experiment.sections import growth, speedup, usl
+from reports.experiment.sections.bottleneck import Bottleneck, Bottlenecks, summarize
+from reports.records.schema import Scenario
+from tests.reports.experiment.sections.cells import GROUP, cell, curve, missed, sized
+
+
+def summarized(cells: list[Cell], scenario: Scenario = "sustained") -> Bottlenecks:
+    names = labels(ordered(cell.group for cell in cells))
+    laws = usl.summarize(cells, names, speedup.summarize(cells, names))
+    return summarize(cells, growth.summarize(cells, names), laws, scenario)
+
+
+def only(cells: list[Cell], scenario: Scenario = "sustained") -> Bottleneck:
+    [row] = summarized(cells, scenario).rows
+    return row
+
+
+def test_peak_largest_load_and_first_miss() -> None:
+    row = only([cell(GROUP, 8, 80), cell(GROUP, 64, 120), missed(GROUP, 128, 100), missed(GROUP, 256, 70)])
+    assert (row.peak_throughput, row.peak_users) == (120, 64)
+    assert (row.largest_users, row.largest_throughput, row.largest_total_p99) == (256, 70, 0.22)
+    assert (row.first_miss_users, row.first_miss_criterion, row.busy_at) == (128, "total_p99_s", 128)
+    assert row.first_miss is not None
+    assert row.first_miss.startswith("99 % of the steps took at most 3.00 s")
+    assert "it first missed the objective with 128, where p99 of total time was" in row.sentence
+
+
+@pytest.mark.parametrize(
+    ("names", "criterion"),
+    [
+        (["success_rate"], "success_rate"),
+        (["success_rate", "total_p99_s"], "both"),
+        (["something new"], None),
+    ],
+)
+def test_the_criterion_that_was_missed(names: list[str], criterion: str | None) -> None:
+    assert only([missed(GROUP, 8, slo_missed_names=names)]).first_miss_criterion == criterion
+
+
+def busy(cpu: Cpu | None, scenario: Scenario = "sustained", **changes: Any) -> tuple[str, str]:
+    row = only([cell(sized(1, 2), 8, 80, cpu=cpu, **changes)], scenario)
+    return row.busy, row.busy_sentence
+
+
+def test_a_machine_whose_cores_are_used_up() -> None:
+    what, why = busy(Cpu(0.8, 0.8, 0.9, 1.0, 0.1), cores=2)
+    assert what == "machine"
+    assert "whole machine of 2 cores" in why
+
+
+def test_other_programs_are_named_only_where_they_took_a_good_part() -> None:
+    assert busy(Cpu(0.6, 0.6, 0.7, 0.9, 0.1, 0.3), cores=2)[0] == "machine"
+    assert busy(Cpu(0.5, 0.5, 0.6, 0.7, 0.1, 0.6), cores=2)[0] == "others"
+
+
+def test_a_generator_process_at_its_limit() -> None:
+    what, why = busy(Cpu(0.97, 0.97, 1.0, 0.5, 0.1))
+    assert what == "generator"
+    assert "PROCESSES=" in why
+
+
+def test_a_generator_busy_for_a_moment_only_is_not_the_limit_of_a_sustained_load() -> None:
+    cpu = Cpu(0.3, 0.3, 1.0, 0.5, 0.1)
+    assert busy(cpu)[0] == "unknown"
+    assert busy(cpu, "batch")[0] == "generator"
+
+
+def test_workers_that_use_a_core_each() -> None:
+    assert busy(Cpu(0.3, 0.3, 0.4, 1.9, 0.1))[0] == "workers"
+
+
+def test_nothing_busy_and_nothing_known() -> None:
+    cpu = Cpu(0.3, 0.3, 0.4, 0.9, 0.1)
+    what, why = busy(cpu)
+    assert what == "unknown"
+    assert "more users may find one" in why
+    two = sized(1, 2)
+    beyond_its_limit = only([cell(two, 8, 80, cpu=cpu), missed(two, 16, 80, cpu=cpu)])
+    assert "what it waited for is unknown" in beyond_its_limit.busy_sentence
+    what, why = busy(None)
+    assert what == "unknown"
+    assert "not recorded" in why
+
+
+def test_behind_a_url_the_machine_cannot_be_called_busy() -> None:
+    assert busy(Cpu(0.9, 0.9, 0.9, None, None), cores=None)[0] == "unknown"
+
+
+def test_the_law_s_peak_and_knee_stand_beside() -> None:
+    throughputs = {n: [50 * n / (1 + 0.05 * (n - 1) + 1e-3 * n * (n - 1))] for n in (1, 4, 16, 64)}
+    row = only(curve(GROUP, throughputs))
+    assert row.usl_peak == pytest.approx(30.8, abs=0.1)
+    assert row.usl_knee is not None
+
+
+def test_a_limit_that_does_not_show_is_said() -> None:
+    assert "its limit may lie beyond" in only(curve(GROUP, {8: [80], 64: [640]})).sentence
+
+
+def test_the_main_one_is_the_fastest() -> None:
+    found = summarized([*curve(GROUP, {8: [80]}), *curve(sized(2, 2), {8: [160]})])
+    assert found.main is not None
+    assert found.main.label == "2 × 2"
+
+
+def test_groups_without_figures() -> None:
+    found = summarized([cell(GROUP, 8, 1, status="failed", usable=False, valid=False)])
+    assert found.rows[0].sentence == "1 × 1: no cell finished."
+    assert found.main is None
+    assert found.takeaways == ["No cell has figures that can be used."]
+    nothing = only([missed(GROUP, 8, usable=False)])
+    assert nothing.peak_throughput is None
+    assert "99 % of the steps" in nothing.sentence

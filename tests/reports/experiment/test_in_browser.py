@@ -1,0 +1,73 @@
+"""Pages of experiments in a real browser: nothing fails, is fetched or overflows; answers at once."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from reports.write import write_experiment_report
+from tests.reports.run.test_in_browser import assert_loads_cleanly_and_fits, watch
+from tests.reports.sample_experiments import SampleExperiment, capacity_sample, write_sample_experiment
+
+pytestmark = pytest.mark.browser
+
+SAMPLES = {
+    "grid": SampleExperiment(),
+    "four": SampleExperiment(troubles=False),
+    "many": SampleExperiment(balancing=("round_robin", "least_conn"), transport=("ws", "http")),
+    "failing": SampleExperiment(all_fail=True, pending=5),
+    "capacity": capacity_sample(),
+}
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("experiments")
+    found = {}
+    for name, sample in SAMPLES.items():
+        directory = write_sample_experiment(folder / name, sample)
+        write_experiment_report(directory)
+        found[name] = directory.report_html
+    return found
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_report_loads_cleanly_and_fits(
+    browser: Browser, pages: dict[str, Path], name: str, width: int, scheme: str
+) -> None:
+    watched = watch(browser, pages[name], width, scheme)
+    watched.page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    assert_loads_cleanly_and_fits(watched)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_answers_are_seen_without_scrolling(browser: Browser, pages: dict[str, Path], name: str) -> None:
+    page = watch(browser, pages[name], 1440, "light").page
+    lowest = page.evaluate(
+        "Math.max(...[...document.querySelectorAll('.answer')]"
+        ".map((each) => each.getBoundingClientRect().bottom))"
+    )
+    assert lowest <= page.evaluate("innerHeight")
+    page.close()
+
+
+def test_a_cell_leads_to_the_report_of_its_run(browser: Browser, pages: dict[str, Path]) -> None:
+    page = watch(browser, pages["grid"], 1440, "light").page
+    link = page.locator("#cells tbody a").first
+    run = link.get_attribute("href")
+    link.click()
+    page.wait_for_url(f"**/{run}")
+    assert page.title() == "A run"
+    page.close()
+
+
+def test_the_table_of_cells_sorts_with_unknown_figures_last(browser: Browser, pages: dict[str, Path]) -> None:
+    page = watch(browser, pages["grid"], 1440, "light").page
+    table = page.locator("#cells table")
+    heading = table.locator("thead th").filter(has_text="Steps/s")
+    heading.locator("button").click()
+    assert heading.get_attribute("aria-sort") == "descending"
+    assert "failed" in (table.locator("tbody tr").last.text_content() or "")
+    page.close()

@@ -1,0 +1,144 @@
+import pytest
+
+from reports.run.sections.isolation import Isolation, summarize
+from tests.reports.operations import Row, answers, columns, connect, reset, session, step, steps
+
+NAMES = {"a": "env-a", "b": "env-b"}
+S = {"session_hash": "s", "host": "a", "pid": 7}
+
+
+def isolation(rows: list[Row]) -> Isolation:
+    return summarize(steps(rows), answers(rows), columns(rows).ints("step_count"), NAMES)
+
+
+def test_sessions_that_keep_to_themselves() -> None:
+    found = isolation([*session("s", [1, 2, 3]), *session("t", [1, 2], at=0.05, user=2, pid=8)])
+    assert (found.sessions_checked, found.violations) == (2, 0)
+    assert found.examples == []
+    assert found.takeaways == [
+        "Each of 2 sessions stayed with one worker and one user, and its steps were counted without a gap."
+    ]
+
+
+def test_a_session_that_changes_its_worker() -> None:
+    rows = [
+        *session("s", [1, 2]),
+        step(5, **S | {"host": "b"}, step_count=3),
+        *session("t", [1], at=9, user=2),
+    ]
+    found = isolation(rows)
+    assert (found.sessions_checked, found.moved_sessions, found.violations) == (2, 1, 1)
+    assert found.examples == ["Session s was answered by worker 7 on env-a, then by worker 7 on env-b."]
+
+
+def test_a_session_that_two_users_got() -> None:
+    found = isolation([*session("s", [1, 2]), step(5, user=2, step_count=3, **S)])
+    assert (found.shared_sessions, found.lost_steps, found.violations) == (1, 0, 1)
+    assert found.examples == ["Session s was given to more than one user."]
+
+
+@pytest.mark.parametrize(
+    ("counts", "lost", "duplicated"),
+    [
+        ([1, 2, 3], 0, 0),
+        ([1, 2, 5, 6], 2, 0),
+        ([3, 4], 2, 0),
+        ([1, 2, 2, 3], 0, 1),
+        ([1, 1, 1], 0, 2),
+        ([1, 3, 2], 0, 0),
+        ([0, 1, 2], 0, 0),
+        ([5, 5], 4, 1),
+    ],
+)
+def test_lost_and_duplicated_steps(counts: list[int], lost: int, duplicated: int) -> None:
+    found = isolation([*session("s", counts), *session("t", [1, 2, 3], at=0.02, user=2)])
+    assert (found.lost_steps, found.duplicated_steps) == (lost, duplicated)
+    assert found.violations == lost + duplicated
+    assert len(found.examples) == bool(lost or duplicated)
+
+
+def test_a_reset_starts_counting_again() -> None:
+    rows = [*session("s", [1, 2]), reset(5, step_count=0, **S), step(6, step_count=1, **S)]
+    assert isolation(rows).violations == 0
+
+
+def test_a_session_that_does_not_count_anew_after_a_reset() -> None:
+    rows = [*session("s", [1, 2]), reset(5, step_count=0, **S), step(6, step_count=3, **S)]
+    assert isolation(rows).lost_steps == 2
+
+
+def test_a_session_that_counts_anew_without_a_reset() -> None:
+    assert isolation(session("s", [1, 2, 3, 1, 2])).duplicated_steps == 2
+
+
+@pytest.mark.parametrize(("next_count", "lost"), [(3, 0), (4, 0), (5, 1)])
+def test_a_failed_step_may_have_been_counted(next_count: int, lost: int) -> None:
+    rows = [*session("s", [1, 2]), step(5, error="timeout"), step(6, step_count=next_count, **S)]
+    assert isolation(rows).lost_steps == lost
+
+
+def test_a_failed_step_of_another_user_explains_nothing() -> None:
+    rows = [
+        *session("s", [1, 2]),
+        *session("t", [1], user=2),
+        step(5, user=2, error="timeout"),
+        step(6, step_count=4, **S),
+    ]
+    assert isolation(rows).lost_steps == 1
+
+
+@pytest.mark.parametrize("next_count", [1, 3])
+def test_after_a_failed_reset_either_count_is_right(next_count: int) -> None:
+    rows = [*session("s", [1, 2]), reset(5, error="timeout"), step(6, step_count=next_count, **S)]
+    assert isolation(rows).violations == 0
+
+
+def test_a_reply_without_a_count_is_not_lost() -> None:
+    rows = [*session("s", [1, 2]), step(5, **S), step(6, step_count=4, **S)]
+    assert isolation(rows).violations == 0
+
+
+def test_sessions_without_counts_are_checked_for_the_rest() -> None:
+    rows = [step(0, **S), step(1, **S | {"pid": 8})]
+    found = isolation(rows)
+    assert (found.sessions_checked, found.moved_sessions) == (1, 1)
+    assert "no step count" in found.takeaways[-1]
+
+
+def test_a_new_connection_is_a_new_session() -> None:
+    rows = [*session("s", [1, 2]), step(1, error="connection_lost"), *session("t", [1, 2], at=2, pid=8)]
+    found = isolation(rows)
+    assert (found.sessions_checked, found.violations) == (2, 0)
+
+
+def test_nothing_is_checked_over_http() -> None:
+    http = {"transport": "http", "session_hash": "of-worker", "host": "a", "pid": 7}
+    found = isolation([step(0, user=1, **http), step(1, user=2, **http)])
+    assert (found.sessions_checked, found.violations) == (0, 0)
+    assert "HTTP" in found.takeaways[0]
+
+
+def test_nothing_can_be_checked_without_names() -> None:
+    found = isolation([connect(0), step(1)])
+    assert found.sessions_checked == 0
+    assert "could not be checked" in found.takeaways[0]
+
+
+def test_absurd_counts_do_not_break_the_report() -> None:
+    found = isolation(session("s", [2**62, -5, 2**62 - 1]))
+    assert found.lost_steps > 0
+
+
+def test_without_processes_moves_are_not_called_checked() -> None:
+    found = isolation(session("s", [1, 2], host="a", pid=None))
+    assert (found.sessions_checked, found.moved_checked, found.counts_checked) == (1, False, True)
+    assert found.takeaways == [
+        "Each of 1 session stayed with one user, and its steps were counted without a gap.",
+        "Replies named no process, so whether sessions moved between workers could not be checked.",
+    ]
+
+
+def test_without_sessions_nothing_is_called_checked() -> None:
+    found = isolation([connect(0), reset(0.1, host="a"), step(0.2, host="a")])
+    assert (found.sessions_checked, found.moved_checked, found.counts_checked) == (0, False, False)
+    assert found.takeaways[0].startswith("No reply named its session")

@@ -1,0 +1,198 @@
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from benchmarks.synthetic_run import SyntheticRun, run_json, write_synthetic_run
+from reports.records.run_directory import RunDirectory, StreamWriter
+from reports.records.schema import STEPS, RunStatus, Transport
+from reports.run.report import report_run, to_json
+from tests.reports.operations import Row, connect, session, step, table
+
+KEYS = {
+    "totals": {"sessions", "steps", "failures", "success_rate", "duration_s", "throughput_steps_per_s"},
+    "distribution": {"replicas", "workers", "fairness"},
+    "isolation": {
+        "sessions_checked",
+        "moved_sessions",
+        "lost_steps",
+        "duplicated_steps",
+        "shared_sessions",
+        "violations",
+    },
+    "slo": {"passed", "criteria"},
+}
+
+
+def run_of(path: Path, rows: list[Row], **changes: Any) -> RunDirectory:
+    path.mkdir()
+    directory = RunDirectory(path)
+    run: Any = run_json("a-run", SyntheticRun(), 1_760_000_020.0) | changes
+    run["config"]["users"] = len({row["user"] for row in rows})
+    directory.write_run(run)
+    pq.write_table(table(rows), directory.steps_parquet)
+    return directory
+
+
+@pytest.mark.parametrize("transport", ["ws", "http"])
+def test_a_run_is_accounted_for_in_full(tmp_path: Path, transport: Transport) -> None:
+    what = SyntheticRun(rows=6000, users=50, transport=transport, failure_share=0.01)
+    directory = write_synthetic_run(tmp_path / "run", what)
+    report = to_json(report_run(directory))
+    rows = directory.read_steps().to_pandas()
+    successes = rows[rows["error"].isna()]
+
+    assert report["totals"]["steps"] == len(successes[successes["op"] == "step"])
+    assert (
+        report["totals"]["failures"]
+        == len(rows) - len(successes)
+        == sum(e["count"] for e in report["errors"])
+    )
+    workers = report["distribution"]["workers"]
+    assert len(workers) == 4
+    assert sum(worker["steps"] for worker in workers) == report["totals"]["steps"]
+    assert sum(worker["share"] for worker in workers) == pytest.approx(1)
+    assert report["isolation"]["violations"] == 0
+    if transport == "ws":
+        assert report["totals"]["sessions"] == successes["session_hash"].nunique()
+        assert sum(worker["sessions"] for worker in workers) == report["totals"]["sessions"]
+    latency = successes.loc[successes["op"] == "step", "latency_s"]
+    assert report["latency"]["step"]["p99"] == pytest.approx(latency.quantile(0.99))
+    assert report["slo"]["passed"]
+
+
+def test_report_json_has_every_key_and_plain_values(tmp_path: Path) -> None:
+    report = to_json(report_run(write_synthetic_run(tmp_path / "run", SyntheticRun(rows=500, users=10))))
+    assert {"kind", "schema_version", "run_id", "config", "topology", "latency", "errors"} <= set(report)
+    for section, keys in KEYS.items():
+        assert keys <= set(report[section])
+    assert set(report["latency"]) == {"connect", "reset", "step", "overhead", "total"}
+    assert set(report["latency"]["step"]) == {"count", "mean", "p50", "p90", "p95", "p99", "p999", "max"}
+    assert set(report["distribution"]["workers"][0]) >= {"host", "pid", "sessions", "steps", "share"}
+    assert set(report["distribution"]["fairness"]["worker"]) == {"jain", "chi2_p", "max_over_min"}
+    assert json.loads(json.dumps(report, allow_nan=False)) == report
+
+
+def test_the_wait_sets_the_bound(tmp_path: Path) -> None:
+    rows = [step(at / 10, wait_s=0.3, waited_s=0.3, latency_s=0.4) for at in range(20)]
+    assert report_run(run_of(tmp_path / "run", rows)).slo.criteria[1].limit == pytest.approx(1.6)
+
+
+def test_a_killed_run_still_reports(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    run = run_json("a-run", SyntheticRun(), 0.0)
+    directory.write_run(run | {"status": "running", "ended_at": None})
+    stream = StreamWriter(directory.steps_stream, STEPS)
+    stream.append(table(session("s", [1, 2, 3])).combine_chunks().to_batches()[0])
+    whole = directory.steps_stream.read_bytes()
+    stream.append(table(session("t", [1, 2, 3], at=1)).combine_chunks().to_batches()[0])
+    directory.steps_stream.write_bytes(directory.steps_stream.read_bytes()[: len(whole) + 700])
+
+    report = report_run(directory)
+    assert (report.totals.sessions, report.totals.steps) == (1, 3)
+    assert report.notices[0].startswith("This run was cut short or is still going on")
+
+
+@pytest.mark.parametrize(
+    ("status", "notice"),
+    [
+        ("interrupted", "This run was interrupted: by Ctrl-C. What had been recorded until then is shown."),
+        ("failed", "This run failed: by Ctrl-C. What had been recorded until then is shown."),
+    ],
+)
+def test_a_run_that_did_not_complete_says_why(tmp_path: Path, status: RunStatus, notice: str) -> None:
+    rows = [step(at / 10) for at in range(200)]
+    directory = run_of(tmp_path / "run", rows, status=status, status_detail="by\x1b Ctrl-C")
+    assert report_run(directory).notices == [notice]
+
+
+def test_a_good_run_has_no_notices(tmp_path: Path) -> None:
+    assert report_run(run_of(tmp_path / "run", [step(at / 10) for at in range(200)])).notices == []
+
+
+def test_few_steps_and_a_short_window_are_told(tmp_path: Path) -> None:
+    notices = report_run(run_of(tmp_path / "run", [step(0), step(0.2)])).notices
+    assert notices[0].startswith("Only 2 steps succeeded")
+    assert notices[1].startswith("All users were there together too briefly")
+
+
+def test_users_that_never_started_are_told(tmp_path: Path) -> None:
+    directory = run_of(tmp_path / "run", [step(at / 10) for at in range(200)])
+    run = directory.read_run()
+    run["config"]["users"] = 64
+    run["incidents"] = ["replica-1 ended before the load did."]
+    directory.write_run(run)
+    notices = report_run(directory).notices
+    assert notices[0].startswith("Only 1 of 64 users had started when the load ended")
+    assert notices[1] == "replica-1 ended before the load did."
+
+
+def test_users_that_were_not_answered_any_more_are_told(tmp_path: Path) -> None:
+    rows = [step(at / 10, user=user) for at in range(200) for user in (1, 2) if user == 1 or at < 80]
+    (notice,) = report_run(run_of(tmp_path / "run", rows)).notices
+    assert notice.startswith("1 of 2 users completed nothing in the last fifth of the run")
+
+
+def test_records_of_much_less_than_the_planned_time_are_told(tmp_path: Path) -> None:
+    directory = run_of(tmp_path / "run", [step(at / 10) for at in range(200)])
+    run = directory.read_run()
+    run["config"]["duration_s"] = 60.0
+    directory.write_run(run)
+    (notice,) = report_run(directory).notices
+    assert notice.startswith("Operations are recorded for 20.0 s only, of the 60.0 s")
+
+
+def test_a_run_of_one_row(tmp_path: Path) -> None:
+    report = report_run(run_of(tmp_path / "run", [connect(0)]))
+    assert (report.totals.operations, report.totals.steps) == (1, 0)
+    assert not report.slo.passed
+
+
+def test_a_run_without_rows(tmp_path: Path) -> None:
+    report = report_run(run_of(tmp_path / "run", []))
+    assert "No operation was recorded." in report.notices
+    assert not report.slo.passed
+    json.dumps(to_json(report), allow_nan=False)
+
+
+def test_a_run_in_which_everything_fails(tmp_path: Path) -> None:
+    rows = [connect(at / 10, user=at, error="refused", error_detail=f"port {at}") for at in range(50)]
+    report = report_run(run_of(tmp_path / "run", rows))
+    assert report.totals.success_rate == 0
+    assert not report.slo.passed
+    assert report.errors.groups[0].count == 50
+    assert len(report.distribution.workers) == 0
+    json.dumps(to_json(report), allow_nan=False)
+
+
+def test_numbers_that_json_does_not_know_become_null(tmp_path: Path) -> None:
+    directory = run_of(tmp_path / "run", [step(0)], machine={"load": math.nan})
+    config = directory.read_run()["config"]
+    config["duration_s"] = math.inf
+    directory.write_run(directory.read_run() | {"config": config})
+    report = to_json(report_run(directory))
+    assert report["config"]["duration_s"] is None
+    assert report["distribution"]["fairness"]["worker"]["jain"] is None
+
+
+def test_validity_is_in_the_json(tmp_path: Path) -> None:
+    report = to_json(report_run(run_of(tmp_path / "run", [step(0)], status="failed")))
+    assert report["validity"]["valid"] is False
+    first, *_ = report["validity"]["warnings"]
+    assert first == {"code": "not_completed", "message": report["notices"][0]}
+
+
+def test_a_batch_counts_users_that_never_began_as_failed(tmp_path: Path) -> None:
+    rows = [row for user in range(150) for row in session(f"s{user}", [1], user=user)]
+    directory = run_of(tmp_path / "run", rows)
+    run = directory.read_run()
+    run["config"] |= {"users": 200, "scenario": "batch", "duration_s": 600.0}
+    directory.write_run(run)
+    report = report_run(directory)
+    assert report.totals.success_rate == 0.75
+    assert report.slo.criteria[0].sentence.startswith("75 % of 200 sessions connected, reset and stepped")
+    assert [warning.code for warning in report.validity.warnings] == ["users_missing"]
+    assert report.validity.valid

@@ -1,0 +1,79 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks.synthetic_run import SyntheticRun, write_synthetic_run
+from reports.run.report import RunReport, report_run
+from reports.run.sections.errors import ErrorGroup
+from reports.run.sections.validity import RunWarning, Validity
+from reports.run.verdict import verdict_lines
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> RunReport:
+    path: Path = tmp_path_factory.mktemp("results") / "run"
+    return report_run(write_synthetic_run(path, SyntheticRun(rows=2000, users=20, failure_share=0)))
+
+
+def test_a_good_run_in_three_lines(report: RunReport) -> None:
+    lines = verdict_lines(report)
+    assert lines[0].startswith("PASSED: ")
+    assert lines[0].endswith("steps/s with 20 sessions, 100 % of 2,000 operations succeeded")
+    assert lines[1].startswith("  step latency: median ")
+    assert "over 4 workers" in lines[2]
+    assert len(lines) == 3
+
+
+def test_over_http_users_are_called_users(tmp_path: Path) -> None:
+    what = SyntheticRun(rows=2000, users=20, failure_share=0, transport="http")
+    line = verdict_lines(report_run(write_synthetic_run(tmp_path / "run", what)))[0]
+    assert line.endswith("steps/s with 20 users, 100 % of 2,000 operations succeeded")
+
+
+def test_a_failed_run_says_which_criterion_failed(report: RunReport) -> None:
+    failed = [
+        replace(report.slo.criteria[0], passed=False, sentence="Too many failed."),
+        report.slo.criteria[1],
+    ]
+    lines = verdict_lines(replace(report, slo=replace(report.slo, passed=False, criteria=failed)))
+    assert lines[0].startswith("FAILED: ")
+    assert "  Too many failed." in lines
+
+
+def test_violated_isolation_and_notices_are_told(report: RunReport) -> None:
+    isolation = replace(report.isolation, violations=1, takeaways=["1 session changed worker."])
+    cut_short = Validity(False, [RunWarning("not_completed", "This run was cut short.")])
+    lines = verdict_lines(replace(report, isolation=isolation, validity=cut_short))
+    assert "  1 session changed worker." in lines
+    assert lines[-1] == "  note: This run was cut short."
+
+
+def test_a_batch_counts_its_sessions(report: RunReport) -> None:
+    totals = replace(report.totals, batch_users=20, batch_succeeded=19)
+    lines = verdict_lines(replace(report, totals=totals))
+    assert lines[0].startswith("PASSED: batch of 20 sessions in ")
+    assert lines[0].endswith(", 19 of them connected, reset and stepped")
+    assert lines[1].startswith("  total time: median ")
+
+
+def test_where_too_much_failed_the_main_error_and_what_to_do_are_told(report: RunReport) -> None:
+    missed = replace(report.slo.criteria[0], passed=False, sentence="15 of 16 users completed no step.")
+    group = ErrorGroup("capacity", "reset", 67, 0.1, "Server at capacity: 1/1 sessions active.")
+    errors = replace(report.errors, groups=[group], takeaways=["67 failed.", "capacity (67 resets): full."])
+    shut_out = Validity(True, [RunWarning("users_shut_out", "15 of 16 users completed no step …")])
+    slo = replace(report.slo, passed=False, criteria=[missed, report.slo.criteria[1]])
+    lines = verdict_lines(replace(report, slo=slo, errors=errors, validity=shut_out))
+    assert lines[2:5] == [
+        "  15 of 16 users completed no step.",
+        "  capacity (67 resets): full.",
+        "  for example: Server at capacity: 1/1 sessions active.",
+    ]
+    assert not any(line.startswith("  note: ") for line in lines)
+
+
+def test_few_users_that_were_shut_out_of_a_run_that_passed_are_a_note(report: RunReport) -> None:
+    shut_out = Validity(True, [RunWarning("users_shut_out", "1 of 100 users completed no step …")])
+    assert (
+        verdict_lines(replace(report, validity=shut_out))[-1] == "  note: 1 of 100 users completed no step …"
+    )
