@@ -1,4 +1,4 @@
-"""The commands: `python -m loadtests run`, `webui`, `scaling`, `capacity`, `up`, `down`, `finish`."""
+"""The commands: `python -m loadtests run`, `webui`, `scaling`, `capacity`, `up`, `down`."""
 
 import argparse
 import os
@@ -20,7 +20,7 @@ from loadtests.run.config import (
     web_port,
 )
 from loadtests.settings import add_settings
-from reports.records.run_directory import RunDirectory, RunDirectoryError
+from reports.records.run_directory import RunDirectoryError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -91,15 +91,6 @@ def _down(_options: argparse.Namespace, console: Console) -> int:
     return take_down(console)
 
 
-def _finish(options: argparse.Namespace, console: Console) -> int:
-    from loadtests.run.finish import finish_run, print_verdict
-
-    directory = RunDirectory(options.run_directory)
-    report = finish_run(directory, "completed")
-    print_verdict(report, directory, console)
-    return 0 if report.slo.passed else 1
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m loadtests",
@@ -153,9 +144,6 @@ def _parser() -> argparse.ArgumentParser:
     up.set_defaults(command=_up)
     down = commands.add_parser("down", help="take down what `up` left running")
     down.set_defaults(command=_down)
-    finish = commands.add_parser("finish", help="complete a recorded run and write its report")
-    finish.add_argument("run_directory", type=Path, metavar="RUN")
-    finish.set_defaults(command=_finish)
     return parser
 
 

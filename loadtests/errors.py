@@ -8,5 +8,9 @@ class LoadTestError(Exception):
 EXIT_ROWS_LOST = 3
 """Locust's exit code where records are missing, so that the run's figures cannot be believed."""
 
+ROWS_LOST = "not every row could be written; the figures are of what could (is the disk full?)"
+
 EXIT_WORKER_LOST = 4
 """Locust's exit code where one of its workers died, so that a part of the load was missing."""
+
+WORKER_LOST = "a Locust worker died or stopped answering, and its users' load was missing from then on"

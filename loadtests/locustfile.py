@@ -18,14 +18,15 @@ from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from locust.runners import WorkerRunner
 
-from loadtests.actions.from_server import settled
 from loadtests.deployments.url import base_url
 from loadtests.errors import LoadTestError
 from loadtests.load.batch import Batch
 from loadtests.load.garbage import QuietCollector
 from loadtests.load.locust_options import add_options, parsed_load_options
+from loadtests.load.options import settled
 from loadtests.load.recording import Recording
 from loadtests.load.users import OpenEnvHttpUser, OpenEnvUser, OpenEnvWebSocketUser
+from loadtests.load.workers import WorkerWatch
 from loadtests.protocol.access import HEADERS
 
 __all__ = ["OpenEnvHttpUser", "OpenEnvWebSocketUser"]
@@ -59,6 +60,7 @@ def _prepare(environment: Environment, **_: Any) -> None:
     if environment.web_ui is not None and environment.web_ui.app is not None:
         environment.web_ui.app.before_request(_refuse_other_pages)
     Batch(environment)
+    WorkerWatch(environment)
     collector = QuietCollector()
     environment.events.test_start.add_listener(lambda **_: collector.start())
     environment.events.test_stop.add_listener(lambda **_: collector.stop())

@@ -95,13 +95,15 @@ def _percent(text: str) -> float:
 
 def _report_run(path: Path) -> int:
     # Here, because they load pandas and matplotlib, which --help should not wait for.
-    from reports.run.verdict import passed, verdict_lines
+    from reports.run.verdict import verdict_lines
     from reports.write import write_report
 
     directory = RunDirectory(path)
+    if directory.read_run()["status"] != "running":
+        directory.compact()
     report = write_report(directory)
     sys.stdout.write("\n".join([*verdict_lines(report), f"report: {directory.report_html}"]) + "\n")
-    return PASSED if passed(report) else FAILED
+    return PASSED if report.passed else FAILED
 
 
 def _report_experiment(path: Path) -> int:

@@ -15,10 +15,8 @@ from loadtests.actions.from_schema import (
     tool_actions,
 )
 from loadtests.deployments.health import get, post
-from loadtests.durations import parse_duration
 from loadtests.errors import LoadTestError
 from loadtests.hidden import holds_secret, without_secrets
-from loadtests.load.options import LoadOptions
 from loadtests.protocol.access import HEADERS, Access
 from reports.page.words import printable
 
@@ -29,20 +27,17 @@ _REMEDY = 'give actions with ACTION={"…": …} or ACTIONS=FILE.jsonl'
 _LIST_TOOLS = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
 
 
-def settled(options: LoadOptions, base_url: str) -> LoadOptions:
-    """The options with actions that the server at `base_url` takes, where none were given.
+def actions_of_server(base_url: str, access: Access, *, waits: bool = True) -> Actions | None:
+    """Actions made from the schema of the server at `base_url`.
 
-    An environment that takes `wait_seconds` and needs nothing else gets waits. Raises LoadTestError where the
-    server does not tell its schema, and where no valid action can be made from it, with the field.
+    None where `waits` and the environment takes `wait_seconds` and needs nothing else: users draw waits then.
+    Raises LoadTestError where the server does not tell its schema, and where no valid action can be made from
+    it, with the field.
     """
-    if options.action_choice in ("given", "wait"):
-        return options
-    schema = _action_schema(base_url, options.access)
-    if options.action_choice != "schema" and takes_wait(schema):
-        return replace(options, action_choice="wait")
-    actions = _made_from(schema, base_url, options.access)
-    wait = parse_duration(f"{actions.longest_wait_s:g}", "WAIT")
-    return replace(options, actions=actions, action_choice="given", wait=wait)
+    schema = _action_schema(base_url, access)
+    if waits and takes_wait(schema):
+        return None
+    return _made_from(schema, base_url, access)
 
 
 def _action_schema(base_url: str, access: Access) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from loadtests.clock import now
 from loadtests.deployments import Deployment
 from loadtests.deployments.processes import raise_open_file_limit, tail
 from loadtests.machine import machine
-from loadtests.run.live_view import printable
 from loadtests.run.load_test import (
     EXIT_INTERRUPTED,
     RecordedRun,
@@ -27,7 +26,7 @@ from loadtests.run.load_test import (
     record_run,
     settled_for,
 )
-from loadtests.terminal import progress
+from loadtests.terminal import progress, tell
 from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.run_directory import RunDirectoryError
 from reports.records.schema import (
@@ -73,7 +72,7 @@ def search_capacity(config: CapacityConfig, console: Console) -> int:
         stop = search.run()
         capacity = search.conclude(stop)
     for line in verdict_lines(capacity, search.outcomes, stop):
-        console.print(printable(line), soft_wrap=not console.is_terminal)
+        tell(console, line)
     _report(directory, console)
     return exit_code(stop, capacity["sessions"])
 
@@ -157,13 +156,13 @@ class CapacitySearch:
         cell = self._cell(users, repetition)
         self._experiment["cells"].append(cell)
         self._directory.write(self._experiment)
-        view = self._view.begins(users, repetition)
+        self._view.starting(users, repetition)
         try:
             config = self._config.batch(users)
             directory = new_run(config, self._deployment, self._directory.runs)
             cell["run_id"] = directory.path.name
-            recorded = record_run(config, self._deployment, directory, view, self._say)
-            self._view.reports()
+            recorded = record_run(config, self._deployment, directory, self._view.show, self._say)
+            self._view.reporting()
             outcome = self._finish(users, recorded)
         except KeyboardInterrupt:
             cell["status"], cell["reason"] = "failed", "stopped by Ctrl-C"

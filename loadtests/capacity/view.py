@@ -1,51 +1,33 @@
 """The terminal while a capacity search goes on: a live line, and a line for every batch that is done."""
 
 import time
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console
-from rich.live import Live
-from rich.text import Text
 
 from loadtests.capacity.batch_outcome import BatchOutcome
 from loadtests.capacity.limits import success_words
 from loadtests.capacity.search import Answer
 from loadtests.run.live_statistics import Snapshot
-from loadtests.run.live_view import printable
+from loadtests.terminal import LiveDisplay, printable, progress
 from reports.page.words import count
 
 
-class CapacityView:
-    """Shows a search; a context manager, since it holds the terminal meanwhile."""
+class CapacityView(LiveDisplay):
+    """Shows a search."""
 
     def __init__(self, console: Console, budget_s: float) -> None:
-        self._console = console
+        super().__init__(console)
+        self._say = progress(console)
         self._ends = time.monotonic() + budget_s
         self._doing = ""
         self._known = ""
-        self._live = (
-            Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
-        )
 
-    def __enter__(self) -> Self:
-        if self._live is not None:
-            self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._live is not None:
-            self._live.stop()
-
-    def begins(self, users: int, repetition: int) -> "BatchView":
-        """A batch is about to start; gives the view for its load."""
+    def starting(self, users: int, repetition: int) -> None:
+        """A batch is about to start."""
         self._doing = f"batch of {users:,}, try {repetition}"
         self._draw("")
-        return BatchView(self)
 
-    def reports(self) -> None:
+    def reporting(self) -> None:
         """The batch is over, and its report is being written."""
         self._draw("writing its report")
 
@@ -57,43 +39,20 @@ class CapacityView:
             line += f"says nothing: {outcome.broken}"
         else:
             line += success_words(outcome)
-        self._console.print(
-            Text("· ", style="dim") + printable(line), soft_wrap=not self._console.is_terminal
-        )
-
-    def load(self, snapshot: Snapshot) -> None:
-        """The batch is under way."""
-        if not snapshot.users:
-            self._draw("the load generator starts")
-            return
-        errors = f", {count(snapshot.failures, 'error')}" if snapshot.failures else ""
-        self._draw(f"{snapshot.users:,} have begun, {snapshot.steps:,} are done{errors}")
-
-    def _draw(self, progress: str) -> None:
-        if self._live is None:
-            return
-        left = max(self._ends - time.monotonic(), 0)
-        parts = [self._doing, progress, self._known, f"{left // 60:.0f}:{left % 60:02.0f} of the budget left"]
-        self._live.update(printable("  ·  ".join(filter(None, parts))), refresh=True)
-
-
-class BatchView:
-    """Shows the load of one batch within the search's live line."""
-
-    def __init__(self, search: CapacityView) -> None:
-        self._search = search
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
+        self._say(line)
 
     def show(self, snapshot: Snapshot) -> None:
-        """Is called a few times a second."""
-        self._search.load(snapshot)
+        """Draws the batch that is under way."""
+        if not snapshot.users:
+            self._draw("starting the load generator")
+            return
+        errors = f", {count(snapshot.failures, 'error')}" if snapshot.failures else ""
+        self._draw(f"{snapshot.users:,} started, {snapshot.steps:,} done{errors}")
+
+    def _draw(self, progress: str) -> None:
+        left = max(self._ends - time.monotonic(), 0)
+        parts = [self._doing, progress, self._known, f"{left // 60:.0f}:{left % 60:02.0f} of the budget left"]
+        self.draw(printable("  ·  ".join(filter(None, parts))))
 
 
 def known(answer: Answer) -> str:

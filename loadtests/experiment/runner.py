@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from loadtests.actions.from_server import settled
 from loadtests.clock import now
 from loadtests.deployments import Deployment, DeploymentConfig
 from loadtests.deployments.choose import choose
@@ -29,7 +28,7 @@ from loadtests.experiment.config import (
 )
 from loadtests.experiment.grid import deployment_key
 from loadtests.experiment.view import ExperimentView
-from loadtests.load.options import load_options
+from loadtests.load.options import load_options, settled
 from loadtests.machine import machine
 from loadtests.run.load_test import (
     EXIT_FAILED,
@@ -46,7 +45,7 @@ from loadtests.run.load_test import (
     too_many_sessions,
 )
 from loadtests.settings import Values
-from loadtests.terminal import end_on_termination, progress
+from loadtests.terminal import end_on_termination, progress, tell
 from reports.page.words import count
 from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.run_directory import RunDirectoryError
@@ -352,8 +351,8 @@ class _Experiment:
             directory = new_run(config, deployment, self._directory.runs)
             cell["status"], cell["run_id"] = "running", directory.path.name
             self._directory.write(self._experiment)
-            view = self._view.of_cell(cell, config, deployment)
-            recorded = record_run(config, deployment, directory, view, self._say)
+            with self._view.of_cell(cell, config, deployment) as view:
+                recorded = record_run(config, deployment, directory, view.show, self._say)
             report = self._finish(cell, recorded)
             self._directory.write(self._experiment)
         except KeyboardInterrupt:
@@ -418,5 +417,5 @@ class _Experiment:
             self._say(f"the report is not finished: make report RUN={self._directory.path}")
             return
         for line in verdict_lines(report):
-            self._console.print(line, markup=False, soft_wrap=not self._console.is_terminal)
+            tell(self._console, line)
         self._console.print(f"report: {self._directory.report_html}", markup=False, soft_wrap=True)

@@ -15,8 +15,9 @@ from rich.text import Text
 from loadtests.deployments import Deployment
 from loadtests.experiment.grid import CellNames, deployment_key
 from loadtests.run.config import LoadTestConfig
-from loadtests.run.live_view import LiveView, milliseconds, printable
+from loadtests.run.live_view import LiveView
 from loadtests.run.load_test import load_view
+from loadtests.terminal import latency, printable, progress
 from reports.page.words import count
 from reports.records.schema import CellJson
 
@@ -35,6 +36,7 @@ class ExperimentView:
         """`load_s` is how long the load of a cell lasts, in seconds."""
         self._cells = cells
         self._console = console
+        self._say = progress(console)
         self._names = CellNames(cells)
         self._cell_s = load_s + _CELL_OVERHEAD_S
         self._spent: list[float] = []
@@ -113,21 +115,16 @@ class ExperimentView:
         start_s = sum(self._starts) / len(self._starts) if self._starts else _START_S
         return len(pending) * cell_s + len(to_start) * start_s
 
-    def _say(self, line: str) -> None:
-        self._console.print(
-            Text("· ", style="dim") + printable(line), soft_wrap=not self._console.is_terminal
-        )
-
 
 def _figures(report: "RunReport") -> str:
     total = report.latency.summaries.get("total")
     missed = [criterion for criterion in report.slo.criteria if not criterion.passed]
     met = f"missed: {' '.join(criterion.sentence for criterion in missed)}" if missed else "met"
     if report.run["config"].get("scenario") == "batch":
-        p99 = f", p99 of total {milliseconds(total.p99)}" if total else ""
+        p99 = f", p99 of total {latency(total.p99)}" if total else ""
         return f"{report.totals.success_rate:.1%} succeeded{p99}, {met}"
     step = report.latency.in_window.get("step")
-    p99 = f", p99 {milliseconds(step.p99)}" if step else ""
+    p99 = f", p99 {latency(step.p99)}" if step else ""
     return f"{report.totals.throughput_steps_per_s:,.0f} steps/s{p99}, {met}"
 
 

@@ -1,9 +1,10 @@
 """What each simulated user does: its settings, and their values checked."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, cast, get_args
 
 from loadtests.actions.choice import LONGEST_WAIT_S, Actions, actions_of_file, one_action
+from loadtests.actions.from_server import actions_of_server
 from loadtests.durations import Duration, parse_duration
 from loadtests.errors import LoadTestError
 from loadtests.protocol.access import ACCESS_SETTINGS, OPEN, Access, headers_text, server_access
@@ -75,6 +76,20 @@ def load_options(values: Values) -> LoadOptions:
         action_choice=action_choice,
         access=server_access(values, headers_text()),
     )
+
+
+def settled(options: LoadOptions, base_url: str) -> LoadOptions:
+    """The options with actions that the server at `base_url` takes, where none were given.
+
+    Raises LoadTestError where none can be made from its schema.
+    """
+    if options.action_choice in ("given", "wait"):
+        return options
+    actions = actions_of_server(base_url, options.access, waits=options.action_choice != "schema")
+    if actions is None:
+        return replace(options, action_choice="wait")
+    wait = parse_duration(f"{actions.longest_wait_s:g}", "WAIT")
+    return replace(options, actions=actions, action_choice="given", wait=wait)
 
 
 def _actions(values: Values) -> tuple[Actions | None, ActionChoice]:

@@ -13,27 +13,26 @@ from argparse import Namespace
 from collections import deque
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, cast
 
 import gevent
 import pyarrow as pa
+from flask import request
 from gevent.lock import RLock
 from locust.env import Environment
 from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
-from loadtests.errors import EXIT_ROWS_LOST, EXIT_WORKER_LOST
+from loadtests.errors import EXIT_ROWS_LOST, EXIT_WORKER_LOST, ROWS_LOST, WORKER_LOST
 from loadtests.load.recorder import Recorder
+from loadtests.load.run_json import UNKNOWN, Target, starting_run
 from loadtests.load.users import OpenEnvUser
-from loadtests.machine import machine, versions
 from reports.records.run_directory import RunDirectory, RunDirectoryError, StreamWriter
-from reports.records.schema import SCHEMA_VERSION, STEPS, RunConfig, RunJson, Slo, Topology
-
-DEFAULT_SLO = Slo(success_rate=0.95, total_p99_s=None)
+from reports.records.schema import STEPS, RunJson, RunStatus
 
 _ROWS = "openenv-rows"
 _FINISH = "openenv-finish"
-_COLLECT_SECONDS = 10.0
+_COLLECT_SECONDS = 30.0
+_EARLY_SECONDS = 0.5
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +59,12 @@ class Recording:
         environment.events.test_start.add_listener(self._start)
         environment.events.test_stop.add_listener(self._stop)
         environment.events.quitting.add_listener(self._wait_for_reports)
+        self._started = 0.0
+        self._stopped_on_page = False
+        self._quitting = False
+        self._failure: str | None = None
+        if environment.web_ui is not None and environment.web_ui.app is not None:
+            environment.web_ui.app.before_request(self._note_stop)
 
     def _start(self, **_: Any) -> None:
         runner = self._environment.runner
@@ -67,12 +72,18 @@ class Recording:
         self._recording_workers = {worker.id for worker in workers if worker.state != STATE_MISSING}
         self._finished_workers.clear()
         self._received.clear()
+        self._started = time.monotonic()
+        self._stopped_on_page = False
+        self._failure = None
         if not self._is_worker and not self._open():
             return
         if not isinstance(runner, MasterRunner):
             self._recorder = Recorder(self._deliver)
             self._recorder.start()
             OpenEnvUser.recorder = self._recorder
+
+    def _note_stop(self) -> None:
+        self._stopped_on_page |= request.path.endswith("/stop")
 
     def _stop(self, **_: Any) -> None:
         # Locust may end one test twice, as when it is told to stop while it stops: the second waits.
@@ -99,10 +110,37 @@ class Recording:
             logger.error("The end of the records could not be written: %s", error)  # noqa: TRY400
         if lost or self._received:
             self._received.clear()
+            self._failure = ROWS_LOST
             logger.error("Rows are missing from %s: they could not be written", directory.path)
             self._environment.process_exit_code = EXIT_ROWS_LOST
         if not self._options.run_directory:
-            self._report(directory)
+            self._complete(directory)
+
+    def _ending(self) -> tuple[RunStatus, str | None]:
+        """How the test ended, and why where it did not complete."""
+        if self._failure is not None:
+            return "failed", self._failure
+        if self._quitting and self._is_early():
+            return "interrupted", "stopped by Ctrl-C"
+        return "completed", None
+
+    def _is_early(self) -> bool:
+        """Whether the time that the test was to run is not over."""
+        run_time = self._options.run_time
+        return bool(run_time) and time.monotonic() - self._started < run_time - _EARLY_SECONDS
+
+    def _complete(self, directory: RunDirectory) -> None:
+        """Says in run.json how the run ended, and has its report written."""
+        try:
+            run = directory.read_run()
+            run["status"], run["status_detail"] = self._ending()
+            run["ended_at"] = time.time()
+            if self._stopped_on_page and self._is_early():
+                run["stopped_on_page"] = True
+            directory.write_run(run)
+        except RunDirectoryError as error:
+            logger.error("The end of the run could not be written: %s", error)  # noqa: TRY400
+        self._report(directory)
 
     def _open(self) -> bool:
         if self._options.run_directory:
@@ -110,7 +148,7 @@ class Recording:
         else:
             try:
                 self._directory = RunDirectory.create(Path(self._options.results), self._options.transport)
-                self._directory.write_run(self._run_json(self._directory))
+                self._directory.write_run(self._starting_run(self._directory.path.name))
             except RunDirectoryError as error:
                 logger.error("Nothing is recorded: %s", error)  # noqa: TRY400 - one line says it
                 self._environment.process_exit_code = EXIT_ROWS_LOST
@@ -162,9 +200,10 @@ class Recording:
             gevent.sleep(0.05)
         if lost := self._recording_workers - self._finished_workers:
             logger.error(
-                "%d of %d Locust workers died during the test", len(lost), len(self._recording_workers)
+                "%d of %d Locust workers died or stopped answering", len(lost), len(self._recording_workers)
             )
             self._environment.process_exit_code = EXIT_WORKER_LOST
+            self._failure = WORKER_LOST
 
     def _finish(self, **_: Any) -> None:
         runner = self._environment.runner
@@ -172,64 +211,35 @@ class Recording:
             runner.stop()
             self._stop()
 
-    def _run_json(self, directory: RunDirectory) -> RunJson:
-        template: dict[str, Any] = {}
-        if self._options.run_template:
-            template = json.loads(Path(self._options.run_template).read_text())
-        return RunJson(
-            kind="run",
-            schema_version=SCHEMA_VERSION,
-            run_id=directory.path.name,
-            status="running",
-            started_at=time.time(),
-            ended_at=None,
-            config=self._config(template.get("config", {})),
-            topology=template.get("topology", Topology(replicas=None, workers=None, hosts=[], names={})),
-            versions=template.get("versions", {}) | versions(),
-            machine=machine(),
-        )
-
-    def _config(self, template: dict[str, Any]) -> RunConfig:
-        options = self._options
-        load = OpenEnvUser.options
-        runner = self._environment.runner
+    def _starting_run(self, run_id: str) -> RunJson:
+        options, runner = self._options, self._environment.runner
         assert runner is not None
-        classes = self._environment.user_classes
-        config = RunConfig(
-            deployment=template.get("deployment", "url"),
-            url=self._environment.host or "",
-            transport="http" if all(getattr(c, "transport", "") == "http" for c in classes) else "ws",
+        http = all(getattr(users, "transport", "") == "http" for users in self._environment.user_classes)
+        template = options.run_template
+        return starting_run(
+            run_id,
+            self._environment.host or "",
+            cast(Target, json.loads(Path(template).read_text())) if template else UNKNOWN,
+            OpenEnvUser.options,
+            transport="http" if http else "ws",
             users=runner.target_user_count,
             spawn_rate=float(options.spawn_rate or 1),
             duration_s=options.run_time,
-            wait=load.wait.text,
-            think_time=load.think_time.text,
-            steps_per_episode=load.steps_per_episode,
-            connect_timeout_s=load.connect_timeout_s,
-            step_timeout_s=load.step_timeout_s,
-            action=load.actions.constant if load.actions else None,
-            balancing=template.get("balancing"),
-            reuse_port=template.get("reuse_port"),
             scenario=options.scenario,
             processes=options.processes or 1,
-            slo=template.get("slo", DEFAULT_SLO),
         )
-        if load.actions and (described := load.actions.described()):
-            config["actions"] = described
-        if urlsplit(config["url"]).scheme in ("https", "wss"):
-            config["tls_verified"] = load.access.verify_tls
-        return config
 
     def _report(self, directory: RunDirectory) -> None:
         if find_spec("pandas") is None:
             logger.info("Without pandas here, the report waits: make report RUN=%s", directory.path)
             return
-        command = [sys.executable, "-m", "loadtests", "finish", str(directory.path.absolute())]
+        command = [sys.executable, "-m", "reports", "run", str(directory.path.absolute())]
         root = Path(__file__).parents[2]
         # In a session of its own: Ctrl-C ends Locust, not the report of what it did.
         self._finishing.append(subprocess.Popen(command, cwd=root, start_new_session=True))
 
     def _wait_for_reports(self, **_: Any) -> None:
+        self._quitting = True
         if not self._is_worker and self._environment.runner is not None:
             self._environment.runner.stop()
         for process in self._finishing:

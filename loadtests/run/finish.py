@@ -4,11 +4,11 @@ import time
 
 from rich.console import Console
 
-from loadtests.run.live_view import printable
+from loadtests.terminal import tell
 from reports.records.run_directory import RunDirectory
 from reports.records.schema import RunStatus
 from reports.run.report import RunReport
-from reports.run.verdict import passed, verdict_lines
+from reports.run.verdict import verdict_lines
 from reports.write import write_report
 
 
@@ -20,8 +20,7 @@ def finish_run(directory: RunDirectory, status: RunStatus, detail: str | None = 
     run = directory.read_run()
     if run["ended_at"] is None:
         run["ended_at"] = time.time()
-    run["status"] = status
-    run["status_detail"] = detail
+    run["status"], run["status_detail"] = status, detail
     directory.write_run(run)
     directory.compact()
     return write_report(directory)
@@ -30,10 +29,7 @@ def finish_run(directory: RunDirectory, status: RunStatus, detail: str | None = 
 def print_verdict(report: RunReport, directory: RunDirectory, console: Console) -> None:
     """Prints the verdict and main figures of a run, and where its report is."""
     first, *lines = verdict_lines(report)
-    console.print(
-        printable(first, style="bold green" if passed(report) else "bold red"),
-        soft_wrap=not console.is_terminal,
-    )
+    tell(console, first, "bold green" if report.passed else "bold red")
     for line in lines:
-        console.print(printable(line), soft_wrap=not console.is_terminal)
+        tell(console, line)
     console.print(f"report: {directory.report_html}", markup=False, soft_wrap=True)

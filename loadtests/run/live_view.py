@@ -1,24 +1,23 @@
 """The terminal while a run goes on: figures, and bars of workers or hosts; plain lines where nobody looks."""
 
 import time
-from types import TracebackType
 from typing import Self
 
 from rich.console import Console, Group, RenderableType
-from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from loadtests.run.live_statistics import NOBODY, Snapshot, Worker
+from loadtests.terminal import LiveDisplay, latency, printable
 from reports.page.words import count
 
 _LINE_SECONDS = 2.0
 _MOST_BARS = 16
 
 
-class LiveView:
-    """Shows snapshots of a run; a context manager, since it holds the terminal meanwhile."""
+class LiveView(LiveDisplay):
+    """Shows snapshots of a run."""
 
     def __init__(
         self,
@@ -32,7 +31,8 @@ class LiveView:
         heading: RenderableType = "",
         lines: bool = True,
     ) -> None:
-        """`heading` stands above the figures; without `lines`, nothing is shown where nobody looks."""
+        """`heading` goes above the figures; without `lines`, a log shows nothing."""
+        super().__init__(console)
         self._console = console
         self._duration_s = duration_s
         self._users = users
@@ -40,31 +40,19 @@ class LiveView:
         self._expected_workers = expected_workers
         self._unit = unit
         self._heading = heading
-        self._lines = lines
+        self._lines = lines and not console.is_terminal
         self._started = time.monotonic()
         self._last_line = 0.0
-        self._live = (
-            Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
-        )
 
     def __enter__(self) -> Self:
         self._started = time.monotonic()
-        if self._live is not None:
-            self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._live is not None:
-            self._live.stop()
+        return super().__enter__()
 
     def show(self, snapshot: Snapshot) -> None:
-        """Draws the snapshot; without a terminal it prints a line every two seconds."""
+        """Draws the snapshot; in a log it prints a line every two seconds."""
         elapsed = time.monotonic() - self._started
-        if self._live is not None:
-            self._live.update(self._picture(snapshot, elapsed), refresh=True)
-        elif self._lines and elapsed - self._last_line >= _LINE_SECONDS:
+        self.draw(self._picture(snapshot, elapsed))
+        if self._lines and elapsed - self._last_line >= _LINE_SECONDS:
             self._last_line = elapsed
             self._console.print(self._line(snapshot, elapsed), soft_wrap=True)
 
@@ -85,7 +73,7 @@ class LiveView:
     def _figures(self, snapshot: Snapshot) -> str:
         return (
             f"users {snapshot.users}/{self._users}  {snapshot.steps_per_s:,.0f} steps/s  "
-            f"p50 {milliseconds(snapshot.p50)}  p99 {milliseconds(snapshot.p99)}  "
+            f"p50 {latency(snapshot.p50)}  p99 {latency(snapshot.p99)}  "
             f"errors {snapshot.failures:,}"
         )
 
@@ -100,8 +88,8 @@ class LiveView:
         figures.add_row(
             f"{snapshot.users}/{self._users}",
             Text(f"{snapshot.steps_per_s:,.0f}", style="bold"),
-            milliseconds(snapshot.p50),
-            milliseconds(snapshot.p99),
+            latency(snapshot.p50),
+            latency(snapshot.p99),
             Text(f"{snapshot.failures:,}", style="bold red" if snapshot.failures else ""),
         )
         parts: list[RenderableType] = [
@@ -159,17 +147,3 @@ class LiveView:
 
 def _noun(workers: list[tuple[Worker, int]]) -> str:
     return "host" if any(host and pid is None for (host, pid), _ in workers) else "worker"
-
-
-def milliseconds(seconds: float | None) -> str:
-    """A latency for people: milliseconds below ten seconds, seconds above."""
-    if seconds is None:
-        return "–"
-    if seconds >= 10:
-        return f"{seconds:.1f} s"
-    return f"{seconds * 1000:.{2 if seconds < 0.001 else 1 if seconds < 0.1 else 0}f} ms"
-
-
-def printable(text: str, style: str = "") -> Text:
-    """Text as it may be shown: control characters, which a server may have sent, are replaced."""
-    return Text("".join(c if c.isprintable() else "�" for c in text), style=style)

@@ -6,24 +6,21 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
 
 from rich.console import Console, RenderableType
 
-from loadtests.actions.from_server import settled
-from loadtests.clock import now
 from loadtests.deployments import Deployment, DeploymentConfig, Progress
 from loadtests.deployments.choose import choose
 from loadtests.deployments.processes import deferred, tail, uninterrupted
 from loadtests.deployments.registry import MARKER
 from loadtests.deployments.remains import remove_remains
 from loadtests.deployments.url import UrlDeployment
-from loadtests.errors import EXIT_ROWS_LOST, EXIT_WORKER_LOST, LoadTestError
-from loadtests.machine import machine, versions
+from loadtests.errors import EXIT_ROWS_LOST, EXIT_WORKER_LOST, ROWS_LOST, WORKER_LOST, LoadTestError
+from loadtests.load.options import settled
+from loadtests.load.run_json import Target, starting_run
 from loadtests.run.config import LoadTestConfig
 from loadtests.run.generator import Generator, locust_command, longest_run_time, stop_timeout
 from loadtests.run.live_statistics import LiveStatistics, Snapshot
@@ -32,7 +29,7 @@ from loadtests.run.resource_sampler import ResourceSampler
 from loadtests.terminal import end_on_termination, progress
 from reports.page.words import count, printable
 from reports.records.run_directory import RunDirectory, RunDirectoryError, StreamReader
-from reports.records.schema import SCHEMA_VERSION, RunConfig, RunJson, RunStatus
+from reports.records.schema import RunStatus
 
 EXIT_PASSED, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 
@@ -53,6 +50,9 @@ _OVERTIME_SECONDS = 60.0
 Outcome = tuple[RunStatus, str | None]
 """How the load ended, and why where it did not complete."""
 
+Show = Callable[[Snapshot], None]
+"""Called a few times a second with the state of the load."""
+
 
 @dataclass(frozen=True)
 class RecordedRun:
@@ -62,13 +62,6 @@ class RecordedRun:
     status: RunStatus
     detail: str | None
     """Why it did not complete."""
-
-
-class View(AbstractContextManager["View"], Protocol):
-    """Shows a load while it goes on."""
-
-    def show(self, snapshot: Snapshot) -> None:
-        """Is called a few times a second."""
 
 
 def run_load_test(config: LoadTestConfig, console: Console) -> int:
@@ -83,9 +76,9 @@ def run_load_test(config: LoadTestConfig, console: Console) -> int:
         config = settled_for(config, deployment, say)
         if warning := too_many_sessions(config, deployment):
             say(warning)
-        view = load_view(config, deployment, console)
         directory = new_run(config, deployment, config.results)
-        recorded = record_run(config, deployment, directory, view, say)
+        with load_view(config, deployment, console) as view:
+            recorded = record_run(config, deployment, directory, view.show, say)
     status, detail = recorded.status, recorded.detail
     say("writing the report")
     try:
@@ -103,7 +96,7 @@ def run_load_test(config: LoadTestConfig, console: Console) -> int:
     print_verdict(report, directory, console)
     if status == "interrupted":
         return EXIT_INTERRUPTED
-    return EXIT_PASSED if report.slo.passed and status == "completed" else EXIT_FAILED
+    return EXIT_PASSED if report.passed else EXIT_FAILED
 
 
 def settled_for(config: LoadTestConfig, deployment: Deployment, say: Progress) -> LoadTestConfig:
@@ -128,19 +121,33 @@ def settled_for(config: LoadTestConfig, deployment: Deployment, say: Progress) -
 def new_run(config: LoadTestConfig, deployment: Deployment, results: Path) -> RunDirectory:
     """Makes the run directory for one load, below `results`. Raises RunDirectoryError."""
     directory = RunDirectory.create(results, f"{deployment.kind}-{config.transport}")
-    directory.write_run(run_json(directory.path.name, config, deployment))
+    directory.write_run(
+        starting_run(
+            directory.path.name,
+            deployment.url,
+            target_of(config, deployment),
+            config.options,
+            transport=config.transport,
+            users=config.users,
+            spawn_rate=config.spawn_rate,
+            duration_s=config.duration_s,
+            scenario=config.scenario,
+            processes=config.processes,
+            warmup_s=config.warmup_s,
+        )
+    )
     return directory
 
 
 def record_run(
-    config: LoadTestConfig, deployment: Deployment, directory: RunDirectory, view: View, say: Progress
+    config: LoadTestConfig, deployment: Deployment, directory: RunDirectory, show: Show, say: Progress
 ) -> RecordedRun:
     """Makes one load on a deployment that is up, and records it in the new run directory.
 
     Ctrl-C ends the load, not what calls this: the status says "interrupted". Raises RunDirectoryError where
     nothing can be written.
     """
-    status, detail = _make_load(config, deployment, directory, view, say)
+    status, detail = _make_load(config, deployment, directory, show, say)
     _note_incidents(directory, deployment)
     return RecordedRun(directory, status, detail)
 
@@ -216,68 +223,18 @@ def check_writable(results: Path) -> None:
         ) from None
 
 
-def run_json(run_id: str, config: LoadTestConfig, deployment: Deployment) -> RunJson:
-    """run.json as it is when a run starts."""
-    return RunJson(
-        kind="run",
-        schema_version=SCHEMA_VERSION,
-        run_id=run_id,
-        status="running",
-        started_at=now(),
-        ended_at=None,
-        config=_run_config(config, deployment),
-        topology=deployment.topology(),
-        versions=_all_versions(deployment),
-        machine=machine(),
-    )
-
-
-def _all_versions(deployment: Deployment) -> dict[str, str]:
-    own = versions()
-    server = {
-        name if name not in own else f"server {name}": version
-        for name, version in deployment.versions().items()
-        if own.get(name) != version
-    }
-    return own | server
-
-
-def run_template(config: LoadTestConfig, deployment: Deployment) -> dict[str, Any]:
-    """What Locust cannot know of the runs that its page starts."""
-    run = run_json("", config, deployment)
-    return {"config": run["config"], "topology": run["topology"], "versions": run["versions"]}
-
-
-def _run_config(config: LoadTestConfig, deployment: Deployment) -> RunConfig:
-    options = config.options
-    known = RunConfig(
+def target_of(config: LoadTestConfig, deployment: Deployment) -> Target:
+    """What run.json says of the target beyond the load on it."""
+    ours = deployment.kind != "url"
+    return Target(
         deployment=deployment.kind,
-        url=deployment.url,
-        transport=config.transport,
-        users=config.users,
-        spawn_rate=config.spawn_rate,
-        duration_s=None if config.scenario == "batch" else config.duration_s,
-        wait=options.wait.text,
-        think_time=options.think_time.text,
-        steps_per_episode=options.steps_per_episode,
-        connect_timeout_s=options.connect_timeout_s,
-        step_timeout_s=options.step_timeout_s,
-        action=options.actions.constant if options.actions else None,
-        balancing=None if deployment.kind == "url" else config.deployment.balancing,
-        reuse_port=None if deployment.kind == "url" else config.deployment.reuse_port,
-        scenario=config.scenario,
-        processes=config.processes,
+        topology=deployment.topology(),
+        versions=deployment.versions(),
+        balancing=config.deployment.balancing if ours else None,
+        reuse_port=config.deployment.reuse_port if ours else None,
+        server_settings=server_settings() if ours else {},
         slo=config.slo,
     )
-    if options.actions and (described := options.actions.described()):
-        known["actions"] = described
-    if deployment.url.startswith("https:"):
-        known["tls_verified"] = options.access.verify_tls
-    if config.warmup_s is not None:
-        known["warmup_s"] = config.warmup_s
-    if deployment.kind != "url" and (settings := server_settings()):
-        known["server_settings"] = settings
-    return known
 
 
 def server_settings() -> dict[str, str]:
@@ -286,7 +243,7 @@ def server_settings() -> dict[str, str]:
 
 
 def _make_load(
-    config: LoadTestConfig, deployment: Deployment, directory: RunDirectory, view: View, say: Progress
+    config: LoadTestConfig, deployment: Deployment, directory: RunDirectory, show: Show, say: Progress
 ) -> Outcome:
     sampler: ResourceSampler | None = None
     command = locust_command(config, deployment.url, directory.path)
@@ -298,8 +255,7 @@ def _make_load(
             generator.start(log)
         sampler = ResourceSampler(directory, deployment.resources, generator.pid)
         sampler.start()
-        with view:
-            outcome = _watch(config, generator, directory, view)
+        outcome = _watch(config, generator, directory, show)
     except KeyboardInterrupt:
         say("stopping the load; what was recorded is kept (Ctrl-C again to stop at once)")
         with contextlib.suppress(KeyboardInterrupt):
@@ -338,7 +294,7 @@ def load_view(
     )
 
 
-def _watch(config: LoadTestConfig, generator: Generator, directory: RunDirectory, view: View) -> Outcome:
+def _watch(config: LoadTestConfig, generator: Generator, directory: RunDirectory, show: Show) -> Outcome:
     statistics = LiveStatistics()
     reader = StreamReader(directory.steps_stream)
     deadline = time.monotonic() + longest_run_time(config) + stop_timeout(config) + _OVERTIME_SECONDS
@@ -347,15 +303,15 @@ def _watch(config: LoadTestConfig, generator: Generator, directory: RunDirectory
             generator.kill()
             return "failed", f"Locust did not end {_OVERTIME_SECONDS:.0f} s after its time and was killed"
         statistics.update(reader.read())
-        view.show(statistics.snapshot())
+        show(statistics.snapshot())
         time.sleep(_POLL_SECONDS)
     statistics.update(reader.read())
     if code < 0:
         return "failed", f"the load generator was killed by {signal.Signals(-code).name}"
     if code == EXIT_ROWS_LOST:
-        return "failed", "not every row could be written; the figures are of what could (is the disk full?)"
+        return "failed", ROWS_LOST
     if code == EXIT_WORKER_LOST:
-        return "failed", "a Locust worker died, and its users' load was missing from then on"
+        return "failed", WORKER_LOST
     if code not in (0, 1):
         return "failed", f"Locust ended with exit code {code}; its log is {directory.path / 'locust.log'}"
     if not statistics.snapshot().users:

@@ -13,7 +13,7 @@ from loadtests.deployments.ports import check_free
 from loadtests.deployments.processes import deferred
 from loadtests.run.config import LoadTestConfig
 from loadtests.run.generator import Generator, locust_command
-from loadtests.run.load_test import check_writable, deployed, run_template, settled_for, too_many_sessions
+from loadtests.run.load_test import check_writable, deployed, settled_for, target_of, too_many_sessions
 from loadtests.run.resource_sampler import ResourceSampler
 from loadtests.terminal import progress
 from reports.records.run_directory import RunDirectory, RunDirectoryError
@@ -33,7 +33,7 @@ def serve_page(config: LoadTestConfig, port: int, console: Console) -> int:
         if warning := too_many_sessions(config, deployment):
             progress(console)(warning)
         template = Path(scratch) / "run-template.json"
-        template.write_text(json.dumps(run_template(config, deployment)))
+        template.write_text(json.dumps(target_of(config, deployment)))
         command = [
             *locust_command(config, deployment.url, Path(scratch), web=True),
             *("--web-host", "127.0.0.1", "--web-port", str(port)),

@@ -151,6 +151,8 @@ class RunJson(TypedDict):
     status: RunStatus
     status_detail: NotRequired[str | None]
     """Why a run was interrupted or failed, in words."""
+    stopped_on_page: NotRequired[bool]
+    """Whether a person stopped it on Locust's page before its time."""
     incidents: NotRequired[list[str]]
     """What happened to the deployment while the run went on, a sentence each."""
     started_at: float

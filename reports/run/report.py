@@ -50,6 +50,11 @@ class RunReport:
     resources: Resources
 
     @property
+    def passed(self) -> bool:
+        """Whether the run met its objective and is valid: what is not valid has not passed."""
+        return self.slo.passed and self.validity.valid
+
+    @property
     def notices(self) -> list[str]:
         """What a reader must know before the figures: cut short, interrupted, few steps …"""
         return [warning.message for warning in self.validity.warnings]
@@ -119,6 +124,7 @@ def to_json(report: RunReport) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "run_id": report.run["run_id"],
         "status": report.run["status"],
+        "passed": report.passed,
         "notices": report.notices,
         "config": report.run["config"],
         "topology": report.run["topology"],

@@ -4,15 +4,24 @@ from reports.page.words import count, seconds, share
 from reports.run.report import RunReport
 
 
-def passed(report: RunReport) -> bool:
-    """Whether the run went to its end and met its objective."""
-    return report.slo.passed and report.run["status"] == "completed"
+def outcome(report: RunReport) -> str:
+    """PASSED, FAILED, CUT SHORT, or INVALID where the figures say nothing of the deployment."""
+    if report.passed:
+        return "PASSED"
+    if report.run["status"] != "completed" and report.slo.passed:
+        return "CUT SHORT"
+    fault = any(reason.code in ("isolation_violated", "incident") for reason in report.validity.reasons)
+    return "FAILED" if fault or not report.slo.passed else "INVALID"
 
 
 def verdict_lines(report: RunReport) -> list[str]:
-    """Whether the run passed, how fast it was, how it was spread, and whether the figures can be trusted."""
+    """Whether the run passed, how fast it was, how it was spread, and whether the figures can be trusted.
+
+    The first line says why, where the objective was met and the run has not passed all the same.
+    """
     totals, distribution, isolation = report.totals, report.distribution, report.isolation
-    outcome = "PASSED" if passed(report) else "CUT SHORT" if report.slo.passed else "FAILED"
+    word = outcome(report)
+    reasons = [] if word == "CUT SHORT" or not report.slo.passed else report.validity.reasons
     over_ws = report.run["config"]["transport"] == "ws"
     load = count(totals.sessions, "session") if over_ws else count(totals.users, "user")
     speed = f"{totals.throughput_steps_per_s:,.1f} steps/s with {load}"
@@ -23,7 +32,9 @@ def verdict_lines(report: RunReport) -> list[str]:
         speed += f"in {seconds(totals.duration_s)}"
         success = f"{totals.batch_succeeded:,} of them {'connected, ' if over_ws else ''}reset and stepped"
         name, latency = "total time", report.latency.summaries.get("total")
-    lines = [f"{outcome}: {speed}, {success}"]
+    lines = [f"{word}: {speed}, {success}"]
+    if reasons:
+        lines = [f"{word}: {reasons[0].message}", f"  {speed}, {success}"]
     if latency:
         times = f"median {seconds(latency.p50)}, p99 {seconds(latency.p99)}, max {seconds(latency.max)}"
         lines.append(f"  {name}: {times}")
@@ -34,7 +45,9 @@ def verdict_lines(report: RunReport) -> list[str]:
         lines += [f"  {takeaway}" for takeaway in isolation.takeaways]
     said = {"isolation_violated", *(["users_shut_out"] if _too_many_failed(report) else [])}
     lines += [
-        f"  note: {warning.message}" for warning in report.validity.warnings if warning.code not in said
+        f"  note: {warning.message}"
+        for warning in report.validity.warnings
+        if warning.code not in said and warning not in reasons[:1]
     ]
     return lines
 

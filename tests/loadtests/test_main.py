@@ -5,7 +5,7 @@ import pytest
 from loadtests.__main__ import main
 
 
-@pytest.mark.parametrize("command", ["run", "up", "down", "webui", "finish", "capacity"])
+@pytest.mark.parametrize("command", ["run", "up", "down", "webui", "capacity"])
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as raised:
         main([command, "--help"])

@@ -22,6 +22,7 @@ Code = Literal[
     "users_missing",
     "users_shut_out",
     "incident",
+    "stopped_early",
     "shorter_than_planned",
     "users_left",
     "generator_saturated",
@@ -31,9 +32,9 @@ Code = Literal[
 ]
 
 INVALIDATING: frozenset[Code] = frozenset(
-    {"not_completed", "no_operations", "generator_saturated", "isolation_violated"}
+    {"not_completed", "no_operations", "incident", "generator_saturated", "isolation_violated"}
 )
-"""With one of these the figures say nothing of the deployment, and stay out of fits and comparisons."""
+"""With one of these a run has not passed, and its figures stay out of fits and comparisons."""
 
 _FEW_STEPS = 100
 _MUCH_SHORTER = 0.8
@@ -57,6 +58,11 @@ class Validity:
 
     valid: bool
     warnings: list[RunWarning]
+
+    @property
+    def reasons(self) -> list[RunWarning]:
+        """The warnings that make the run invalid."""
+        return [warning for warning in self.warnings if warning.code in INVALIDATING]
 
 
 def judge(run: RunJson, totals: Totals, isolation: Isolation, resources: Resources) -> Validity:
@@ -133,6 +139,17 @@ def _time(run: RunJson, totals: Totals) -> list[RunWarning]:
     planned_s = run["config"]["duration_s"]
     pause_s, thinking = _pause(run["config"]["think_time"], totals)
     if (
+        run["status"] == "completed"
+        and totals.operations
+        and planned_s is not None
+        and run.get("stopped_on_page")
+    ):
+        message = (
+            f"Somebody stopped this test on Locust's page after {seconds(totals.duration_s)}, before the "
+            f"{seconds(planned_s)} that it was to run were over: the figures are of that time."
+        )
+        warnings.append(RunWarning("stopped_early", message))
+    elif (
         run["status"] == "completed"
         and totals.operations
         and planned_s is not None

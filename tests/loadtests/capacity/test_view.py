@@ -17,9 +17,9 @@ def shown(*, terminal: bool) -> str:
     console = Console(file=io.StringIO(), force_terminal=terminal, width=200, highlight=False)
     with CapacityView(console, budget_s=600) as view:
         view.finished(outcome(256, succeeded=245, p99=1.31), 1, ANSWER)
-        with view.begins(264, 2) as batch:
-            batch.show(SNAPSHOT)
-        view.reports()
+        view.starting(264, 2)
+        view.show(SNAPSHOT)
+        view.reporting()
         view.finished(outcome(264, met=False, succeeded=0, p99=None, broken="Locust\x1b died"), 2, ANSWER)
     file = console.file
     assert isinstance(file, io.StringIO)
@@ -36,7 +36,7 @@ def test_where_nobody_looks_each_batch_is_one_line() -> None:
 def test_a_terminal_shows_the_batch_that_runs_what_is_known_and_the_time_left() -> None:
     text = shown(terminal=True)
     assert "batch of 264, try 2" in text
-    assert "200 have begun, 150 are done, 7 errors" in text
+    assert "200 started, 150 done, 7 errors" in text
     assert "252 met, 264 missed, the server holds 256" in text
     assert "of the budget left" in text
 

@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from loadtests.run.live_statistics import NOBODY, Snapshot, Worker
-from loadtests.run.live_view import LiveView, milliseconds, printable
+from loadtests.run.live_view import LiveView
 
 SNAPSHOT = Snapshot(
     users=8,
@@ -44,15 +44,6 @@ def test_without_a_terminal_it_prints_a_line() -> None:
 
 def test_what_a_server_sent_cannot_control_the_terminal() -> None:
     assert "\x1b[31mboo" not in shown(terminal=True)
-    assert printable("a\x1b[31m\r\nb").plain == "a�[31m��b"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(None, "–"), (0.00012, "0.12 ms"), (0.0123, "12.3 ms"), (0.456, "456 ms"), (12.34, "12.3 s")],
-)
-def test_latencies_have_as_many_digits_as_they_need(seconds: float | None, text: str) -> None:
-    assert milliseconds(seconds) == text
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,53 @@
+"""Tells a Locust worker that is busy from one that is dead.
+
+Locust's master takes a worker for dead after three seconds without a heartbeat. A worker that opens thousands
+of sessions at once is alive and may be silent for longer, so a worker on this machine counts as dead when its
+process has ended, and one elsewhere after half a minute.
+"""
+
+import os
+from typing import Any
+
+import gevent
+import psutil
+from locust import runners
+from locust.env import Environment
+
+_PROCESS = "openenv-process"
+_SECONDS = 0.5
+_PATIENCE_SECONDS = 30
+
+
+class WorkerWatch:
+    """Corrects what one Locust master knows of its workers' lives; in a worker, says which process it is."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._processes: dict[str, psutil.Process] = {}
+        runner = environment.runner
+        if isinstance(runner, runners.WorkerRunner):
+            environment.events.test_start.add_listener(
+                lambda **_: runner.send_message(_PROCESS, {"pid": os.getpid()})
+            )
+        elif isinstance(runner, runners.MasterRunner):
+            runners.HEARTBEAT_LIVENESS = _PATIENCE_SECONDS // runners.HEARTBEAT_INTERVAL
+            runner.register_message(_PROCESS, self._note)
+            gevent.spawn(self._watch, runner)
+
+    def _note(self, msg: Any, **_: Any) -> None:
+        for child in psutil.Process().children():
+            if child.pid == msg.data["pid"]:
+                self._processes[msg.node_id] = child
+
+    def _watch(self, runner: runners.MasterRunner) -> None:
+        while True:
+            gevent.sleep(_SECONDS)
+            for worker in runner.clients.all:
+                if process := self._processes.get(worker.id):
+                    worker.heartbeat = runners.HEARTBEAT_LIVENESS if _is_alive(process) else -1
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
