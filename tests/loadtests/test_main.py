@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 
 from loadtests.__main__ import main
@@ -19,12 +17,3 @@ def test_help_shows_defaults_and_what_is_allowed(capsys: pytest.CaptureFixture[s
     shown = " ".join(capsys.readouterr().out.split())
     assert "--balancing BALANCING round_robin, least_conn, ip_hash or random (default: round_robin)" in shown
     assert "at least" not in shown or "%%" not in shown
-
-
-def test_a_run_directory_that_is_not_there_is_exit_code_2(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["finish", str(tmp_path / "nowhere")]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: ")
-    assert "nowhere" in line

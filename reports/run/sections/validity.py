@@ -138,29 +138,20 @@ def _time(run: RunJson, totals: Totals) -> list[RunWarning]:
     warnings = []
     planned_s = run["config"]["duration_s"]
     pause_s, thinking = _pause(run["config"]["think_time"], totals)
-    if (
-        run["status"] == "completed"
-        and totals.operations
-        and planned_s is not None
-        and run.get("stopped_on_page")
-    ):
-        message = (
-            f"Somebody stopped this test on Locust's page after {seconds(totals.duration_s)}, before the "
-            f"{seconds(planned_s)} that it was to run were over: the figures are of that time."
-        )
-        warnings.append(RunWarning("stopped_early", message))
-    elif (
-        run["status"] == "completed"
-        and totals.operations
-        and planned_s is not None
-        and totals.duration_s + pause_s < _MUCH_SHORTER * planned_s
-    ):
-        message = (
-            f"Operations are recorded for {seconds(totals.duration_s)} only, of the {seconds(planned_s)} "
-            f"that the run was to last: {thinking}the server stopped answering, the load ended early, or "
-            "records were lost."
-        )
-        warnings.append(RunWarning("shorter_than_planned", message))
+    if run["status"] == "completed" and totals.operations and planned_s is not None:
+        if run.get("stopped_on_page"):
+            message = (
+                f"Somebody stopped this test on Locust's page after {seconds(totals.duration_s)} of the "
+                f"{seconds(planned_s)} that it was to run."
+            )
+            warnings.append(RunWarning("stopped_early", message))
+        elif totals.duration_s + pause_s < _MUCH_SHORTER * planned_s:
+            message = (
+                f"Operations are recorded for only {seconds(totals.duration_s)} of the {seconds(planned_s)} "
+                f"that the run was to last: {thinking}the server stopped answering, the load ended early, "
+                "or records were lost."
+            )
+            warnings.append(RunWarning("shorter_than_planned", message))
     if totals.left_early and not totals.ramp_included and pause_s < LAST_PART * totals.duration_s:
         message = (
             f"{totals.left_early:,} of {count(totals.users, 'user')} completed nothing in the last "

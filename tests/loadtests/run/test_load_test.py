@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from loadtests.deployments.url import UrlDeployment
 from loadtests.run import load_test
 from reports.records.run_directory import RunDirectory
 from tests.conftest import ROOT
+from tests.loadtests.foreign import serving
 
 pytestmark = pytest.mark.servers
 
@@ -113,6 +115,34 @@ def test_an_slo_that_is_missed_is_exit_code_1(deployment: LocalDeployment, tmp_p
     done = run(tmp_path, "--target", deployment.url, "--slo-p99", "0.001")
     assert done.returncode == 1
     assert "FAILED" in done.stdout
+
+
+def test_sessions_that_are_not_isolated_are_exit_code_1_whatever_the_objective_says(tmp_path: Path) -> None:
+    with serving("tests.loadtests.forgetful_environment:app") as url:
+        done = run(tmp_path, "--target", url, "--slo-p99", "60")
+    assert done.returncode == 1, done.stderr
+    (first,) = [line for line in done.stdout.splitlines() if line.startswith(("PASSED", "FAILED"))]
+    assert "FAILED: Sessions were not kept apart" in first
+    report = json.loads(only_run(tmp_path).report_json.read_text())
+    assert report["slo"]["passed"]
+    assert not report["passed"]
+
+
+def test_a_replica_that_dies_is_exit_code_1_whatever_the_objective_says(tmp_path: Path) -> None:
+    options = ("--workers", "1", "--duration", "8", "--slo-success-rate", "0", "--slo-p99", "600")
+    process = start(tmp_path, "--target", "local", "--replicas", "2", *options)
+    wait_for_steps(tmp_path)
+    masters = [
+        child
+        for child in psutil.Process(process.pid).children(recursive=True)
+        if "gunicorn" in " ".join(child.cmdline()) and child.children()
+    ]
+    masters[0].kill()
+    output, errors = process.communicate(timeout=90)
+    assert process.returncode == 1, errors
+    (first,) = [line for line in output.splitlines() if line.startswith(("PASSED", "FAILED"))]
+    assert re.fullmatch(r"FAILED: replica-\d ended before the load did\.", first)
+    assert remains(tmp_path) == []
 
 
 def test_ctrl_c_leaves_a_report_and_nothing_running(tmp_path: Path) -> None:

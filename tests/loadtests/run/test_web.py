@@ -1,3 +1,4 @@
+import json
 import signal
 import subprocess
 import sys
@@ -51,6 +52,13 @@ def test_a_test_started_on_the_page_becomes_a_run_with_a_report(
     directory = RunDirectory(reports[0].parent)
     run = directory.read_run()
     assert (run["status"], run["config"]["wait"], run["config"]["users"]) == ("completed", "0.02", 4)
+    assert run["stopped_on_page"]
+    assert json.loads(directory.report_json.read_text())["passed"]
+    warnings = {
+        warning["code"] for warning in json.loads(directory.report_json.read_text())["validity"]["warnings"]
+    }
+    assert "stopped_early" in warnings
+    assert "shorter_than_planned" not in warnings
     assert directory.read_steps().num_rows > 100
     assert set(directory.read_resources()["role"].to_pylist()) == {"generator", "others"}
     assert f"http://127.0.0.1:{port}" in output

@@ -142,7 +142,7 @@ def test_records_of_much_less_than_the_planned_time_are_told(tmp_path: Path) -> 
     run["config"]["duration_s"] = 60.0
     directory.write_run(run)
     (notice,) = report_run(directory).notices
-    assert notice.startswith("Operations are recorded for 20.0 s only, of the 60.0 s")
+    assert notice.startswith("Operations are recorded for only 20.0 s of the 60.0 s")
 
 
 def test_a_run_of_one_row(tmp_path: Path) -> None:

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.synthetic_run import SyntheticRun, write_synthetic_run
-from reports.run.report import RunReport, report_run
+from reports.run.report import RunReport, report_run, to_json
 from reports.run.sections.errors import ErrorGroup
-from reports.run.sections.validity import RunWarning, Validity
+from reports.run.sections.validity import Code, RunWarning, Validity
 from reports.run.verdict import verdict_lines
 
 
@@ -44,9 +44,29 @@ def test_a_failed_run_says_which_criterion_failed(report: RunReport) -> None:
 def test_violated_isolation_and_notices_are_told(report: RunReport) -> None:
     isolation = replace(report.isolation, violations=1, takeaways=["1 session changed worker."])
     cut_short = Validity(False, [RunWarning("not_completed", "This run was cut short.")])
-    lines = verdict_lines(replace(report, isolation=isolation, validity=cut_short))
+    run = replace(report, run={**report.run, "status": "interrupted"})
+    lines = verdict_lines(replace(run, isolation=isolation, validity=cut_short))
+    assert lines[0].startswith("CUT SHORT: ")
     assert "  1 session changed worker." in lines
     assert lines[-1] == "  note: This run was cut short."
+
+
+@pytest.mark.parametrize(
+    ("code", "word"),
+    [("isolation_violated", "FAILED"), ("incident", "FAILED"), ("generator_saturated", "INVALID")],
+)
+def test_a_run_that_is_not_valid_has_not_passed_and_its_first_line_says_why(
+    report: RunReport, code: Code, word: str
+) -> None:
+    why = RunWarning(code, "Something was wrong.")
+    invalid = replace(report, validity=Validity(False, [RunWarning("few_steps", "Few."), why]))
+    first, second, *others = verdict_lines(invalid)
+    assert first == f"{word}: Something was wrong."
+    assert second.endswith("steps/s with 20 sessions, 100 % of 2,000 operations succeeded")
+    assert "  note: Few." in others
+    assert not any("Something was wrong." in line for line in others)
+    assert not invalid.passed
+    assert to_json(invalid)["passed"] is False
 
 
 def test_a_batch_counts_its_sessions(report: RunReport) -> None:

@@ -56,6 +56,25 @@ def test_a_run_that_did_not_end_is_not_valid(status: RunStatus) -> None:
     assert not found.valid
 
 
+def test_a_run_that_lost_a_replica_is_not_valid() -> None:
+    report = normal()
+    run: Any = {**report.run, "incidents": ["replica-1 ended before the load did."]}
+    found = judge(run, replace(report.totals, users=200), KEPT_APART, Resources([], []))
+    assert [warning.code for warning in found.reasons] == ["incident"]
+    assert not found.valid
+
+
+def test_a_test_that_somebody_stopped_on_the_page_accuses_nobody() -> None:
+    report = normal()
+    run: Any = {**report.run, "stopped_on_page": True}
+    found = judge(run, replace(report.totals, users=200, duration_s=6.0), KEPT_APART, Resources([], []))
+    assert codes(found) == ["stopped_early"]
+    assert found.warnings[0].message == (
+        "Somebody stopped this test on Locust's page after 6.00 s of the 20.0 s that it was to run."
+    )
+    assert found.valid
+
+
 def test_a_run_without_operations_is_not_valid() -> None:
     found = judged(totals=Totals(0, 0, 0, 0, 1.0, 0.0, 0.0, (0.0, 0.0)))
     assert codes(found) == ["no_operations"]
@@ -146,7 +165,7 @@ def test_think_time_is_no_reason_to_call_a_run_shorter_and_named_where_it_varies
     assert judged(totals=totals, duration_s=20.0, think_time="6").warnings == []
     (warning,) = judged(totals=totals, duration_s=20.0, think_time="exponential:6").warnings
     assert warning.message == (
-        "Operations are recorded for 11.0 s only, of the 20.0 s that the run was to last: users were in "
+        "Operations are recorded for only 11.0 s of the 20.0 s that the run was to last: users were in "
         "their think time (exponential:6), the server stopped answering, the load ended early, or records "
         "were lost."
     )
