@@ -1,1 +1,1 @@
-"""Makes load on OpenEnv environment servers and records every step."""
+"""Load-tests OpenEnv environment servers and records every step."""

@@ -60,7 +60,7 @@ def _scaling(options: argparse.Namespace, console: Console) -> int:
     given: dict[str, str | None] = dict(vars(options))
     if options.RESUME is not None:
         if options.GRID:
-            raise LoadTestError(f"GRID={options.GRID}: an experiment goes on with its own grid, leave it out")
+            raise LoadTestError(f"GRID={options.GRID}: an experiment resumes with its own grid: leave it out")
         results = Path(options.RESULTS or "results")
         path = runner.last_experiment(results) if options.RESUME == "last" else Path(options.RESUME)
         return runner.resume_experiment(path, given, console)
@@ -127,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         const="last",
         default=os.environ.get("RESUME") or None,
-        help="go on with an experiment, results/<experiment_id>; without a name the last unfinished one",
+        help="resume an experiment, results/<experiment_id>; without a name the last unfinished one",
     )
     scaling.set_defaults(command=_scaling)
     capacity = commands.add_parser(

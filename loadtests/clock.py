@@ -1,4 +1,4 @@
-"""Unix time that never jumps: the wall clock as it was at the start, moved on by the monotonic clock."""
+"""Unix time that never jumps: the wall clock at the start, advanced by the monotonic clock."""
 
 import time
 
@@ -6,5 +6,5 @@ _OFFSET = time.time() - time.perf_counter()
 
 
 def now() -> float:
-    """Unix seconds. Steps of the wall clock during a run do not reach the records."""
+    """Unix seconds. Adjustments of the wall clock during a run do not reach the records."""
     return _OFFSET + time.perf_counter()

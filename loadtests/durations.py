@@ -18,7 +18,7 @@ class Duration:
     """
 
     text: str
-    """As written, for instance `uniform:0.1:0.5`."""
+    """As written, for example `uniform:0.1:0.5`."""
     draw: Callable[[], float]
     """One sample, in seconds."""
     constant: float | None

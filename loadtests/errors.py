@@ -1,4 +1,4 @@
-"""The errors that a person can mend: each message says what was wrong, with the value, and what to do."""
+"""Errors that a person can fix: each message says what was wrong, with the value, and what to do."""
 
 
 class LoadTestError(Exception):

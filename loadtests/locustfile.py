@@ -81,15 +81,15 @@ def _apply_options(environment: Environment, headers_for: str | None, **_: Any) 
     try:
         _use_options(environment, headers_for, test_begins=True)
     except LoadTestError as error:
-        logger.error("The test is not started: %s", error)  # noqa: TRY400 - the page shows this line
+        logger.error("The test was not started: %s", error)  # noqa: TRY400 - the page shows this line
         raise gevent.GreenletExit from None
 
 
 def _end_without_parent(parent: int) -> None:
-    """Ends Locust when the harness that started it is gone: nobody else would before its time is up."""
+    """Ends Locust when the harness that started it is gone: nobody else would, before its time is up."""
     while os.getppid() == parent:
         gevent.sleep(1)
-    logger.error("The harness is gone: the load ends")
+    logger.error("The harness is gone: ending the load")
     os.kill(os.getpid(), signal.SIGTERM)
 
 
@@ -105,7 +105,7 @@ def _use_options(environment: Environment, headers_for: str | None, *, test_begi
                 f"-H {environment.host}"
             )
     elif test_begins:
-        raise LoadTestError("no server is named: give one with -H http://127.0.0.1:8000")
+        raise LoadTestError("no server was named: give one with -H http://127.0.0.1:8000")
     if environment.host and test_begins:
         options = settled(options, environment.host)
     OpenEnvUser.options = options

@@ -1,4 +1,4 @@
-"""The machine that makes the load, and the versions of what runs on it."""
+"""The machine that generates the load, and the versions of what runs on it."""
 
 import os
 import platform
@@ -24,7 +24,7 @@ def machine() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that make and record the load."""
+    """Versions of Python and of the packages that generate and record the load."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:

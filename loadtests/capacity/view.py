@@ -1,4 +1,4 @@
-"""The terminal while a capacity search goes on: a live line, and a line for every batch that is done."""
+"""The terminal during a capacity search: a live line, and a line for every finished batch."""
 
 import time
 
@@ -32,7 +32,7 @@ class CapacityView(LiveDisplay):
         self._draw("writing its report")
 
     def finished(self, outcome: BatchOutcome, repetition: int, answer: Answer) -> None:
-        """Says what came of a batch, and what is known now."""
+        """Prints the outcome of a batch, and notes what is known now."""
         self._known = known(answer)
         line = f"batch of {outcome.users:,}, try {repetition}: "
         if outcome.broken:
@@ -56,7 +56,7 @@ class CapacityView(LiveDisplay):
 
 
 def known(answer: Answer) -> str:
-    """What the tries say so far, in a few words."""
+    """What the tries have shown so far, in a few words."""
     parts = [f"{answer.max_batch:,} met" if answer.max_batch else ""]
     parts.append(f"{answer.high:,} missed" if answer.high is not None else "")
     parts.append(f"the server holds {answer.server_cap:,}" if answer.server_cap is not None else "")

@@ -58,7 +58,7 @@ EXPERIMENT_SETTINGS = (
 
 _NAMES = {setting.name for setting in EXPERIMENT_SETTINGS}
 _OF_ONE_PLACE = {"RESULTS", "PORT"}
-"""Settings that may differ when an experiment is taken up again."""
+"""Settings that may differ when an experiment is resumed."""
 
 
 @dataclass(frozen=True)
@@ -271,8 +271,8 @@ def _text(file: Path, key: str, value: Any) -> str:
 
 
 def settings_of(config: ExperimentConfig) -> dict[str, str]:
-    """The settings that an experiment was begun with. Raises LoadTestError where they are not recorded."""
+    """The settings that an experiment was started with. Raises LoadTestError if they were not recorded."""
     recorded = config.get("settings", {})
     if not recorded.keys() >= _NAMES:
-        raise LoadTestError("the experiment does not say its settings, so it cannot be taken up again")
+        raise LoadTestError("the experiment did not record its settings, so it cannot be resumed")
     return {name: recorded[name] for name in _NAMES}

@@ -46,10 +46,10 @@ def deployment_key(cell: CellJson) -> DeploymentKey:
 
 
 def cells_in_random_order(axes: Axes, seed: int) -> list[CellJson]:
-    """All cells; those of one deployment stand together, in random order, as the deployments do.
+    """All cells in random order, those of one deployment together, the deployments in random order too.
 
-    The order is random so that what changes over time, as other work on the machine does, is not taken for
-    the effect of an axis. The same seed gives the same order.
+    The order is random so that drift over time, such as other work on the machine, is not mistaken for the
+    effect of an axis. The same seed gives the same order.
     """
     generator = random.Random(seed)
     deployments = list(_deployments(axes))

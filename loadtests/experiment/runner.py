@@ -1,4 +1,4 @@
-"""An experiment: every cell of its grid is run and reported, one after another, and can be taken up again."""
+"""Runs an experiment: each cell of its grid is run and reported in turn; what is left can be resumed."""
 
 import contextlib
 import errno
@@ -56,7 +56,7 @@ if TYPE_CHECKING:  # it loads pandas
 
 _LEAST_FREE_BYTES = 100 * 2**20
 _MOST_DEATHS = 3
-"""In how many cells on end a deployment may die, before the others are given up."""
+"""After this many cells in a row in which the deployment died, the others are given up."""
 _LONGEST_SLUG = 60
 _SAME_MACHINE = ("hostname", "cpu_model", "cores")
 
@@ -68,7 +68,7 @@ class _StopError(Exception):
 def run_experiment(settings: Values, console: Console) -> int:
     """Runs a new experiment. Returns 0 where every cell completed, 1 where one failed, 130 after Ctrl-C.
 
-    Raises LoadTestError for what a person can mend before anything runs.
+    Raises LoadTestError for what a person can fix before anything runs.
     """
     results = Path(settings["RESULTS"])
     check_writable(results)
@@ -92,13 +92,13 @@ def run_experiment(settings: Values, console: Console) -> int:
 
 
 def resume_experiment(path: Path, given: Mapping[str, str | None], console: Console) -> int:
-    """Goes on with an experiment: runs what is pending, was cut off or has failed. Returns as above.
+    """Resumes an experiment: runs what is pending, was cut off or has failed. Returns as above.
 
     Raises LoadTestError where a setting in `given` is not the experiment's own, RunDirectoryError where
     there is no experiment.
     """
     directory = ExperimentDirectory(path)
-    directory.read()  # says what is wrong with the path, should anything be
+    directory.read()  # raises if anything is wrong with the path
     with _alone(directory):
         return _resumed(directory, given, console).run()
 
@@ -108,16 +108,16 @@ def _resumed(
 ) -> "_Experiment":
     path, experiment = directory.path, directory.read()
     if experiment["purpose"] != "scaling":
-        raise LoadTestError(f"{path} is a capacity search, which cannot be taken up again: start a new one")
+        raise LoadTestError(f"{path} is a capacity search, which cannot be resumed: start a new one")
     settings = settings_of(experiment["config"])
     if other := differing_setting(given, settings):
         raise LoadTestError(
-            f"{other} is not what {path.name} was begun with: leave it out, or start a new experiment"
+            f"{other} is not what {path.name} was started with: leave it out, or start a new experiment"
         )
-    begun_with = experiment["config"].get("server_settings", {})
-    if begun_with != server_settings():
+    started_with = experiment["config"].get("server_settings", {})
+    if started_with != server_settings():
         raise LoadTestError(
-            f"the environment servers of {path.name} were given {begun_with}, and would be given "
+            f"the environment servers of {path.name} were given {started_with}, and would be given "
             f"{server_settings()} now: set the same variables"
         )
     strangers = {cell["deployment"] for cell in experiment["cells"]} - experiment["config"]["targets"].keys()
@@ -151,7 +151,7 @@ def last_experiment(results: Path) -> Path:
 
 
 def _resolved(targets: dict[str, str], console: Console) -> dict[str, str]:
-    """The targets with `auto` replaced by what it stands for here."""
+    """The targets, with `auto` replaced by what it means here."""
     resolved: dict[str, str] = {}
     for name, target in targets.items():
         if target == "auto":
@@ -207,7 +207,7 @@ def _went_to_its_end(directory: ExperimentDirectory, run_id: str | None) -> bool
 
 
 def _note_machine(experiment: ExperimentJson) -> None:
-    """Notes where the experiment goes on, should that be another machine."""
+    """Records this machine if the experiment was started on another one."""
     here = machine()
     known = [experiment["machine"], *experiment.get("further_machines", [])]
     if all(any(here[key] != each.get(key) for key in _SAME_MACHINE) for each in known):
@@ -222,7 +222,7 @@ def _alone(directory: ExperimentDirectory) -> Iterator[None]:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
-        raise LoadTestError(f"{directory.path} is being run by another process: wait for it") from None
+        raise LoadTestError(f"{directory.path} is being run by another process: wait for that") from None
     except OSError:
         pass  # a file system without locks
     try:
@@ -254,7 +254,7 @@ def _disk_is_full(error: BaseException | None) -> bool:
 
 
 class _Experiment:
-    """One go at the cells that are pending."""
+    """One attempt at the pending cells."""
 
     def __init__(
         self,
@@ -272,7 +272,7 @@ class _Experiment:
         self._view = ExperimentView(plan.cells, sum(loads) / len(loads), console)
 
     def run(self) -> int:
-        """Runs what is pending, writes the report, and says how to go on where something is left."""
+        """Runs what is pending, writes the report, and says how to resume if cells are left."""
         end_on_termination()
         status, detail = self._run_all()
         if detail:
@@ -318,7 +318,7 @@ class _Experiment:
         return (cell for cell in self._plan.cells if cell["status"] == "pending")
 
     def _run_on_one_deployment(self, cells: list[CellJson]) -> None:
-        """Runs cells that share a deployment, which is brought up again where it dies on the way."""
+        """Runs cells that share a deployment, which is brought up again if it dies."""
         config = cell_config(self._plan, cells[0])
         deaths = 0
         while cells and deaths < _MOST_DEATHS:
@@ -340,7 +340,7 @@ class _Experiment:
         self._fail(cells, f"the deployment died in {_MOST_DEATHS} cells, one after another")
 
     def _run_cell(self, cell: CellJson, deployment: Deployment) -> None:
-        """Runs one cell and writes down what came of it."""
+        """Runs one cell and records its outcome."""
         config = cell_config(self._plan, cell)
         start = time.monotonic()
         report: RunReport | None = None
@@ -406,7 +406,7 @@ class _Experiment:
             )
 
     def _report(self) -> None:
-        """Writes the scaling report of what there is."""
+        """Writes the scaling report of the cells so far."""
         from reports.experiment.verdict import verdict_lines
         from reports.write import write_experiment_report
 

@@ -1,4 +1,4 @@
-"""The terminal while an experiment goes on: what is done, what is next, and when it will end."""
+"""The terminal during an experiment: what is done, what is next, and how long it will take."""
 
 import contextlib
 import time
@@ -26,11 +26,11 @@ if TYPE_CHECKING:  # it loads pandas
 
 _CELL_OVERHEAD_S = 5.0
 _START_S = 15.0
-"""What a deployment takes to come up, and a cell beside its load, until it is known."""
+"""Assumed until measured: what a cell takes beyond its load, and a deployment to come up."""
 
 
 class ExperimentView:
-    """Says in a line a cell what came of it, and holds the live view of the cell that runs."""
+    """Prints a line for every finished cell, and holds the live view of the running one."""
 
     def __init__(self, cells: Sequence[CellJson], load_s: float, console: Console) -> None:
         """`load_s` is how long the load of a cell lasts, in seconds."""
@@ -44,14 +44,14 @@ class ExperimentView:
         self._status: Status | None = None
 
     def start(self, path: Path) -> None:
-        """Says what is about to happen."""
+        """Says what is about to run."""
         left = [cell for cell in self._cells if cell["status"] == "pending"]
         deployments = len({deployment_key(cell) for cell in left})
         done = len(self._cells) - len(left)
         self._say(
             f"{count(len(left), 'cell')} on {count(deployments, 'deployment')}"
             f"{f', {done} done before' if done else ''}, about {_duration(self._left_s())}; "
-            f"each is kept in {path} as soon as it is done"
+            f"each is saved in {path} as soon as it is done"
         )
 
     @contextlib.contextmanager
@@ -68,7 +68,7 @@ class ExperimentView:
         self._say(f"{name}: up after {self._starts[-1]:.1f} s")
 
     def detail(self, line: str) -> None:
-        """Shows what is being done to bring a deployment up, where somebody looks."""
+        """Shows how a deployment is coming up, in a terminal."""
         if self._status is not None:
             self._status.update(printable(line))
 
@@ -77,7 +77,7 @@ class ExperimentView:
         return load_view(config, deployment, self._console, heading=self._heading(cell), lines=False)
 
     def finished(self, cell: CellJson, report: "RunReport | None", seconds: float | None) -> None:
-        """Says what came of a cell, which took so many seconds; None where it did not run."""
+        """Prints the outcome of a cell, which took `seconds`; None if it did not run."""
         if seconds is not None:
             self._spent.append(seconds)
         done = sum(1 for each in self._cells if each["status"] in ("completed", "failed"))
@@ -120,6 +120,8 @@ def _figures(report: "RunReport") -> str:
     total = report.latency.summaries.get("total")
     missed = [criterion for criterion in report.slo.criteria if not criterion.passed]
     met = f"missed: {' '.join(criterion.sentence for criterion in missed)}" if missed else "met"
+    if report.validity.reasons:
+        met = f"{met}, but not valid: {report.validity.reasons[0].message}"
     if report.run["config"].get("scenario") == "batch":
         p99 = f", p99 of total {latency(total.p99)}" if total else ""
         return f"{report.totals.success_rate:.1%} succeeded{p99}, {met}"

@@ -1,11 +1,11 @@
-"""Where the users of a batch wait for each other, so that all begin at the same time."""
+"""Where the users of a batch wait for each other, so that all start at the same time."""
 
 import gevent
 from gevent.event import Event
 
 
 class Barrier:
-    """Holds users back until all that are expected have arrived, then lets them go, once."""
+    """Holds users until all that are expected have arrived, then releases them, once."""
 
     def __init__(self) -> None:
         self._opened = Event()
@@ -13,14 +13,14 @@ class Barrier:
         self._expected: int | None = None
 
     def expect(self, users: int) -> None:
-        """Opens as soon as so many users have arrived."""
+        """Opens as soon as `users` have arrived."""
         self._expected = users
         self._open_for_all()
 
     def wait(self) -> bool:
-        """Waits for the others; False, at once, where they have gone already.
+        """Waits for the others; returns False at once if they have already gone.
 
-        All begin within one turn of the loop: each sends its first bytes before any reply is read.
+        All start within one turn of the loop: each sends its first bytes before any reply is read.
         """
         if self._opened.is_set():
             return False

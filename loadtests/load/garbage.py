@@ -6,10 +6,10 @@ _RARELY = (100_000, 50, 1000)
 
 
 class QuietCollector:
-    """From `start` to `stop` collections are rare, and look only at what has been made since.
+    """Between `start` and `stop` collections are rare, and look only at objects created since.
 
-    Operations make many objects that live for a second, until they are recorded. They would set the
-    collector off all the time, each time to look at everything that lives, and no user runs meanwhile.
+    Operations create many objects that live until they are recorded, a second later. They would trigger
+    collection after collection of everything alive, during which no user runs.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The load that users make, as options of Locust: on its command line, in the environment, on its page."""
+"""The harness's settings as Locust options: on its command line, in the environment, on its page."""
 
 from argparse import SUPPRESS, Namespace
 from typing import get_args

@@ -41,14 +41,14 @@ class LoadOptions:
     """What each simulated user does."""
 
     wait: Duration
-    """What each step asks the Benchmark environment to wait; of given actions the longest such wait."""
+    """What each step asks the Benchmark environment to wait; with given actions, the longest such wait."""
     think_time: Duration
     steps_per_episode: int
     """Steps before the next reset; 0: one reset only."""
     connect_timeout_s: float
     step_timeout_s: float
     actions: Actions | None = None
-    """None: steps wait, or the server has yet to be asked."""
+    """None: steps wait, or the server has not been asked yet."""
     action_choice: ActionChoice = "wait"
     access: Access = OPEN
 

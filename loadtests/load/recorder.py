@@ -1,4 +1,4 @@
-"""Records every operation: rows are gathered in memory and handed on as Arrow batches each second."""
+"""Records every operation: rows are gathered in memory and delivered as Arrow batches every second."""
 
 import logging
 import sys
@@ -40,8 +40,8 @@ logger = logging.getLogger(__name__)
 class Recorder:
     """Gathers the rows of one generator process and delivers them as record batches.
 
-    A batch is built in slices of a few hundred rows with a turn for other greenlets in between: built in
-    one go, the rows of a busy second would hold up every user, and be seen as latency of the server.
+    A batch is built in slices of a few hundred rows, and other greenlets run in between: built in one go, the
+    rows of a busy second would hold up every user, which would look like latency of the server.
     """
 
     def __init__(self, deliver: Callable[[pa.RecordBatch], None]) -> None:
@@ -52,15 +52,15 @@ class Recorder:
 
     @property
     def append(self) -> Callable[[Row], None]:
-        """Records a row. Take it anew for each row: the list behind it changes with every flush."""
+        """Records a row. Look it up for each row: the list behind it changes with every flush."""
         return self._rows.append
 
     def start(self) -> None:
-        """Begins to deliver each second."""
+        """Starts to deliver every second."""
         self._greenlet = gevent.spawn(self._flush_each_second)
 
     def stop(self) -> int:
-        """Delivers what is left, the last of it. Returns how many rows could not be delivered."""
+        """Delivers the remaining rows. Returns how many could not be delivered."""
         if self._greenlet is not None:
             self._greenlet.kill()
             self._greenlet = None

@@ -27,7 +27,7 @@ from loadtests.protocol.websocket import RESET, WebSocketSession, step_message
 from reports.records.schema import Op, Transport
 
 RETRY_SECONDS = 1.0
-"""How long a user waits after an operation that failed, before it tries the next."""
+"""How long a user pauses after a failed operation."""
 
 Request = tuple[bytes, float | None]
 """What a step sends, and the seconds that it asks the environment to wait."""
@@ -45,9 +45,9 @@ class OpenEnvUser(User):
     options: ClassVar[LoadOptions]
     recorder: ClassVar[Recorder | None] = None
     barrier: ClassVar[Barrier | None] = None
-    """Where users wait for each other, do one step each and leave, as in a batch; None: they go on."""
+    """Where the users of a batch wait for each other; None: they step until the load ends."""
     _requests: ClassVar[Sequence[Request]] = ()
-    """Of every action that steps may take; empty where each draws a wait."""
+    """One for every action that steps may take; empty if each step draws a wait."""
     _longest_s: ClassVar[float] = 0.0
     """The longest that a successful operation of this process has taken beyond its wait."""
     _numbers: ClassVar["itertools.count[int]"] = itertools.count()
@@ -109,11 +109,11 @@ class OpenEnvUser(User):
         return self.request_of({"wait_seconds": self.options.wait.draw()})
 
     def begin(self) -> bool:
-        """Makes ready for a reset; False where that failed."""
+        """Prepares for a reset; False if that failed."""
         return True
 
     def reset(self) -> bool:
-        """Resets the environment; False where that failed."""
+        """Resets the environment; False if that failed."""
         raise NotImplementedError
 
     def step(self, request: Request) -> tuple[Answer, OperationError | None]:
@@ -185,9 +185,9 @@ class OpenEnvUser(User):
         return answer, error
 
     def _hung(self, elapsed_s: float, wait_s: float | None) -> OperationError | None:
-        """The failure of an operation that the end of the load cuts off; None where it was merely under way.
+        """The failure of an operation that the end of the load cuts off; None if it was merely in flight.
 
-        Without it a server that answers nothing any more would look well whenever the load ends before the
+        Without it a server that has stopped answering would look healthy whenever the load ends before the
         first time-out.
         """
         overdue_s = elapsed_s - (wait_s or 0.0)

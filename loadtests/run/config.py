@@ -30,7 +30,7 @@ LOAD_SETTINGS = (
     Setting("DURATION", "20", "how long the load lasts: 20, 90s, 5m or 1h"),
     Setting("TRANSPORT", "ws", "ws or http"),
     *USER_SETTINGS,
-    Setting("PROCESSES", "1", "Locust processes that make the load"),
+    Setting("PROCESSES", "1", "Locust processes that generate the load"),
     Setting("RESULTS", "results", "the folder that gets a run directory for each run"),
     Setting(
         "SLO_SUCCESS_RATE",

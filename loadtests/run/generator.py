@@ -29,7 +29,7 @@ _START_SECONDS_A_USER = 0.01
 
 
 def locust_command(config: LoadTestConfig, url: str, scratch: Path, *, web: bool = False) -> list[str]:
-    """The Locust command line that makes the configured load on `url`.
+    """The Locust command line for the configured load on `url`.
 
     Several actions are written to `actions.jsonl` in the folder `scratch`. Headers are not on the command
     line, where others could read them: Locust finds them in the environment.
@@ -85,7 +85,7 @@ def stop_timeout(config: LoadTestConfig) -> int:
 
 
 class Generator:
-    """A Locust process and its workers, in a session of their own so that Ctrl-C reaches only the harness."""
+    """A Locust process and its workers, in a session of their own: Ctrl-C reaches only the harness."""
 
     def __init__(self, command: list[str], access: Access = OPEN) -> None:
         self._command = command
@@ -100,7 +100,7 @@ class Generator:
     def start(self, log: IO[bytes] | None) -> None:
         """Starts Locust with as many open files as the machine allows; its output goes to `log`.
 
-        None: to where the harness's own goes.
+        None: with the harness's own.
         """
         raise_open_file_limit()
         with deferred():
@@ -115,7 +115,7 @@ class Generator:
             )
 
     def poll(self) -> int | None:
-        """The exit code, negative for a signal; None while it runs."""
+        """The exit code, negative for a signal; None while it is running."""
         assert self._process is not None
         return self._process.poll()
 
@@ -125,7 +125,7 @@ class Generator:
         return self._process.wait()
 
     def stop(self) -> None:
-        """Asks for a clean end and waits for it, where it was started."""
+        """Asks for a clean end and waits for it, if it was started."""
         if self._process is None:
             return
         self._process.send_signal(signal.SIGTERM)
@@ -133,7 +133,7 @@ class Generator:
             self._process.wait(_LONGEST_GRACE_SECONDS + _SHUTDOWN_SECONDS)
 
     def kill(self) -> None:
-        """Ends Locust and its workers at once, where they still run."""
+        """Ends Locust and its workers at once, if they still run."""
         if self._process is None:
             return
         with contextlib.suppress(psutil.Error):

@@ -1,4 +1,4 @@
-"""What a run looks like right now, folded from its records as they come in."""
+"""The state of a run at this moment, folded from its records as they arrive."""
 
 from collections import Counter, deque
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ class Snapshot:
     """The state of a run at its newest record. Latencies in seconds, of the last few seconds' steps."""
 
     users: int
-    """Users that have made an operation so far."""
+    """Users that have operated so far."""
     steps: int
     steps_per_s: float
     p50: float | None
@@ -39,7 +39,7 @@ class Snapshot:
 
 @dataclass
 class LiveStatistics:
-    """Folds record batches of the steps table; `snapshot` may be asked at any time."""
+    """Folds record batches of the steps table; take a `snapshot` at any time."""
 
     _users: set[int] = field(default_factory=set)
     _steps: int = 0
@@ -50,7 +50,7 @@ class LiveStatistics:
     _started_at: float | None = None
 
     def update(self, batches: Iterable[pa.RecordBatch]) -> None:
-        """Takes in batches of the steps table."""
+        """Folds in batches of the steps table."""
         for batch in batches:
             self._fold(batch)
 

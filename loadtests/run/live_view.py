@@ -1,4 +1,4 @@
-"""The terminal while a run goes on: figures, and bars of workers or hosts; plain lines where nobody looks."""
+"""The terminal during a run: figures and bars of workers or hosts, or a line now and then in a log."""
 
 import time
 from typing import Self

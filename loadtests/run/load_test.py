@@ -1,4 +1,4 @@
-"""One load test from deployment to report: bring up, make load, record, report, take down."""
+"""One load test from deployment to report: bring up, generate load, record, report, take down."""
 
 import contextlib
 import json
@@ -68,7 +68,7 @@ def run_load_test(config: LoadTestConfig, console: Console) -> int:
     """Runs the load test and prints its verdict.
 
     Returns 0 where the SLO passed, 1 where it failed or the run broke, 130 after Ctrl-C. Raises
-    LoadTestError for what a person can mend; nothing is left running in any case.
+    LoadTestError for what a person can fix; nothing is left running in any case.
     """
     check_writable(config.results)
     say = progress(console)
@@ -119,7 +119,7 @@ def settled_for(config: LoadTestConfig, deployment: Deployment, say: Progress) -
 
 
 def new_run(config: LoadTestConfig, deployment: Deployment, results: Path) -> RunDirectory:
-    """Makes the run directory for one load, below `results`. Raises RunDirectoryError."""
+    """Creates the directory of a new run in `results`. Raises RunDirectoryError."""
     directory = RunDirectory.create(results, f"{deployment.kind}-{config.transport}")
     directory.write_run(
         starting_run(
@@ -142,9 +142,9 @@ def new_run(config: LoadTestConfig, deployment: Deployment, results: Path) -> Ru
 def record_run(
     config: LoadTestConfig, deployment: Deployment, directory: RunDirectory, show: Show, say: Progress
 ) -> RecordedRun:
-    """Makes one load on a deployment that is up, and records it in the new run directory.
+    """Loads a deployment that is up, and records the run in its new directory.
 
-    Ctrl-C ends the load, not what calls this: the status says "interrupted". Raises RunDirectoryError where
+    Ctrl-C ends the load, not the caller: the status is "interrupted" then. Raises RunDirectoryError where
     nothing can be written.
     """
     status, detail = _make_load(config, deployment, directory, show, say)
@@ -153,7 +153,7 @@ def record_run(
 
 
 def too_many_sessions(config: LoadTestConfig, deployment: Deployment) -> str | None:
-    """A warning where the load wants more sessions than the deployment has open files for."""
+    """A warning if the load needs more sessions than the deployment has open files for."""
     most = deployment.most_sessions()
     if most is None or config.transport != "ws" or config.users <= most:
         return None
@@ -185,14 +185,14 @@ def _note_incidents(directory: RunDirectory, deployment: Deployment) -> None:
 
 @contextlib.contextmanager
 def deployed(target: str, config: DeploymentConfig, say: Progress) -> Iterator[Deployment]:
-    """The target, up; taken down at the end whatever happens, undisturbed by Ctrl-C."""
+    """Brings the target up, and takes it down at the end whatever happens; Ctrl-C does not disturb that."""
     for line in remove_remains():
         say(line)
     end_on_termination()
     name = f"run-{secrets.token_hex(4)}"
     deployment, why = choose(target, config, "run", name=name, progress=say)
     say(why)
-    os.environ[MARKER] = name  # the load generator inherits it, and is found should this process be killed
+    os.environ[MARKER] = name  # the load generator inherits it, and can be found if we are killed
     start = time.monotonic()
     is_up = False
     try:
@@ -203,7 +203,7 @@ def deployed(target: str, config: DeploymentConfig, say: Progress) -> Iterator[D
         yield deployment
     finally:
         os.environ.pop(MARKER, None)
-        if is_up:  # what is not up has taken down whatever it had started
+        if is_up:  # otherwise `up` has cleaned up after itself
             with uninterrupted():
                 if deployment.kind != "url":
                     say("taking the deployment down")
@@ -238,7 +238,7 @@ def target_of(config: LoadTestConfig, deployment: Deployment) -> Target:
 
 
 def server_settings() -> dict[str, str]:
-    """What the environment variables here tell the environment servers, beyond the harness's own settings."""
+    """The environment variables that are passed on to the environment servers."""
     return {name: os.environ[name] for name in _SERVER_SETTINGS if os.environ.get(name)}
 
 
@@ -279,7 +279,7 @@ def load_view(
     heading: RenderableType = "",
     lines: bool = True,
 ) -> LiveView:
-    """A live view of a load that `record_run` is about to make."""
+    """A live view of the run that `record_run` is about to record."""
     topology = deployment.topology()
     replicas, workers = topology["replicas"], topology["workers"]
     return LiveView(
@@ -315,5 +315,5 @@ def _watch(config: LoadTestConfig, generator: Generator, directory: RunDirectory
     if code not in (0, 1):
         return "failed", f"Locust ended with exit code {code}; its log is {directory.path / 'locust.log'}"
     if not statistics.snapshot().users:
-        return "failed", f"Locust made no load; its log is {directory.path / 'locust.log'}"
+        return "failed", f"Locust generated no load; its log is {directory.path / 'locust.log'}"
     return "completed", None

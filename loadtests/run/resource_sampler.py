@@ -1,4 +1,4 @@
-"""Samples CPU, memory and open files of every part of a run, each second, into its run directory."""
+"""Samples CPU, memory and open files of every part of a run into its directory, every second."""
 
 import contextlib
 import logging
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class ResourceSampler:
-    """A thread that samples from `start` to `stop`; what it cannot read it leaves out."""
+    """A thread that samples between `start` and `stop`; what it cannot read it leaves out."""
 
     def __init__(
         self, directory: RunDirectory, deployment: Callable[[], list[Usage]], generator_pid: int
@@ -85,7 +85,7 @@ class ResourceSampler:
 
 
 def machine_cpu_seconds() -> float:
-    """CPU time that this machine's cores have been busy or were taken away from it, since it started."""
+    """CPU time for which this machine's cores were busy, or taken by its hypervisor, since it started."""
     times = psutil.cpu_times()._asdict()
     idle = sum(times.get(name, 0.0) for name in ("idle", "iowait", "guest", "guest_nice"))
     return float(sum(times.values()) - idle)

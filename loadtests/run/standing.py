@@ -11,7 +11,7 @@ from loadtests.terminal import end_on_termination, progress
 
 
 def bring_up(target: str, config: DeploymentConfig, console: Console) -> int:
-    """Brings the target up and leaves it running. Raises LoadTestError; nothing is left running then."""
+    """Brings the target up and leaves it running. Raises LoadTestError, and then nothing is left running."""
     say = progress(console)
     for line in remove_remains():
         say(line)
@@ -26,7 +26,7 @@ def bring_up(target: str, config: DeploymentConfig, console: Console) -> int:
 
 
 def take_down(console: Console) -> int:
-    """Takes down what was left running, and what crashed commands left."""
+    """Takes down what `up` left running, and whatever crashed commands left behind."""
     say = progress(console)
     lines = remove_remains() + take_down_running()
     for line in lines or ["nothing is up"]:

@@ -29,7 +29,7 @@ def serve_page(config: LoadTestConfig, port: int, console: Console) -> int:
         deployed(config.target, config.deployment, progress(console)) as deployment,
         tempfile.TemporaryDirectory() as scratch,
     ):
-        settled_for(config, deployment, progress(console))  # Locust asks again for every test it starts
+        settled_for(config, deployment, progress(console))  # Locust asks again for every test
         if warning := too_many_sessions(config, deployment):
             progress(console)(warning)
         template = Path(scratch) / "run-template.json"
@@ -55,7 +55,7 @@ def serve_page(config: LoadTestConfig, port: int, console: Console) -> int:
 
 
 def _sample_runs(generator: Generator, deployment: Deployment, results: Path) -> None:
-    """Samples resources into each run that the page starts, while it goes on."""
+    """Samples resources into each run that is started on the page, for as long as it lasts."""
     sampler: ResourceSampler | None = None
     current: RunDirectory | None = None
     while generator.poll() is None:

@@ -188,7 +188,7 @@ def test_a_deployment_that_died_is_the_limit() -> None:
 
 
 def test_a_batch_that_its_generator_broke_says_nothing() -> None:
-    broken = outcome(512, met=False, succeeded=0, p99=None, broken="Locust made no load")
+    broken = outcome(512, met=False, succeeded=0, p99=None, broken="Locust generated no load")
     assert limit(found(256), outcome(256), broken, stop="broken").kind == "time"
 
 

@@ -53,7 +53,7 @@ def found_in(directory: ExperimentDirectory) -> CapacityJson:
 def test_the_answer_is_recorded_with_every_try_that_says_something() -> None:
     batches = [
         outcome(64),
-        outcome(64, met=False, broken="Locust made no load"),
+        outcome(64, met=False, broken="Locust generated no load"),
         outcome(128, met=False, p99=4),
     ]
     recorded = capacity_json(Answer(64, 64, 64, 128, 0.75, None), batches, "found", SETUP)

@@ -258,7 +258,7 @@ def test_going_on_elsewhere_is_noted_once(tmp_path: Path) -> None:
 
 def test_an_experiment_is_resumed_with_its_own_settings_only(tmp_path: Path) -> None:
     directory = planned(tmp_path, USERS="1,2")
-    with pytest.raises(LoadTestError, match=r"USERS=3 is not what .* was begun with"):
+    with pytest.raises(LoadTestError, match=r"USERS=3 is not what .* was started with"):
         runner.resume_experiment(directory.path, {"USERS": "3"}, Console(quiet=True))
 
 

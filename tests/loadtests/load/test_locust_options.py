@@ -37,7 +37,7 @@ def test_an_unknown_transport_is_refused() -> None:
 def test_without_a_server_it_says_what_is_missing() -> None:
     done = locust("--headless")
     assert done.returncode == 2
-    assert "no server is named: give one with -H" in done.stderr
+    assert "no server was named: give one with -H" in done.stderr
 
 
 def test_an_unknown_scenario_is_refused() -> None:
