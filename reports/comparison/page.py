@@ -42,6 +42,7 @@ def render(comparison: Comparison) -> str:
         folder="comparison",
         titles=list(sections.items()),
         metrics=BATCH_METRICS if comparison.batch else METRICS,
+        row_title="Cell" if comparison.of == "experiments" else "Runs",
         columns=[(change.metric.capitalize(), "number") for change in comparison.rows[0].changes],
         overall=verdict_of(comparison.together),
         drawings=_drawings(comparison),

@@ -77,6 +77,11 @@ def percent(share: float | None) -> str:
     return f"> 99.9999{SPACE}%" if share > 0.5 else f"< 0.0001{SPACE}%"
 
 
+def signed(change: float | None) -> str:
+    """A relative change: `+12.3 %`, `−0.41 %`."""
+    return MISSING if change is None else words.signed_percent(change).replace(" ", SPACE)
+
+
 def memory(size: float | None) -> str:
     """Bytes: `312 MB`, `1.25 GB`."""
     if size is None or not math.isfinite(size):

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports.page import formatting, palette
+from reports.page import formatting, palette, words
 from reports.page.drawing import NARROW, WIDE
 
 ENDINGS = {
@@ -69,6 +69,8 @@ def environment() -> Environment:
         memory=formatting.memory,
         moment=formatting.moment,
         probability=formatting.probability,
+        quantity=words.count,
+        signed=formatting.signed,
     )
     return templates
 

@@ -53,7 +53,7 @@ _EVENNESS: dict[Evenness, tuple[str, str]] = {
 def render(report: RunReport) -> str:
     """The page of a run. The same report always gives the same bytes."""
     templates = parts.environment()
-    templates.filters.update(criterion_value=_criterion_value, criterion_limit=_criterion_limit)
+    templates.filters.update(criterion_value=_criterion_value, criterion_limit=_criterion_limit, cores=_cores)
     return templates.get_template("run.html").render(
         folder="run",
         titles=list(_SECTIONS.items()),
@@ -103,7 +103,7 @@ def _is_batch(run: RunJson) -> bool:
 
 def _passed(report: RunReport) -> Answer:
     facts = [
-        (_criterion_name(each), f"{_criterion_value(each, each.value)}, {_criterion_bound(each)}")
+        (_criterion_name(each), f"{_criterion_value(each)}, {_criterion_bound(each)}")
         for each in report.slo.criteria
     ]
     operations = plural(report.totals.operations, "operation")
@@ -298,8 +298,8 @@ def _criterion_name(criterion: Criterion) -> str:
     return {"success_rate": "success", "total_p99_s": "p99 of total"}.get(criterion.name, criterion.name)
 
 
-def _criterion_value(criterion: Criterion, value: float | None) -> str:
-    return formatting.seconds(value) if criterion.name.endswith("_s") else formatting.percent(value)
+def _criterion_value(criterion: Criterion) -> str:
+    return formatting.seconds(criterion.value) if criterion.name.endswith("_s") else formatting.percent(criterion.value)
 
 
 def _criterion_limit(criterion: Criterion) -> str:
@@ -310,3 +310,7 @@ def _criterion_limit(criterion: Criterion) -> str:
 
 def _criterion_bound(criterion: Criterion) -> str:
     return f"{'below' if criterion.name.endswith('_s') else 'at least'} {_criterion_limit(criterion)}"
+
+
+def _cores(cores: float) -> str:
+    return formatting.significant(cores, 2)
