@@ -77,9 +77,36 @@ def percent(share: float | None) -> str:
     return f"> 99.9999{SPACE}%" if share > 0.5 else f"< 0.0001{SPACE}%"
 
 
+def rounded_percent(share: float) -> str:
+    """A share or a ratio in whole per cent: `84 %`."""
+    return f"{share * 100:,.0f}{SPACE}%"
+
+
+def limit(share: float) -> str:
+    """A share that somebody set, as a percentage without further digits: `95 %`."""
+    return f"{share * 100:.6g}{SPACE}%"
+
+
 def signed(change: float | None) -> str:
     """A relative change: `+12.3 %`, `−0.41 %`."""
     return MISSING if change is None else words.signed_percent(change).replace(" ", SPACE)
+
+
+def rate(steps_per_s: float | None) -> str:
+    """A throughput: `1,043 steps/s`."""
+    return f"{significant(steps_per_s)}{SPACE}steps/s"
+
+
+def times(ratio: float | None) -> str:
+    """A ratio: `1.87×`."""
+    return MISSING if ratio is None or not math.isfinite(ratio) else f"{significant(ratio)}×"
+
+
+def coefficient(value: float) -> str:
+    """A fitted number, which may be tiny: `0.0459`, `3.44 × 10⁻⁵`."""
+    if value == 0 or not math.isfinite(value) or abs(value) >= 0.001:
+        return significant(value)
+    return words.power_of_ten(value, 2).replace(" ", SPACE)
 
 
 def memory(size: float | None) -> str:

@@ -21,8 +21,9 @@ from reports.run.sections import (
     totals,
     validity,
 )
-from reports.run.sections.distribution import Distribution, Fairness
+from reports.run.sections.distribution import Distribution
 from reports.run.sections.errors import Errors
+from reports.run.sections.evenness import Fairness
 from reports.run.sections.isolation import Isolation
 from reports.run.sections.latency import Latency
 from reports.run.sections.resources import Resources

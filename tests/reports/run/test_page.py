@@ -14,7 +14,7 @@ from reports.page import parts
 from reports.records.schema import RunJson
 from reports.run.page import render
 from reports.run.report import RunReport
-from reports.run.sections.distribution import Evenness
+from reports.run.sections.evenness import Evenness
 from tests.reports import sample_reports
 
 SECTIONS = (
