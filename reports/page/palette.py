@@ -4,8 +4,12 @@ A figure is drawn once, in stand-in colours, one for each name below. `as_variab
 page's CSS variables, so that a figure follows the page from light to dark without a second copy.
 """
 
+import math
 import re
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,8 @@ and set apart in lightness so that blue, purple, green and vermilion differ for 
 HEAT = "#2f86cf"
 """Between both themes: a heat map's cells are more or less of this one colour over the page's ground."""
 
+_STRONGEST_SHADE = 0.42
+"""Of a cell of a table: its words must still read well, 4.5 : 1, on both themes."""
 _BY_NAME = {colour.name: colour for colour in COLOURS}
 _STAND_IN = re.compile(r"#fe00([0-9a-f]{2})")
 
@@ -55,6 +61,20 @@ def style_sheet() -> str:
     """The CSS variables of all colours; which theme holds is decided by the page's `color-scheme`."""
     lines = (f"  --{colour.name}: light-dark({colour.light}, {colour.dark});" for colour in COLOURS)
     return ":root {\n" + "\n".join(lines) + "\n}\n"
+
+
+def shades(values: NDArray[np.float64]) -> list[list[str]]:
+    """How strongly each cell of a table of values is coloured, as CSS percentages, on a log scale."""
+    known = values[np.isfinite(values) & (values > 0)]
+    low, high = (float(known.min()), float(known.max())) if known.size else (1.0, 1.0)
+    span = max(math.log(high / low), math.log(2))
+
+    def shade(value: float) -> str:
+        if not (math.isfinite(value) and value > 0):
+            return "0%"
+        return f"{100 * _STRONGEST_SHADE * (0.08 + 0.92 * math.log(value / low) / span):.0f}%"
+
+    return [[shade(value) for value in row] for row in values.tolist()]
 
 
 def contrast(one: str, other: str) -> float:
