@@ -6,24 +6,25 @@ in it bear the figure's name, so that many figures live on one page.
 
 import io
 import math
-import re
 import threading
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
-from xml.etree import ElementTree as ET
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from matplotlib.typing import RcKeyType
 from numpy.typing import NDArray
 
 from reports.page import formatting
-from reports.page.palette import as_variables, stand_in
+from reports.page.palette import stand_in
+from reports.page.svg import inline
 
 Floats = NDArray[np.float64]
 
@@ -38,8 +39,6 @@ TEXT = 12.5
 SMALL = 11.5
 BOLD = 700
 
-_SVG = "http://www.w3.org/2000/svg"
-_LINK = "{http://www.w3.org/1999/xlink}href"
 _RC: dict[RcKeyType, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "openenv-loadtest",
@@ -50,16 +49,11 @@ _RC: dict[RcKeyType, Any] = {
     "path.simplify": True,
     "axes.unicode_minus": True,
 }
-_FRACTION = re.compile(r"(\d+\.\d)\d+")
-_BREAK = re.compile(r"\s*\n\s*|\s+$")
-_FONT = re.compile(r"font-family:[^;]*;?\s*")
 _matplotlib = threading.Lock()
 """matplotlib keeps its settings in one place for the whole process."""
 
 
-def draw(
-    name: str, title: str, width: float, height: float, paint: Callable[[Figure], None], kind: str = ""
-) -> str:
+def draw(name: str, title: str, width: float, height: float, paint: Callable[[Figure], None]) -> str:
     """The SVG of a figure that `paint` draws. `title`, for screen readers, may be foreign text."""
     with _matplotlib, mpl.rc_context(_RC), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
@@ -70,7 +64,7 @@ def draw(
         FigureCanvasSVG(figure).print_svg(  # type: ignore[no-untyped-call]
             written, metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
         )
-    return _inline(written.getvalue(), f"{name}-{width:.0f}", title, kind)
+    return inline(written.getvalue(), f"{name}-{width:.0f}", title)
 
 
 def plot_area(figure: Figure, left: float, right: float, top: float, bottom: float) -> Axes:
@@ -99,9 +93,41 @@ def ticks(axes: Axes, side: str, at: Sequence[float], words: Callable[[float], s
         axis.grid(visible=True, color=stand_in("rule"), linewidth=1)
 
 
-def headline(axes: Axes, text: str) -> None:
-    """Says above the axes what their height means, where a turned label would cost width."""
-    note(axes, text, (0, 1), ("figure pixels", "axes fraction"), (0, 12), "ink", size=TEXT, weight=BOLD)
+def no_ticks(axes: Axes, side: str) -> None:
+    """Leaves the `x` or `y` axis without ticks."""
+    ticks(axes, side, [], str, grid=False)
+
+
+def row_names(axes: Axes, names: Sequence[str]) -> None:
+    """Names at the left, one for each row of axes whose y counts rows."""
+    ticks(axes, "y", range(len(names)), lambda at: names[round(at)], grid=False)
+    for tick in axes.get_yticklabels():
+        tick.set_color(stand_in("ink"))
+
+
+def from_zero(axes: Axes, high: float, most: int) -> None:
+    """Scales the y axis from zero to a little above `high`, with at most `most` + 1 ticks."""
+    top = (high or 1.0) * 1.12
+    axes.set_ylim(0, top)
+    ticks(axes, "y", linear_ticks(0, top, most), plain, grid=True)
+
+
+def x_label(axes: Axes, text: str) -> None:
+    """Says below the axes what they run over."""
+    axes.set_xlabel(text, color=stand_in("muted"), size=SMALL)
+
+
+def headline(axes: Axes, text: str, up: float = 12, left: str = "figure pixels") -> None:
+    """Says above the axes what their height means, where a turned label would cost width.
+
+    It begins at the figure's left edge, or with `left` as `axes fraction` at that of the axes.
+    """
+    note(axes, text, (0, 1), (left, "axes fraction"), (0, up), "ink", size=TEXT, weight=BOLD)
+
+
+def plain(value: float) -> str:
+    """A number on an axis."""
+    return f"{value:,.6g}"
 
 
 def note(
@@ -139,6 +165,13 @@ def line(axes: Axes, x: Floats, y: Floats, colour: str, style: Any = "-", width:
         axes.plot(x[alone], y[alone], "o", color=stand_in(colour), markersize=4, zorder=3)
 
 
+def steps(axes: Axes, edges: Floats, values: Floats, colour: str, ground: float) -> None:
+    """A line of steps over a ground of the same colour, `ground` of it opaque; it breaks at NaN."""
+    known = np.where(np.isfinite(values), values, 0)
+    axes.stairs(known, edges, fill=True, color=stand_in(colour), alpha=ground, linewidth=0, zorder=2)
+    axes.stairs(values, edges, baseline=None, color=stand_in(colour), linewidth=1.6, zorder=3)
+
+
 def thinned(x: Floats, y: Floats, most: int) -> tuple[Floats, Floats]:
     """At most so many points that draw the same line: lowest and highest of each stretch, and its gaps."""
     if len(x) <= most:
@@ -153,6 +186,16 @@ def thinned(x: Floats, y: Floats, most: int) -> tuple[Floats, Floats]:
         if not known.all():
             kept[stretch[np.argmin(known)]] = True
     return x[kept], y[kept]
+
+
+def bars(
+    axes: Axes, left: Floats, low: Floats, width: Floats | float, height: Floats | float, colour: str
+) -> None:
+    """Rectangles of one colour as one path, so that a page of them stays light; empty ones are left out."""
+    x, y, across, up = np.array(np.broadcast_arrays(left, low, width, height))
+    corners = np.array([(x, y), (x + across, y), (x + across, y + up), (x, y + up)]).transpose(2, 0, 1)
+    path = Path.make_compound_path_from_polys(corners[(across > 0) & (up > 0)])
+    axes.add_patch(PathPatch(path, facecolor=stand_in(colour), linewidth=0, zorder=2))
 
 
 def leader(axes: Axes, across: tuple[float, float], y: float, colour: str) -> None:
@@ -243,61 +286,3 @@ def _spread(wanted: list[float], gap: float, low: float, high: float) -> list[fl
         placed[at] = min(placed[at], ceiling)
         ceiling = placed[at] - gap
     return placed
-
-
-def _inline(document: str, prefix: str, title: str, kind: str) -> str:
-    root = ET.fromstring(document)  # noqa: S314 - reads only what matplotlib has just written
-    for child in list(root):
-        if (
-            child.tag in {f"{{{_SVG}}}metadata", f"{{{_SVG}}}defs"}
-            and child.find(f"{{{_SVG}}}style") is not None
-        ):
-            root.remove(child)
-    used = {
-        reference
-        for element in root.iter()
-        for value in element.attrib.values()
-        for reference in re.findall(r"url\(#([^)]+)\)|^#(.+)$", value)
-        for reference in reference
-        if reference
-    }
-    for element in root.iter():
-        _rewrite(element, prefix, used)
-    root.attrib = {
-        "class": f"drawing {kind}".strip(),
-        "viewBox": root.attrib["viewBox"],
-        "role": "img",
-        "aria-labelledby": f"{prefix}-title",
-    }
-    heading = ET.Element(f"{{{_SVG}}}title", {"id": f"{prefix}-title"})
-    heading.text = formatting.showable(title)
-    root.insert(0, heading)
-    for element in root.iter():
-        element.tag = element.tag.removeprefix(f"{{{_SVG}}}")
-        if not (element.text or "").strip():
-            element.text = None
-        element.tail = None
-    return ET.tostring(root, encoding="unicode")
-
-
-def _rewrite(element: ET.Element, prefix: str, used: set[str]) -> None:
-    attributes: dict[str, str] = {}
-    for key, value in element.attrib.items():
-        if key == "id":
-            if value in used:
-                attributes["id"] = f"{prefix}-{value}"
-        elif key == _LINK:
-            attributes["href"] = f"#{prefix}-{value[1:]}" if value.startswith("#") else value
-        elif key == "d":
-            attributes["d"] = _BREAK.sub("", _FRACTION.sub(r"\1", value))
-        elif key == "style":
-            attributes["style"] = (
-                as_variables(_FONT.sub("", value)).strip().replace("url(#", f"url(#{prefix}-")
-            )
-        elif key in {"x", "y"} or (key == "transform" and element.tag.endswith("text")):
-            attributes[key] = _FRACTION.sub(r"\1", value)
-        else:
-            attributes[key] = value.replace("url(#", f"url(#{prefix}-")
-    if attributes.get("transform", "").startswith("rotate(-0 "):
-        del attributes["transform"]
-    element.attrib = attributes

@@ -8,7 +8,7 @@ from reports.page.parts import Drawing, drawn
 from reports.page.words import TRANSPORTS
 from reports.records import sent
 from reports.records.schema import RunConfig
-from reports.run import figures, masthead
+from reports.run import figures, masthead, share_figures
 from reports.run.figures import Frame
 from reports.run.report import RunReport
 
@@ -48,7 +48,7 @@ def render(report: RunReport) -> str:
         config=_config(report),
         versions=sorted(report.run["versions"].items()),
         machine=parts.machine_facts(report.run["machine"]),
-        most_bars=figures.MOST_BARS,
+        most_bars=share_figures.MOST_BARS,
     )
 
 
@@ -67,9 +67,9 @@ def _drawings(report: RunReport) -> dict[str, Drawing]:
     if len(report.timeline.at_s):
         drawings["throughput"] = drawn(figures.throughput_and_users, report.timeline, frame)
     if was_spread and len(spread.replicas) > 1:
-        drawings["replicas"] = drawn(figures.replica_shares, spread)
+        drawings["replicas"] = drawn(share_figures.replica_shares, spread)
     if was_spread and spread.workers:
-        drawings["workers"] = drawn(figures.worker_shares, spread)
+        drawings["workers"] = drawn(share_figures.worker_shares, spread)
     if report.errors.categories:
         drawings["errors"] = drawn(figures.errors_over_time, report.errors, frame)
     if report.resources.parts:
