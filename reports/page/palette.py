@@ -75,15 +75,3 @@ def shades(values: NDArray[np.float64]) -> list[list[str]]:
         return f"{100 * _STRONGEST_SHADE * (0.08 + 0.92 * math.log(value / low) / span):.0f}%"
 
     return [[shade(value) for value in row] for row in values.tolist()]
-
-
-def contrast(one: str, other: str) -> float:
-    """The contrast of two colours, 1…21, as WCAG 2.2 defines it."""
-    brighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
-    return (brighter + 0.05) / (darker + 0.05)
-
-
-def _luminance(colour: str) -> float:
-    channels = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
-    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

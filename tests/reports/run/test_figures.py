@@ -11,7 +11,7 @@ import pytest
 
 from reports.page import drawing
 from reports.page.drawing import HALF, NARROW, WIDE
-from reports.page.palette import COLOURS, HEAT, contrast
+from reports.page.palette import COLOURS, HEAT
 from reports.run import figures, share_figures
 from reports.run.figures import Frame
 from reports.run.report import RunReport
@@ -185,6 +185,18 @@ def test_log_ticks_are_at_least_two_and_inside(low: float, high: float) -> None:
     ticks = drawing.log_ticks(low, high)
     assert 2 <= len(ticks) <= 8
     assert low * 0.99 <= min(ticks) < max(ticks) <= high * 1.01
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast of two colours, 1…21, as WCAG 2.2 defines it."""
+    brighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (brighter + 0.05) / (darker + 0.05)
+
+
+def luminance(colour: str) -> float:
+    channels = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 @pytest.mark.parametrize("ground", ["page", "surface"])
