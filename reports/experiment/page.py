@@ -101,8 +101,8 @@ def _config(report: ExperimentReport) -> list[tuple[str, str]]:
         ("repetitions", formatting.count(config["repetitions"])),
         ("seed of the order", str(config["seed"])),
         ("duration of a cell", formatting.duration(duration) if duration else "until done"),
-        ("success rate wanted", formatting.limit(config["slo"]["success_rate"])),
-        ("p99 of total wanted", formatting.seconds(limit) if limit else "2 × (wait + 0.5 s)"),
+        ("success rate required", formatting.limit(config["slo"]["success_rate"])),
+        ("p99 of total required", formatting.seconds(limit) if limit else "2 × (wait + 0.5 s)"),
         *(("sent", each) for each in report.sent),
     ]
     return parts.settings(known, config, ExperimentConfig)

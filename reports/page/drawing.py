@@ -68,7 +68,7 @@ def draw(name: str, title: str, width: float, height: float, paint: Callable[[Fi
 
 
 def plot_area(figure: Figure, left: float, right: float, top: float, bottom: float) -> Axes:
-    """Axes whose edges lie so many pixels from the figure's: a bare ground with a base line and no ticks."""
+    """Axes with the given margins in pixels: no frame but a base line, and no ticks."""
     width, height = figure.get_size_inches() * 72
     axes = figure.add_axes(
         (left / width, bottom / height, (width - left - right) / width, (height - top - bottom) / height)
@@ -173,7 +173,7 @@ def steps(axes: Axes, edges: Floats, values: Floats, colour: str, ground: float)
 
 
 def thinned(x: Floats, y: Floats, most: int) -> tuple[Floats, Floats]:
-    """At most so many points that draw the same line: lowest and highest of each stretch, and its gaps."""
+    """At most `most` points that draw the same line: lowest and highest of each stretch, and its gaps."""
     if len(x) <= most:
         return x, y
     stretches = np.array_split(np.arange(len(x)), max(most // 3, 1))
@@ -199,7 +199,7 @@ def bars(
 
 
 def leader(axes: Axes, across: tuple[float, float], y: float, colour: str) -> None:
-    """Leads the eye from a line that ends early, marked by a dot, to its name at the right."""
+    """A dotted line from the end of a line that stops early, marked by a dot, to its name at the right."""
     axes.plot(across[:1], [y], "o", color=stand_in(colour), markersize=4.5, zorder=4)
     axes.plot(across, (y, y), color=stand_in(colour), linewidth=0.8, linestyle=(0, (1, 3)), zorder=2)
 

@@ -24,7 +24,7 @@ def count(value: float | None) -> str:
 
 
 def significant(value: float | None, digits: int = 3) -> str:
-    """A number with so many significant digits, or with all before its point: `0.0123`, `12,345`."""
+    """A number with `digits` significant digits, or with all before its point: `0.0123`, `12,345`."""
     if value is None or not math.isfinite(value):
         return MISSING
     if value == 0:
@@ -144,7 +144,7 @@ def showable(text: str) -> str:
 
 
 def shortened(text: str, most: int) -> str:
-    """The text in at most so many characters, cut in its middle, since names differ at their ends."""
+    """The text in at most `most` characters, cut in its middle, since names differ at their ends."""
     text = " ".join(showable(text).split())
     if len(text) <= most:
         return text

@@ -1,4 +1,4 @@
-"""What the pages of all reports share: templates and what they may use, answers, drawings, common words."""
+"""What the pages of all reports share: templates, answers, drawings, rows of settings."""
 
 import base64
 import hashlib
@@ -14,7 +14,7 @@ from reports.page import formatting, palette, words
 from reports.page.drawing import NARROW, WIDE
 
 ENDINGS = {
-    "completed": "ran to its end",
+    "completed": "completed",
     "interrupted": "interrupted",
     "failed": "failed",
     "running": "cut short, no end recorded",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from reports.page import drawing, formatting
 from reports.page.curves import PercentileLine, percentile_curves
-from reports.page.drawing import Floats
+from reports.page.drawing import NARROW, Floats
 from reports.page.palette import HEAT, stand_in
 from reports.run.sections.errors import Errors
 from reports.run.sections.latency import HeatMap, Latency, OverTime
@@ -66,7 +66,7 @@ def percentiles_over_time(over_time: OverTime, frame: Frame, width: float) -> st
         for _, colour, values in lines:
             drawing.line(axes, over_time.at_s, values, colour)
         drawing.latency_axis(axes, np.concatenate([values for _, _, values in lines]), most=4)
-        _shade_window(axes, frame, worded=True)
+        _shade_window(axes, frame, worded=width > NARROW)
         drawing.headline(axes, "Percentiles of step latency")
         drawing.label_ends(
             axes, [(n, c, end) for n, c, v in lines if (end := _last(v)) is not None], frame.duration_s

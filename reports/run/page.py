@@ -27,7 +27,7 @@ _SCENARIOS = {
     "batch": "batch: all at once, one step each",
 }
 _SOCKETS = {True: "one for each worker", False: "one for all workers of a replica", None: "unknown"}
-_NOT_OF_A_BATCH = {"users started a second", "duration", "think time", "steps between resets"}
+_NOT_OF_A_BATCH = {"users started per second", "duration", "think time", "steps between resets"}
 
 
 def render(report: RunReport) -> str:
@@ -91,7 +91,7 @@ def _config(report: RunReport) -> list[tuple[str, str]]:
         ("scenario", _SCENARIOS[config.get("scenario", "sustained")]),
         ("transport", TRANSPORTS[config["transport"]]),
         ("users", formatting.count(config["users"])),
-        ("users started a second", formatting.text(config["spawn_rate"])),
+        ("users started per second", formatting.text(config["spawn_rate"])),
         ("duration", formatting.duration(config["duration_s"]) if config["duration_s"] else "until stopped"),
         *([] if sent.has_actions(config) else [("wait of each step", formatting.wait(config["wait"]))]),
         ("think time", formatting.wait(config["think_time"])),
@@ -101,8 +101,8 @@ def _config(report: RunReport) -> list[tuple[str, str]]:
         *sent.rows(config),
         *_certificate(config),
         ("generator processes", formatting.text(config["processes"])),
-        ("success rate wanted", formatting.limit(config["slo"]["success_rate"])),
-        ("p99 of total wanted", _limit_wanted(report)),
+        ("success rate required", formatting.limit(config["slo"]["success_rate"])),
+        ("p99 of total required", _limit_wanted(report)),
     ]
     if masthead.is_batch(run):
         known = [(name, value) for name, value in known if name not in _NOT_OF_A_BATCH]

@@ -16,7 +16,7 @@ MOST_BARS = 40
 
 
 def replica_shares(distribution: Distribution, width: float) -> str:
-    """What each replica carried against its fair share; of sessions and steps those that there were."""
+    """What each replica carried against its fair share; sessions, steps or both, whatever there was."""
     rows = [(row.name, row) for row in distribution.replicas]
     return _shares("replicas", "replica", rows, distribution.unit, width)
 

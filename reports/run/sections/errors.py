@@ -34,7 +34,7 @@ _CERTIFICATE = (
     "the server's certificate was not trusted: name the authority that signed it in SSL_CERT_FILE, "
     "or take any certificate with TLS_VERIFY=0."
 )
-_ACCESS = "access was refused: give what the server asks for, a token say, in HEADERS"
+_ACCESS = "access was refused: put what the server asks for, such as a token, in HEADERS"
 _ACCESS_REFUSED = re.compile(r"HTTP 40[13]\b")
 _BY_DETAIL = {
     "handshake": [
@@ -49,7 +49,7 @@ _MORE_ROOM = (
     "Raise max_concurrent_envs in its create_app call (MAX_CONCURRENT_ENVS for the Benchmark environment), "
     "or add workers or replicas."
 )
-_MORE_THAN_ONE = "For more than 1 its environment must say SUPPORTS_CONCURRENT_SESSIONS = True."
+_MORE_THAN_ONE = "To hold more than 1, its environment must set SUPPORTS_CONCURRENT_SESSIONS = True."
 _MOST_LIMITS = 3
 _HELD_OF_MOST = re.compile(r"\d{1,9}/(\d{1,9}) sessions")
 """OpenEnv's words for how many sessions a full process holds, and may hold."""
@@ -171,5 +171,5 @@ def _turned_away(steps: Steps, failures: Failures) -> str:
     holds = ""
     if most:
         limits = listing([f"{limit:,}" for limit in sorted(most)[:_MOST_LIMITS]])
-        holds = f" It says that each process of it holds at most {limits} at once."
+        holds = f" It says that each of its processes holds at most {limits} at once."
     return f"{who}.{holds} {_MORE_ROOM}{f' {_MORE_THAN_ONE}' if most == {1} else ''}"

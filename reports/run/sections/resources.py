@@ -18,7 +18,8 @@ _OFTEN = 0.1
 _GROWTH = 1.2
 _GROWTH_BYTES = 50e6
 _NO_REPLICAS = (
-    "CPU and memory of the environment servers are unknown. To see what was full, look where they run."
+    "CPU and memory of the environment servers are unknown. "
+    "To see what was at its limit, look at the machines they run on."
 )
 
 

@@ -122,8 +122,8 @@ def measured_window(spans: UserSpans, duration_s: float, warmup_s: float = 0.0) 
     """The part of a run in which all users are there, in seconds since its start.
 
     It begins `warmup_s` after the last user begins its first operation. It ends when the first user ends
-    its last one, among the users still there in the last fifth of the run: one that gave up earlier, after
-    errors say, does not end it. None where that leaves less than a second or a fifth of the run.
+    its last one, among the users still there in the last fifth of the run: one that gave up earlier, for
+    example after errors, does not end it. None where that leaves less than a second or a fifth of the run.
     """
     if not spans.first_s.size:
         return None

@@ -112,7 +112,7 @@ def test_the_first_screen_answers_the_questions(samples: Samples) -> None:
         "Can I trust it? With care",
         "49 of 50",
         "1 / 1",
-        "ran to its end",
+        "experiment completed",
     ):
         assert words in first
 
