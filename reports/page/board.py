@@ -129,19 +129,11 @@ class Board:
     def finish(self) -> None:
         """Draws everything that was added."""
         if self._grounds:
-            patch = PathPatch(
-                Path.make_compound_path(*(Path(polygon, closed=False) for polygon in self._grounds)),
-                facecolor=stand_in("ink"),
-                alpha=0.07,
-                linewidth=0,
-                zorder=1,
-            )
-            self._axes.add_patch(patch)
+            path = Path.make_compound_path(*(Path(polygon, closed=False) for polygon in self._grounds))
+            self._axes.add_patch(PathPatch(path, fc=stand_in("ink"), alpha=0.07, linewidth=0, zorder=1))
         for (colour, style, width), pieces in self._strokes.items():
-            together = np.concatenate(pieces)
             self._axes.plot(
-                together[:, 0],
-                together[:, 1],
+                *np.concatenate(pieces).T,
                 color=stand_in(colour),
                 linestyle=style,
                 linewidth=width,
@@ -149,10 +141,8 @@ class Board:
                 zorder=2 if colour in {"rule", "faint"} else 3,
             )
         for (face, edge, marker, size), places in self._dots.items():
-            together = np.concatenate(places)
             self._axes.plot(
-                together[:, 0],
-                together[:, 1],
+                *np.concatenate(places).T,
                 marker,
                 markerfacecolor="none" if face == "none" else stand_in(face),
                 markeredgecolor=stand_in(edge),

@@ -216,16 +216,8 @@ def label_ends(axes: Axes, ends: Sequence[tuple[str, str, float]], x: float, gap
     heights = _spread([height for height, _, _ in wanted], gap, axes.bbox.y0, axes.bbox.y1)
     right = float(to_pixels((x, high))[0])
     for height, (_, words, colour) in zip(heights, wanted, strict=True):
-        note(
-            axes,
-            words,
-            (right + 7, height),
-            "figure pixels",
-            (0, 0),
-            colour,
-            weight=BOLD,
-            va="center_baseline",
-        )
+        at = (right + 7, height)
+        note(axes, words, at, "figure pixels", colour=colour, weight=BOLD, va="center_baseline")
 
 
 def time_ticks(span: float, width: float) -> tuple[list[float], Callable[[float], str], str]:
@@ -262,18 +254,18 @@ def log_ticks(low: float, high: float) -> list[float]:
 def latency_axis(axes: Axes, values: Floats, most: int = 5) -> None:
     """Scales the y axis for latencies in seconds: from zero, or by powers of ten where they span many."""
     known = values[np.isfinite(values) & (values > 0)]
-    if known.size == 0:
-        axes.set_ylim(0, 1)
-        ticks(axes, "y", [0], formatting.tick_seconds, grid=True)
-        return
-    low, high = float(known.min()), float(known.max())
-    if high / low > 12:
+    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
+    if not high:
+        low, high, at = 0, 1, [0.0]
+    elif high / low > 12:
         axes.set_yscale("log")
-        axes.set_ylim(low / 1.25, high * 1.25)
-        ticks(axes, "y", log_ticks(low / 1.25, high * 1.25), formatting.tick_seconds, grid=True)
+        low, high = low / 1.25, high * 1.25
+        at = log_ticks(low, high)
     else:
-        axes.set_ylim(0, high * 1.12)
-        ticks(axes, "y", linear_ticks(0, high * 1.12, most), formatting.tick_seconds, grid=True)
+        low, high = 0, high * 1.12
+        at = linear_ticks(low, high, most)
+    axes.set_ylim(low, high)
+    ticks(axes, "y", at, formatting.tick_seconds, grid=True)
 
 
 def _spread(wanted: list[float], gap: float, low: float, high: float) -> list[float]:

@@ -13,6 +13,7 @@ from reports.page import drawing, formatting
 from reports.page.curves import PercentileLine, percentile_curves
 from reports.page.drawing import NARROW, Floats
 from reports.page.palette import HEAT, stand_in
+from reports.page.words import count
 from reports.run.sections.errors import Errors
 from reports.run.sections.latency import HeatMap, Latency, OverTime
 from reports.run.sections.resources import PartUsage, Resources
@@ -68,9 +69,8 @@ def percentiles_over_time(over_time: OverTime, frame: Frame, width: float) -> st
         drawing.latency_axis(axes, np.concatenate([values for _, _, values in lines]), most=4)
         _shade_window(axes, frame, worded=width > NARROW)
         drawing.headline(axes, "Percentiles of step latency")
-        drawing.label_ends(
-            axes, [(n, c, end) for n, c, v in lines if (end := _last(v)) is not None], frame.duration_s
-        )
+        ends = [(name, colour, end) for name, colour, values in lines if (end := _last(values)) is not None]
+        drawing.label_ends(axes, ends, frame.duration_s)
 
     return drawing.draw("over-time", "Step latency percentiles over time", width, 260, paint)
 
@@ -85,23 +85,12 @@ def heat_map(heat: HeatMap, frame: Frame, width: float) -> str:
         shades[..., :3] = to_rgb(HEAT)
         shades[..., 3] = _shade(heat.counts.T, most)
         low, high = (float(np.log10(max(edge, 1e-9))) for edge in heat.latency_edges_s[[0, -1]])
-        axes.imshow(
-            shades,
-            extent=(float(heat.time_edges_s[0]), float(heat.time_edges_s[-1]), low, high),
-            origin="lower",
-            aspect="auto",
-            interpolation="none",
-            zorder=2,
-        )
+        extent = (float(heat.time_edges_s[0]), float(heat.time_edges_s[-1]), low, high)
+        axes.imshow(shades, extent=extent, origin="lower", aspect="auto", interpolation="none", zorder=2)
         axes.set_xlim(0, frame.duration_s)
         axes.set_ylim(low, high)
-        drawing.ticks(
-            axes,
-            "y",
-            [float(np.log10(tick)) for tick in drawing.log_ticks(10**low, 10**high)],
-            lambda value: formatting.tick_seconds(float(f"{10**value:.6g}")),
-            grid=True,
-        )
+        at = [float(np.log10(tick)) for tick in drawing.log_ticks(10**low, 10**high)]
+        drawing.ticks(axes, "y", at, lambda value: formatting.tick_seconds(10**value), grid=True)
         drawing.headline(axes, "All steps by latency")
         _shade_key(figure, most, width)
 
@@ -141,27 +130,17 @@ def errors_over_time(errors: Errors, frame: Frame, width: float) -> str:
         most = int(errors.counts.max(initial=0)) or 1
         slice_s = float(np.diff(errors.at_s).min()) if len(errors.at_s) > 1 else frame.duration_s
         for at, (category, counts) in enumerate(zip(errors.categories, errors.counts, strict=True)):
-            top = 26 + at * row
-            axes = _time_axes(
-                figure,
-                frame,
-                width,
-                top=top,
-                bottom=height - top - row + 18,
-                left=14,
-                right=14,
-                worded=at == len(errors.categories) - 1,
-            )
+            top, last = 26 + at * row, at == len(errors.categories) - 1
+            axes = _time_axes(figure, frame, width, top, height - top - row + 18, 14, 14, worded=last)
             seen = np.where(counts > 0, np.maximum(counts, most * 0.06), 0)
             left, ground = errors.at_s - slice_s * 0.46, np.zeros(len(counts))
             drawing.bars(axes, left, ground, slice_s * 0.92, seen, "vermilion")
             axes.set_ylim(0, most)
             drawing.no_ticks(axes, "y")
-            above = ("axes fraction", "axes fraction")
             words = f"{formatting.shortened(category, 20)}  {formatting.count(counts.sum())}"
-            drawing.note(axes, words, (0, 1), above, (0, 2), "ink", weight=drawing.BOLD)
+            drawing.note(axes, words, (0, 1), "axes fraction", (0, 2), "ink", weight=drawing.BOLD)
             peak = f"most at once {formatting.count(counts.max(initial=0))}"
-            drawing.note(axes, peak, (1, 1), above, (0, 2), ha="right")
+            drawing.note(axes, peak, (1, 1), "axes fraction", (0, 2), ha="right")
 
     return drawing.draw("errors", "Errors by category over time", width, height, paint)
 
@@ -249,22 +228,12 @@ def _shade_key(figure: Figure, most: int, width: float) -> None:
     amounts = sorted({1, *(round(most**power) for power in (1 / 3, 2 / 3)), most})
     right = width
     for amount in reversed(amounts):
-        words = formatting.count(amount) + (f" step{'' if most == 1 else 's'}" if amount == most else "")
+        words = count(amount, "step") if amount == most else formatting.count(amount)
         right -= 6.6 * len(words)
-        figure.text(
-            right / width, 1 - 17 / 280, words, color=stand_in("muted"), size=drawing.SMALL, va="baseline"
-        )
+        figure.text(right / width, 1 - 17 / 280, words, color=stand_in("muted"), size=drawing.SMALL)
         right -= 17
-        figure.add_artist(
-            Rectangle(
-                (right / width, 1 - 18 / 280),
-                13 / width,
-                11 / 280,
-                facecolor=(*to_rgb(HEAT), float(_shade(np.array(amount), most))),
-                linewidth=0,
-                transform=figure.transFigure,
-            )
-        )
+        at, colour = (right / width, 1 - 18 / 280), (*to_rgb(HEAT), float(_shade(np.array(amount), most)))
+        figure.add_artist(Rectangle(at, 13 / width, 11 / 280, facecolor=colour, linewidth=0))
         right -= 12
 
 

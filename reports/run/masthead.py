@@ -19,6 +19,8 @@ _PASSED = Question("Did it pass?", "verdict", "Criteria")
 _FAST = Question("How fast was it?", "latency", "Latency")
 _EVEN = Question("Was it evenly spread?", "distribution", "Distribution")
 _TRUSTED = Question("Can I trust it?", "isolation", "What was checked")
+_NAMES = {"success_rate": "success", "total_p99_s": "p99 of total"}
+_BOUNDS = {"success_rate": "at least", "total_p99_s": "below"}
 _EVENNESS: dict[Evenness | None, tuple[str, str]] = {
     "single": ("One known", "unknown"),
     "too few": ("Too few", "unknown"),
@@ -69,7 +71,7 @@ def answers(report: RunReport) -> list[Answer]:
 def _passed(report: RunReport) -> Answer:
     totals = report.totals
     facts = [
-        (_criterion_name(each), f"{criterion_value(each)}, {_criterion_bound(each)}")
+        (_NAMES[each.name], f"{criterion_value(each)}, {_BOUNDS[each.name]} {criterion_limit(each)}")
         for each in report.slo.criteria
     ]
     facts.append(
@@ -162,10 +164,6 @@ def _trusted(report: RunReport) -> Answer:
     return _TRUSTED.answer("No objection", "good", facts)
 
 
-def _criterion_name(criterion: Criterion) -> str:
-    return {"success_rate": "success", "total_p99_s": "p99 of total"}.get(criterion.name, criterion.name)
-
-
 def criterion_value(criterion: Criterion) -> str:
     """What was measured, in the criterion's unit."""
     form = formatting.seconds if criterion.name.endswith("_s") else formatting.percent
@@ -176,7 +174,3 @@ def criterion_limit(criterion: Criterion) -> str:
     """What was wanted, in the criterion's unit."""
     form = formatting.seconds if criterion.name.endswith("_s") else formatting.limit
     return form(criterion.limit)
-
-
-def _criterion_bound(criterion: Criterion) -> str:
-    return f"{'below' if criterion.name.endswith('_s') else 'at least'} {criterion_limit(criterion)}"

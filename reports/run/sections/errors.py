@@ -104,9 +104,8 @@ def summarize(steps: Steps, failures: Failures) -> Errors:
     groups.sort(key=lambda group: group.count, reverse=True)
     by_category = table["category"].value_counts()
     counts = np.zeros((len(by_category), slices.count), dtype=np.int64)
-    for row, category in enumerate(by_category.index):
-        ended_s = table.loc[table["category"] == category, "ended_s"].to_numpy()
-        counts[row] = np.bincount(slices.index(ended_s), minlength=slices.count)
+    rows_of = by_category.index.get_indexer(pd.Index(table["category"]))
+    np.add.at(counts, (rows_of, slices.index(table["ended_s"].to_numpy())), 1)
     return Errors(
         groups=groups,
         categories=[names[category] for category in by_category.index],
