@@ -8,7 +8,7 @@ from reports.experiment.sections.max_batch import MaxBatch
 from reports.experiment.sections.speedup import Family, Gain, SpeedupRow
 from reports.page import formatting
 from reports.page.parts import ENDINGS, Answer, Question
-from reports.page.words import TRANSPORTS, count, listing
+from reports.page.words import TRANSPORTS, count, listing, size
 from reports.records.schema import CapacityJson
 
 MISSED = {
@@ -59,8 +59,7 @@ def _deployments(report: ExperimentReport) -> str:
         group = report.groups[0]
         if group.replicas is None:
             return group.deployment
-        workers = f" × {count(group.workers, 'worker')}" if group.workers else ""
-        return f"{count(group.replicas, 'replica')}{workers}"
+        return size(group.replicas, group.workers)
     deployments = {(g.deployment, g.replicas, g.workers, g.balancing, g.reuse_port) for g in report.groups}
     return count(len(deployments), "deployment")
 

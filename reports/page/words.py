@@ -27,6 +27,11 @@ def count(value: int, noun: str) -> str:
     return f"{value:,} {noun}{'' if value == 1 else 's'}"
 
 
+def size(replicas: int, workers: int | None) -> str:
+    """How large a deployment is: `2 replicas × 4 workers`, or `2 replicas` where workers are unknown."""
+    return count(replicas, "replica") + (f" × {count(workers, 'worker')}" if workers else "")
+
+
 def megabytes(value: float) -> str:
     """A size in memory, `312 MB` or `1.25 GB`."""
     return f"{value / 1e6:,.0f} MB" if value < 999.5e6 else f"{value / 1e9:.2f} GB"

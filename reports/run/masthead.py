@@ -2,7 +2,7 @@
 
 from reports.page import formatting
 from reports.page.parts import ENDINGS, Answer, Question
-from reports.page.words import TRANSPORTS, count
+from reports.page.words import TRANSPORTS, count, size
 from reports.records import sent
 from reports.records.schema import RunJson
 from reports.run.report import RunReport
@@ -41,8 +41,7 @@ def headline(run: RunJson) -> str:
         who = f"Batch of {who}"
     if topology["replicas"] is None:
         return f"{who} on {config['url']}"
-    where = count(topology["replicas"], "replica")
-    return f"{who} on {where}" + (f" × {count(topology['workers'], 'worker')}" if topology["workers"] else "")
+    return f"{who} on {size(topology['replicas'], topology['workers'])}"
 
 
 def facts(report: RunReport) -> list[str]:

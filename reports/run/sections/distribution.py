@@ -98,21 +98,15 @@ def summarize(steps: Steps, answers: Answers, topology: Topology, config: RunCon
     sessions = sessions_of(steps, answers)
     by_sessions = config["transport"] == "ws" and sessions.count > 0
     unit = "sessions" if by_sessions else "steps"
-    host_steps = _count(answers.host[step], len(answers.hosts))
-    host_sessions = _sessions(steps, sessions, answers.host, len(answers.hosts))
-    worker_steps = _count(answers.worker[step], len(answers.workers))
-    worker_sessions = _sessions(steps, sessions, answers.worker, len(answers.workers))
-    attributed = int(host_steps.sum())
-
-    replicas: list[ReplicaShare] = []
-    workers: list[WorkerShare] = []
-    if host_steps.any() or host_sessions.any():
-        replicas = _replicas(answers, topology, host_sessions, host_steps, attributed)
-    for replica in replicas if answers.workers else []:
-        workers += _workers_of(
-            replica, answers, topology["workers"], worker_sessions, worker_steps, attributed
-        )
-
+    by_host = _carried(steps, sessions, answers.host, len(answers.hosts))
+    by_worker = _carried(steps, sessions, answers.worker, len(answers.workers))
+    attributed = sum(carried for _, carried in by_host)
+    replicas = _replicas(answers, topology, by_host, attributed) if any(map(any, by_host)) else []
+    workers = [
+        worker
+        for replica in (replicas if answers.workers else [])
+        for worker in _workers_of(replica, answers, topology["workers"], by_worker, attributed)
+    ]
     # Users keep their HTTP connections, so their steps are not thrown independently, as the test supposes.
     independent = by_sessions or config["transport"] == "ws"
     replica_loads, worker_loads = ([getattr(part, unit) for part in parts] for parts in (replicas, workers))
@@ -140,6 +134,13 @@ def _count(codes: Codes, parts: int) -> Ints:
     return np.bincount(codes + 1, minlength=parts + 1)[1:]
 
 
+def _carried(steps: Steps, sessions: Sessions, part: Codes, parts: int) -> list[tuple[int, int]]:
+    """The (sessions, steps) of each part."""
+    step = steps.successes(STEP)
+    counts = _sessions(steps, sessions, part, parts), _count(part[step], parts)
+    return list(zip(*(each.tolist() for each in counts), strict=True))
+
+
 def _sessions(steps: Steps, sessions: Sessions, part: Codes, parts: int) -> Ints:
     answered = steps.succeeded & (part >= 0)
     over_ws = answered & (sessions.of_row >= 0)
@@ -150,18 +151,17 @@ def _sessions(steps: Steps, sessions: Sessions, part: Codes, parts: int) -> Ints
 
 
 def _replicas(
-    answers: Answers, topology: Topology, sessions: Ints, steps: Ints, attributed: int
+    answers: Answers, topology: Topology, by_host: list[tuple[int, int]], attributed: int
 ) -> list[ReplicaShare]:
     """The deployed replicas first, then others that answered."""
-    carried = {host: (int(sessions[code]), int(steps[code])) for code, host in enumerate(answers.hosts)}
+    carried = dict(zip(answers.hosts, by_host, strict=True))
     seen = [host for host, amounts in carried.items() if any(amounts)]
     hosts = list(dict.fromkeys([*topology["hosts"], *seen]))
     replicas = []
     for host in hosts:
-        name = printable(topology["names"].get(host, host))
-        of_host, steps_of_host = carried.get(host, (0, 0))
-        part = _part(steps_of_host, attributed)
-        replicas.append(ReplicaShare(printable(host), name, of_host, steps_of_host, part))
+        name, (sessions, steps) = topology["names"].get(host, host), carried.get(host, (0, 0))
+        part = _part(steps, attributed)
+        replicas.append(ReplicaShare(printable(host), printable(name), sessions, steps, part))
     silent = (topology["replicas"] or 0) - len(hosts)
     return replicas + [ReplicaShare("", f"unknown replica {n + 1}", 0, 0, 0.0) for n in range(silent)]
 
@@ -170,20 +170,16 @@ def _workers_of(
     replica: ReplicaShare,
     answers: Answers,
     expected: int | None,
-    sessions: Ints,
-    steps: Ints,
+    by_worker: list[tuple[int, int]],
     attributed: int,
 ) -> list[WorkerShare]:
     """The workers that answered on one replica by pid, then one without pid for each that did not."""
-    found = sorted(
-        (pid, int(sessions[code]), int(steps[code]))
-        for code, (host, pid) in enumerate(answers.workers)
-        if printable(answers.hosts[host]) == replica.host and (sessions[code] or steps[code])
-    )
     workers = [
-        WorkerShare(replica.host, replica.name, session_count, carried, _part(carried, attributed), pid)
-        for pid, session_count, carried in found
+        WorkerShare(replica.host, replica.name, sessions, steps, _part(steps, attributed), pid)
+        for (host, pid), (sessions, steps) in zip(answers.workers, by_worker, strict=True)
+        if printable(answers.hosts[host]) == replica.host and (sessions or steps)
     ]
+    workers.sort(key=lambda worker: (worker.pid or 0, worker.sessions, worker.steps))
     nameless = replica.steps - sum(worker.steps for worker in workers)
     if nameless:
         others = max(replica.sessions - sum(worker.sessions for worker in workers), 0)
