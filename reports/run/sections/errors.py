@@ -103,14 +103,14 @@ def summarize(steps: Steps, failures: Failures) -> Errors:
     ]
     groups.sort(key=lambda group: group.count, reverse=True)
     by_category = table["category"].value_counts()
-    counts = np.zeros((len(by_category), slices.count), dtype=np.int64)
-    rows_of = by_category.index.get_indexer(pd.Index(table["category"]))
-    np.add.at(counts, (rows_of, slices.index(table["ended_s"].to_numpy())), 1)
+    row = by_category.index.get_indexer(pd.Index(table["category"]))
+    place = row * slices.count + slices.index(table["ended_s"].to_numpy())
+    counts = np.bincount(place, minlength=len(by_category) * slices.count)
     return Errors(
         groups=groups,
         categories=[names[category] for category in by_category.index],
         at_s=slices.middles_s,
-        counts=counts,
+        counts=counts.reshape(len(by_category), slices.count),
         takeaways=_takeaways(groups, steps, failures),
     )
 
