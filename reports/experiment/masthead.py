@@ -74,7 +74,7 @@ def facts(report: ExperimentReport) -> list[str]:
     facts = [
         f"started {formatting.moment(experiment['started_at'])}",
         "no end recorded" if ended_at is None else f"ended {formatting.moment(ended_at)}",
-        f"{formatting.count(progress.completed)} of {count(progress.cells, 'cell')} done",
+        f"{progress.completed:,} of {count(progress.cells, 'cell')} done",
         scenario,
         *_swept(report),
     ]
@@ -103,10 +103,8 @@ def _swept(report: ExperimentReport) -> list[str]:
 
 
 def _sizes(sizes: list[int], noun: str) -> str:
-    return " or ".join(filter(None, [
-        ", ".join(formatting.count(size) for size in sizes[:-1]),
-        count(sizes[-1], noun),
-    ]))  # fmt: skip
+    smaller = ", ".join(f"{each:,}" for each in sizes[:-1])
+    return f"{smaller}{' or ' if smaller else ''}{count(sizes[-1], noun)}"
 
 
 def _as_number(wait: str) -> tuple[float, str]:
@@ -126,15 +124,12 @@ def answers(report: ExperimentReport) -> list[Answer]:
 
 def _sessions(report: ExperimentReport) -> Answer:
     best = report.max_batch.best
+    tried = [row.largest_tried for row in report.max_batch.rows if row.largest_tried is not None]
     if best is None or best.max_batch is None:
-        tried = [row.largest_tried for row in report.max_batch.rows if row.largest_tried is not None]
         if not tried:
             return _SESSIONS.answer("Unknown", "unknown", [("measured", "nothing to judge by")])
-        facts = [
-            ("within the objective", "no load that was tried"),
-            ("largest load tried", count(max(tried), "user")),
-        ]
-        return _SESSIONS.answer("None", "bad", facts)
+        largest = ("largest load tried", count(max(tried), "user"))
+        return _SESSIONS.answer("None", "bad", [("within the objective", "no load that was tried"), largest])
     facts = [
         ("within the objective by", _named(best.label, report)),
         ("per core", _per_core(best.per_core, best.cores) or "unknown"),
@@ -230,15 +225,12 @@ def _stops(report: ExperimentReport) -> Answer:
 
 def _missed_by_others(report: ExperimentReport) -> str:
     """Who missed the objective where the fastest did not."""
-    missed = [
-        (row.first_miss_users, row.label)
-        for row in report.bottleneck.rows
-        if row.first_miss_users is not None
-    ]
+    rows = report.bottleneck.rows
+    missed = [(row.first_miss_users, row.label) for row in rows if row.first_miss_users is not None]
     if not missed:
         return "at no load that was tried"
     users, label = min(missed, key=lambda row: row[0])
-    others = f"{formatting.count(len(missed))} of {formatting.count(len(report.groups))}"
+    others = f"{len(missed):,} of {len(report.groups):,}"
     return f"not by this one; by {others}, first {_named(label, report)} from {count(users, 'user')}"
 
 
@@ -281,8 +273,8 @@ def _trusted(report: ExperimentReport) -> Answer:
         apart = "unknown" if repeated else "nothing was repeated"
     facts = [
         ("experiment", ENDINGS[report.experiment["status"]]),
-        ("cells done", f"{formatting.count(progress.completed)} of {formatting.count(progress.cells)}"),
-        ("failed / invalid", f"{formatting.count(progress.failed)} / {formatting.count(progress.invalid)}"),
+        ("cells done", f"{progress.completed:,} of {progress.cells:,}"),
+        ("failed / invalid", f"{progress.failed:,} / {progress.invalid:,}"),
         ("repetitions apart by", apart),
     ]
     if not progress.completed:
