@@ -18,7 +18,7 @@ from reports.page.palette import stand_in
 
 @dataclass(frozen=True)
 class Extent:
-    """What an axis spans, and whether it goes by powers of ten."""
+    """The range of an axis, and whether it is logarithmic."""
 
     low: float
     high: float
@@ -29,7 +29,7 @@ class Extent:
         return [self.low, self.high]
 
     def share(self, values: ArrayLike) -> Floats:
-        """Where values lie between its ends, 0…1; NaN where a value has no place."""
+        """Where values lie between its ends, 0…1; NaN for a value that has no place there."""
         wanted = np.asarray(values, dtype=np.float64)
         if self.log:
             wanted = np.log(np.where(wanted > 0, wanted, np.nan))

@@ -1,7 +1,7 @@
 """Draws matplotlib figures as inline SVG in the page's colours and font.
 
-One SVG unit is one CSS pixel. Text stays text. The same figure always gives the same bytes, and the ids
-in it bear the figure's name, so that many figures live on one page.
+One SVG unit is one CSS pixel. Text stays text. The same figure always gives the same bytes, and its
+ids begin with the figure's name, so that many figures can share one page.
 """
 
 import io
@@ -84,7 +84,7 @@ def plot_area(figure: Figure, left: float, right: float, top: float, bottom: flo
 
 
 def ticks(axes: Axes, side: str, at: Sequence[float], words: Callable[[float], str], grid: bool) -> None:
-    """Sets the ticks of the `x` or `y` axis and what they say."""
+    """Sets the ticks of the `x` or `y` axis and their labels."""
     axis = axes.xaxis if side == "x" else axes.yaxis
     axis.set_major_locator(FixedLocator(at))
     axis.set_minor_locator(NullLocator())
@@ -113,7 +113,7 @@ def from_zero(axes: Axes, high: float, most: int) -> None:
 
 
 def x_label(axes: Axes, text: str) -> None:
-    """Says below the axes what they run over."""
+    """Labels the x axis."""
     axes.set_xlabel(text, color=stand_in("muted"), size=SMALL)
 
 
@@ -221,7 +221,7 @@ def label_ends(axes: Axes, ends: Sequence[tuple[str, str, float]], x: float, gap
 
 
 def time_ticks(span: float, width: float) -> tuple[list[float], Callable[[float], str], str]:
-    """Ticks for 0…`span` seconds, what they say, and the unit: seconds, minutes or hours."""
+    """Ticks for 0…`span` seconds, how they are labelled, and the unit: seconds, minutes or hours."""
     unit, name = (3600, "hours") if span >= 3 * 3600 else (60, "minutes") if span >= 300 else (1, "seconds")
     at = [tick * unit for tick in linear_ticks(0, span / unit, most=max(int(width / 80), 3))]
     return at, lambda value: f"{value / unit:g}", name
@@ -252,7 +252,7 @@ def log_ticks(low: float, high: float) -> list[float]:
 
 
 def latency_axis(axes: Axes, values: Floats, most: int = 5) -> None:
-    """Scales the y axis for latencies in seconds: from zero, or by powers of ten where they span many."""
+    """Scales the y axis for latencies in seconds: from zero, or logarithmically where they span a lot."""
     known = values[np.isfinite(values) & (values > 0)]
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
     if not high:

@@ -44,7 +44,7 @@ def seconds(value: float | None) -> str:
 
 
 def tick_seconds(value: float) -> str:
-    """A latency on an axis, without digits that say nothing: `5 ms`, `1 s`."""
+    """A latency on an axis, without superfluous digits: `5 ms`, `1 s`."""
     if value == 0:
         return "0"
     if abs(value) < 0.9995:
@@ -83,7 +83,7 @@ def rounded_percent(share: float) -> str:
 
 
 def limit(share: float) -> str:
-    """A share that somebody set, as a percentage without further digits: `95 %`."""
+    """A configured share, as a percentage without superfluous digits: `95 %`."""
     return f"{share * 100:.6g}{SPACE}%"
 
 

@@ -39,10 +39,10 @@ COLOURS = (
 and set apart in lightness so that blue, purple, green and vermilion differ for colour-blind readers too."""
 
 HEAT = "#2f86cf"
-"""Between both themes: a heat map's cells are more or less of this one colour over the page's ground."""
+"""Works in both themes: a heat map's cells are more or less of this colour over the page's background."""
 
 _STRONGEST_SHADE = 0.42
-"""Of a cell of a table: its words must still read well, 4.5 : 1, on both themes."""
+"""Of a table cell's colour: its text must keep a contrast of 4.5 : 1 in both themes."""
 _BY_NAME = {colour.name: colour for colour in COLOURS}
 _STAND_IN = re.compile(r"#fe00([0-9a-f]{2})")
 
@@ -58,13 +58,13 @@ def as_variables(style: str) -> str:
 
 
 def style_sheet() -> str:
-    """The CSS variables of all colours; which theme holds is decided by the page's `color-scheme`."""
+    """The CSS variables of all colours; the page's `color-scheme` decides which theme applies."""
     lines = (f"  --{colour.name}: light-dark({colour.light}, {colour.dark});" for colour in COLOURS)
     return ":root {\n" + "\n".join(lines) + "\n}\n"
 
 
 def shades(values: NDArray[np.float64]) -> list[list[str]]:
-    """How strongly each cell of a table of values is coloured, as CSS percentages, on a log scale."""
+    """How strongly each cell of a table is coloured, as CSS percentages on a log scale of its values."""
     known = values[np.isfinite(values) & (values > 0)]
     low, high = (float(known.min()), float(known.max())) if known.size else (1.0, 1.0)
     span = max(math.log(high / low), math.log(2))

@@ -104,7 +104,7 @@ def environment() -> Environment:
 
 
 def machine_facts(machine: dict[str, Any]) -> list[tuple[str, str]]:
-    """What run.json or experiment.json says of the machine, in words."""
+    """What run.json or experiment.json says about the machine, in words."""
     return [
         ("memory", formatting.memory(value))
         if key == "memory_bytes" and isinstance(value, int)

@@ -1,4 +1,4 @@
-"""Makes the SVG that matplotlib writes part of a page: its colours as variables, its ids told apart."""
+"""Fits the SVG that matplotlib writes into a page: colours become variables, ids become unique."""
 
 import re
 from xml.etree import ElementTree as ET

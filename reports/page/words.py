@@ -1,9 +1,9 @@
-"""Numbers and foreign text as the reports' sentences write them."""
+"""Numbers and foreign text as they appear in the reports' sentences."""
 
 import math
 
 TRANSPORTS = {"ws": "WebSocket", "http": "HTTP"}
-"""What transports are called."""
+"""The names of the transports."""
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 

@@ -98,7 +98,7 @@ def heat_map(heat: HeatMap, frame: Frame, width: float) -> str:
 
 
 def throughput_and_users(timeline: Timeline, frame: Frame, width: float) -> str:
-    """Steps a second, failures a second where there are any, and users, one below the other."""
+    """Steps per second, failures per second if there are any, and users, one below the other."""
     panels = [("Steps per second", "blue", timeline.steps_per_s)]
     if np.nansum(timeline.failures_per_s) > 0:
         panels.append(("Failures per second", "vermilion", timeline.failures_per_s))
@@ -122,7 +122,7 @@ def throughput_and_users(timeline: Timeline, frame: Frame, width: float) -> str:
 
 
 def errors_over_time(errors: Errors, frame: Frame, width: float) -> str:
-    """When each category of error occurred: a row a category, all on one scale."""
+    """When each category of error occurred: one row for each category, all on one scale."""
     row = 46
     height = len(errors.categories) * row + 62
 

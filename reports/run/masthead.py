@@ -170,6 +170,6 @@ def criterion_value(criterion: Criterion) -> str:
 
 
 def criterion_limit(criterion: Criterion) -> str:
-    """What was wanted, in the criterion's unit."""
+    """The limit, in the criterion's unit."""
     form = formatting.seconds if criterion.name.endswith("_s") else formatting.limit
     return form(criterion.limit)

@@ -52,7 +52,7 @@ class RunReport:
 
     @property
     def notices(self) -> list[str]:
-        """What a reader must know before the figures: cut short, interrupted, few steps …"""
+        """What a reader must know first: that the run was cut short, has few steps …"""
         return [warning.message for warning in self.validity.warnings]
 
 

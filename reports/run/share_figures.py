@@ -1,4 +1,4 @@
-"""Figures of who carried what: sessions and steps of every replica or worker against the fair share."""
+"""Figures of who served what: sessions and steps of every replica or worker against the fair share."""
 
 from collections.abc import Sequence
 

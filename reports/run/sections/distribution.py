@@ -107,7 +107,7 @@ def summarize(steps: Steps, answers: Answers, topology: Topology, config: RunCon
         for replica in (replicas if answers.workers else [])
         for worker in _workers_of(replica, answers, topology["workers"], by_worker, attributed)
     ]
-    # Users keep their HTTP connections, so their steps are not thrown independently, as the test supposes.
+    # Users keep their HTTP connections, so their steps are not placed independently, as the test assumes.
     independent = by_sessions or config["transport"] == "ws"
     replica_loads, worker_loads = ([getattr(part, unit) for part in parts] for parts in (replicas, workers))
     replica_fairness = fairness_of(replica_loads, independent=independent)

@@ -43,7 +43,7 @@ _BY_DETAIL = {
     ],
     "http_4xx": [(_ACCESS_REFUSED, f"{_ACCESS}.")],
 }
-"""What to do where a detail begins like this, instead of what its category says."""
+"""What to do where a detail matches, instead of what its category says."""
 
 _MORE_ROOM = (
     "Raise max_concurrent_envs in its create_app call (MAX_CONCURRENT_ENVS for the Benchmark environment), "
@@ -52,7 +52,7 @@ _MORE_ROOM = (
 _MORE_THAN_ONE = "To hold more than 1, its environment must set SUPPORTS_CONCURRENT_SESSIONS = True."
 _MOST_LIMITS = 3
 _HELD_OF_MOST = re.compile(r"\d{1,9}/(\d{1,9}) sessions")
-"""OpenEnv's words for how many sessions a full process holds, and may hold."""
+"""How OpenEnv says how many sessions a full process holds, and may hold."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class ErrorGroup:
 
 @dataclass(frozen=True)
 class Errors:
-    """Failures of a run, most frequent first; `counts` has a row a category, a column a time slice."""
+    """Failures of a run, most frequent first; `counts` has a row per category, a column per time slice."""
 
     groups: list[ErrorGroup]
     categories: list[str]
@@ -79,7 +79,7 @@ class Errors:
 
 
 def summarize(steps: Steps, failures: Failures) -> Errors:
-    """Groups a run's failures and counts them over time; they count when they ended."""
+    """Groups a run's failures and counts them over time, at the moment they ended."""
     slices = slices_of(steps.duration_s)
     rows = failures.rows
     table = pd.DataFrame(
@@ -155,7 +155,7 @@ def _what_to_do(category: str, failures: Failures) -> str:
 
 
 def _turned_away(steps: Steps, failures: Failures) -> str:
-    """Whom a full server turned away, how many sessions it says to hold, and how to let it hold more."""
+    """Which users a full server turned away, how many sessions it says it holds, and how to raise that."""
     chosen = failures.category == failures.categories.index("capacity")
     met = np.zeros(steps.users, dtype=np.bool_)
     met[steps.user[failures.rows[chosen]]] = True

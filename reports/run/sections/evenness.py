@@ -17,7 +17,7 @@ _ENOUGH_EACH = 5
 """What the chi-squared test needs each part to expect (Cochran 1954)."""
 
 Evenness = Literal["single", "too few", "even", "by chance", "nearly even", "uneven", "very uneven"]
-"""How even a spread is. `by chance`: uneven, but no more than sessions thrown at random would be."""
+"""How even a spread is. `by chance`: uneven, but no more than sessions placed at random would be."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Fairness:
 
 
 def fairness_of(loads: Sequence[int], *, independent: bool) -> Fairness | None:
-    """None where nothing was spread. Chance can be tested only where each was thrown independently."""
+    """None where nothing was spread. Chance is tested only where each unit was placed independently."""
     if not sum(loads):
         return None
     values = np.array(loads, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Whether sessions kept to themselves: one worker each, steps counted 1, 2, 3 …, one user a session."""
+"""Whether sessions were isolated: one worker each, steps counted 1, 2, 3 …, one user a session."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -33,7 +33,7 @@ class Isolation:
     moved_sessions: int
     """Sessions answered by more than one (host, pid)."""
     lost_steps: int
-    """Numbers missing from a session's step counts, less the steps that are recorded as failed."""
+    """Numbers missing from a session's step counts, minus the steps that are recorded as failed."""
     duplicated_steps: int
     """Step counts that a session saw again without a reset."""
     shared_sessions: int
@@ -140,7 +140,7 @@ def _miscounted(steps: Steps, answers: Answers, step_count: Ints | None) -> pd.D
 
 
 def _in_suspect_stretch(stretch: Codes, number: Ints, from_zero: Bools) -> Bools:
-    """The rows of every stretch whose numbers do not simply rise by one, nearly always none."""
+    """The rows of every stretch whose numbers do not simply rise by one; nearly always there are none."""
     wrong = number != 1
     wrong[:1] &= from_zero[stretch[:1]]
     continues = stretch[1:] == stretch[:-1]
