@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -73,11 +72,7 @@ def summarize(steps: Steps, answers: Answers, step_count: Ints | None, names: Ma
         duplicated_steps=repeated,
         shared_sessions=len(shared),
         violations=len(moved) + lost + repeated + len(shared),
-        examples=[
-            *(_moved_example(answers, names, *each) for each in moved[:_EXAMPLES]),
-            *(_shared_example(answers, session) for session, _, _ in shared[:_EXAMPLES]),
-            *(_gap_example(answers, gap) for gap in gaps.head(_EXAMPLES).to_dict("records")),
-        ],
+        examples=list(_examples(answers, names, moved, shared, gaps)),
         takeaways=[],
         moved_checked=bool(of_known_worker.any()),
         counts_checked=step_count is not None,
@@ -167,36 +162,31 @@ def _session_of_failures_too(steps: Steps, answers: Answers) -> Codes:
     return filled
 
 
-def _hash(answers: Answers, session: int) -> str:
-    return printable(answers.session_hashes[session].as_py(), 40)
+def _examples(
+    answers: Answers,
+    names: Mapping[str, str],
+    moved: list[tuple[int, int, int]],
+    shared: list[tuple[int, int, int]],
+    gaps: pd.DataFrame,
+) -> Iterator[str]:
+    """The first few violations of each kind, in words."""
 
+    def session(code: int) -> str:
+        return f"Session {printable(answers.session_hashes[code].as_py(), 40)}"
 
-def _worker(answers: Answers, names: Mapping[str, str], worker: int) -> str:
-    host, pid = answers.workers[worker]
-    name = answers.hosts[host]
-    return f"worker {pid} on {printable(names.get(name, name), 60)}"
+    def worker(code: int) -> str:
+        host, pid = answers.workers[code]
+        name = answers.hosts[host]
+        return f"worker {pid} on {printable(names.get(name, name), 60)}"
 
-
-def _moved_example(answers: Answers, names: Mapping[str, str], session: int, first: int, other: int) -> str:
-    return (
-        f"Session {_hash(answers, session)} was answered by {_worker(answers, names, first)}, "
-        f"then by {_worker(answers, names, other)}."
-    )
-
-
-def _shared_example(answers: Answers, session: int) -> str:
-    return f"Session {_hash(answers, session)} was given to more than one user."
-
-
-def _gap_example(answers: Answers, gap: Mapping[Any, Any]) -> str:
-    faults = [
-        *([f"lost {count(int(gap['lost']), 'step')}"] if gap["lost"] else []),
-        *([f"repeated {count(int(gap['repeated']), 'step')}"] if gap["repeated"] else []),
-    ]
-    return (
-        f"Session {_hash(answers, int(gap['session']))} {' and '.join(faults)} between two resets, "
-        f"counting from {int(gap['first'])} to {int(gap['last'])}."
-    )
+    for code, first, other in moved[:_EXAMPLES]:
+        yield f"{session(code)} was answered by {worker(first)}, then by {worker(other)}."
+    for code, _, _ in shared[:_EXAMPLES]:
+        yield f"{session(code)} was given to more than one user."
+    for code, lost, repeated, first, last in gaps.head(_EXAMPLES).astype(int).itertuples(index=False):
+        kinds = (("lost", lost), ("repeated", repeated))
+        faults = " and ".join(f"{verb} {count(number, 'step')}" for verb, number in kinds if number)
+        yield f"{session(code)} {faults} between two resets, counting from {first} to {last}."
 
 
 def _takeaways(found: Isolation) -> Iterator[str]:
