@@ -118,5 +118,5 @@ def _mark_idle(axes: Axes, idle: int, parts: int, high: float) -> None:
     axes.axvspan(parts - idle, parts, color=stand_in("vermilion"), alpha=0.16, linewidth=0)
     roomy = idle / parts * axes.bbox.width > 60
     place, align = (parts - idle / 2, "center") if roomy else (parts - idle, "right")
-    at = (place, high * 0.06)
+    at = (place, high * 0.96)
     drawing.note(axes, f"{idle} idle", at, "data", (-5, 0), "vermilion", ha=align, weight=drawing.BOLD)
