@@ -5,7 +5,7 @@ from reports.run.report import RunReport
 
 
 def passed(report: RunReport) -> bool:
-    """Whether the run completed and met its objective."""
+    """Whether the run went to its end and met its objective."""
     return report.slo.passed and report.run["status"] == "completed"
 
 

@@ -33,7 +33,7 @@ Code = Literal[
 INVALIDATING: frozenset[Code] = frozenset(
     {"not_completed", "no_operations", "generator_saturated", "isolation_violated"}
 )
-"""With one of these the figures say nothing about the deployment and are left out of fits and comparisons."""
+"""With one of these the figures say nothing of the deployment, and stay out of fits and comparisons."""
 
 _FEW_STEPS = 100
 _MUCH_SHORTER = 0.8
@@ -60,7 +60,7 @@ class Validity:
 
 
 def judge(run: RunJson, totals: Totals, isolation: Isolation, resources: Resources) -> Validity:
-    """All reservations about a run's figures."""
+    """Everything that speaks against a run's figures."""
     warnings = [
         *_ending(run),
         *_steps(totals),
@@ -155,7 +155,7 @@ def _time(run: RunJson, totals: Totals) -> list[RunWarning]:
 
 
 def _pause(think_time: str, totals: Totals) -> tuple[float, str]:
-    """How long a healthy user may go without an operation, and a further cause where that is unknown."""
+    """How long a user that is well may make no operation, and the cause besides where it cannot be told."""
     after_error_s = _ERROR_PAUSE_S if totals.failures else 0.0
     try:
         return after_error_s + float(think_time), ""
@@ -209,7 +209,7 @@ def _saturation(run: RunJson, totals: Totals, resources: Resources) -> list[RunW
 
 
 def _serves_here(run: RunJson) -> bool:
-    """Whether a server that was given by its URL runs on this machine."""
+    """Whether a server that was given by its URL is one of the programs of this machine."""
     host = urlsplit(run["config"]["url"]).hostname or ""
     return run["config"]["deployment"] == "url" and (host == "localhost" or host.startswith("127."))
 
