@@ -48,15 +48,13 @@ def _faster(comparison: Comparison) -> Answer:
             *([("all cells together", str(overall))] if comparison.together else []),
         ]
     worse, better = bool(slower) or overall == "slower", bool(faster) or overall == "faster"
-    if worse and better:
-        return _FASTER.answer("In part", "caution", facts)
-    if worse:
-        where = _where(comparison, slower, together=overall == "slower")
-        return _FASTER.answer(f"Slower{where}", "bad", facts)
-    if better:
-        where = _where(comparison, faster, together=overall == "faster")
-        return _FASTER.answer(f"Faster{where}", "good", facts)
-    return _FASTER.answer("Not shown", "unknown", facts)
+    return _FASTER.decide(
+        facts,
+        (worse and better, "In part", "caution"),
+        (worse, f"Slower{_where(comparison, slower, together=overall == 'slower')}", "bad"),
+        (better, f"Faster{_where(comparison, faster, together=overall == 'faster')}", "good"),
+        (True, "Not shown", "unknown"),
+    )
 
 
 def _where(comparison: Comparison, rows: list[Row], *, together: bool) -> str:
@@ -107,17 +105,15 @@ def _other(comparison: Comparison) -> Answer:
         spread_fact = ("spread of load", f"less even in {len(less)}, more in {len(more)}")
     new_errors = listing(new[:3]) + (" …" if len(new) > 3 else "")
     facts = [success_fact, ("new errors", new_errors or "none"), spread_fact]
-    if worse:
-        return _OTHER.answer("More failures", "bad", facts)
-    if less:
-        return _OTHER.answer("Less even", "caution", facts)
-    if new:
-        return _OTHER.answer("New errors", "caution", facts)
-    if better:
-        return _OTHER.answer("Fewer failures", "good", facts)
-    if more:
-        return _OTHER.answer("More even", "good", facts)
-    return _OTHER.answer("Not shown", "unknown", facts)
+    return _OTHER.decide(
+        facts,
+        (worse, "More failures", "bad"),
+        (less, "Less even", "caution"),
+        (new, "New errors", "caution"),
+        (better, "Fewer failures", "good"),
+        (more, "More even", "good"),
+        (True, "Not shown", "unknown"),
+    )
 
 
 def _trusted(comparison: Comparison) -> Answer:
@@ -132,9 +128,11 @@ def _trusted(comparison: Comparison) -> Answer:
         if comparison.of == "runs"
         else ("cells left out", formatting.count(left_out) if left_out else "none"),
     ]
-    if questionable or not_valid or not comparison.run_to_run:
-        return _TRUSTED.answer("With care", "caution", facts)
-    return _TRUSTED.answer("No objection", "good", facts)
+    return _TRUSTED.decide(
+        facts,
+        (questionable or not_valid or not comparison.run_to_run, "With care", "caution"),
+        (True, "No objection", "good"),
+    )
 
 
 def _name(comparison: Comparison, change: Change) -> str:

@@ -277,15 +277,14 @@ def _trusted(report: ExperimentReport) -> Answer:
         ("failed / invalid", f"{progress.failed:,} / {progress.invalid:,}"),
         ("repetitions apart by", apart),
     ]
-    if not progress.completed:
-        return _TRUSTED.answer("No data", "unknown", facts)
-    if not report.complete:
-        return _TRUSTED.answer("Cut short", "caution", facts)
-    if progress.failed or progress.invalid or report.notices:
-        return _TRUSTED.answer("With care", "caution", facts)
-    if spread is None and not report.capacity:
-        return _TRUSTED.answer("Tried once", "caution", facts)
-    return _TRUSTED.answer("No objection", "good", facts)
+    return _TRUSTED.decide(
+        facts,
+        (not progress.completed, "No data", "unknown"),
+        (not report.complete, "Cut short", "caution"),
+        (progress.failed or progress.invalid or report.notices, "With care", "caution"),
+        (spread is None and not report.capacity, "Tried once", "caution"),
+        (True, "No objection", "good"),
+    )
 
 
 def _named(label: str, report: ExperimentReport) -> str:

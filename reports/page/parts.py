@@ -23,6 +23,8 @@ ENDINGS = {
 MOST_ROWS = 300
 """Rows of a table of workers, replicas or compared cells; report.json holds the rest."""
 
+Facts = Sequence[tuple[str, str]]
+
 _TEMPLATES = Path(__file__).parent / "templates"
 _FORMATS = (
     "count", "significant", "seconds", "duration", "percent", "rounded_percent", "signed", "rate", "times",
@@ -41,8 +43,13 @@ class Question:
     more: str
     """What the link to that section says."""
 
-    def answer(self, verdict: str, state: str, facts: Sequence[tuple[str, str]]) -> "Answer":
+    def answer(self, verdict: str, state: str, facts: Facts) -> "Answer":
         return Answer(self, verdict, state, facts)
+
+    def decide(self, facts: Facts, *rules: tuple[object, str, str]) -> "Answer":
+        """The answer of the first of the rules (condition, verdict, state) whose condition holds."""
+        _, verdict, state = next(rule for rule in rules if rule[0])
+        return self.answer(verdict, state, facts)
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,7 @@ class Answer:
     question: Question
     verdict: str
     state: str
-    facts: Sequence[tuple[str, str]]
+    facts: Facts
 
 
 @dataclass(frozen=True)

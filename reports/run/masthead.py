@@ -79,11 +79,12 @@ def _passed(report: RunReport) -> Answer:
     if totals.users_shut_out:
         shut_out = f"{formatting.count(totals.users_shut_out)} of {count(totals.users, 'user')}"
         facts.append(("without any step", shut_out))
-    if not report.slo.passed:
-        return _PASSED.answer("Failed", "bad", facts)
-    if report.run["status"] != "completed":
-        return _PASSED.answer("Cut short", "caution", facts)
-    return _PASSED.answer("Passed", "good", facts)
+    return _PASSED.decide(
+        facts,
+        (not report.slo.passed, "Failed", "bad"),
+        (report.run["status"] != "completed", "Cut short", "caution"),
+        (True, "Passed", "good"),
+    )
 
 
 def _fast(report: RunReport) -> Answer:
@@ -152,15 +153,14 @@ def _trusted(report: RunReport) -> Answer:
         ("notices", formatting.count(len(report.notices)) if report.notices else "none"),
         *([] if report.validity.valid else [("in comparisons", "leave it out")]),
     ]
-    if not report.totals.operations:
-        return _TRUSTED.answer("No data", "unknown", facts)
-    if isolation.violations:
-        return _TRUSTED.answer("Not isolated", "bad", facts)
-    if report.notices or in_part or report.run["status"] != "completed":
-        return _TRUSTED.answer("With care", "caution", facts)
-    if unchecked:
-        return _TRUSTED.answer("In part", "unknown", facts)
-    return _TRUSTED.answer("No objection", "good", facts)
+    return _TRUSTED.decide(
+        facts,
+        (not report.totals.operations, "No data", "unknown"),
+        (isolation.violations, "Not isolated", "bad"),
+        (report.notices or in_part or report.run["status"] != "completed", "With care", "caution"),
+        (unchecked, "In part", "unknown"),
+        (True, "No objection", "good"),
+    )
 
 
 def criterion_value(criterion: Criterion) -> str:
