@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.comparison.change import LEAST_CHANGE, Change
 from reports.comparison.estimates import Metric
-from reports.page import drawing, formatting
+from reports.page import curves, drawing, formatting
+from reports.page.curves import PercentileLine
 from reports.page.drawing import HALF, NARROW
 from reports.page.palette import stand_in
 from reports.page.words import signed_percent
@@ -59,10 +59,7 @@ def forest(name: str, title: str, heading: str, lines: Sequence[Line], width: fl
         axes.axvspan(-LEAST_CHANGE, LEAST_CHANGE, color=stand_in("ink"), alpha=0.06, linewidth=0, zorder=0)
         axes.axvline(0, color=stand_in("ink"), linewidth=1.2, zorder=1)
         drawing.ticks(axes, "x", _around_zero(reach, width), _percent, grid=True)
-        labels = [formatting.shortened(line.label, most) for line in lines]
-        drawing.ticks(axes, "y", range(len(lines)), lambda at: labels[round(at)], grid=False)
-        for tick in axes.get_yticklabels():
-            tick.set_color(stand_in("ink"))
+        drawing.row_names(axes, [formatting.shortened(line.label, most) for line in lines])
         for at, line in enumerate(lines):
             _interval(axes, line.change, at, reach)
             words, colour, bold = _told(line.change, width > NARROW)
@@ -76,50 +73,20 @@ def forest(name: str, title: str, heading: str, lines: Sequence[Line], width: fl
                 weight=drawing.BOLD if bold else 400,
                 va="center_baseline",
             )
-        axes.set_xlabel("change from A to B", color=stand_in("muted"), size=drawing.SMALL)
-        drawing.note(
-            axes,
-            heading,
-            (0, 1),
-            ("figure pixels", "axes fraction"),
-            (0, 16),
-            "ink",
-            size=drawing.TEXT,
-            weight=drawing.BOLD,
-        )
+        drawing.x_label(axes, "change from A to B")
+        drawing.headline(axes, heading, 16)
 
     return drawing.draw(name, title, width, height, paint)
 
 
 def percentile_curves(a: Curve, b: Curve, width: float) -> str:
-    """Latency of A and of B at each percentile, the tail stretched so that every nine takes the same room."""
-
-    def paint(figure: Figure) -> None:
-        axes = drawing.plot_area(figure, left=52, right=40, top=34, bottom=44)
-        drawn = []
-        for name, curve, colour, style in (("A", a, "ink", (0, (5, 2))), ("B", b, "blue", "-")):
-            known = (curve.quantiles < 1) & np.isfinite(curve.seconds)
-            if known.any():
-                drawn.append((name, colour, style, 1 / (1 - curve.quantiles[known]), curve.seconds[known]))
-        reach = max([10.0, *(float(rarity[-1]) for _, _, _, rarity, _ in drawn)])
-        for _, colour, style, rarity, seconds in drawn:
-            drawing.line(axes, rarity, seconds, colour, style, 2.2 if style == "-" else 1.8)
-            if rarity[-1] < reach * 0.9:
-                drawing.leader(axes, (float(rarity[-1]), reach), float(seconds[-1]), colour)
-        axes.set_xscale("log")
-        axes.set_xlim(1, reach)
-        drawing.latency_axis(axes, np.concatenate([*(seconds for *_, seconds in drawn), np.array([])]))
-        nines = [2.0, *(10.0**power for power in range(1, 8))]
-        drawing.ticks(axes, "x", [nine for nine in nines if nine <= reach * 1.001], _nine, grid=False)
-        for nine in nines[1:]:
-            if nine < reach:
-                axes.axvline(nine, color=stand_in("rule"), linewidth=1, zorder=0)
-        drawing.headline(axes, "Latency")
-        axes.set_xlabel("at most this slow", color=stand_in("muted"), size=drawing.SMALL)
-        drawing.label_ends(axes, [(name, colour, float(s[-1])) for name, colour, _, _, s in drawn], reach)
-
+    """Latency of A and of B at each percentile."""
+    lines = [
+        PercentileLine("A", "ink", (0, (5, 2)), a.quantiles, a.seconds),
+        PercentileLine("B", "blue", "-", b.quantiles, b.seconds),
+    ]
     title = "Latency percentile curves of A and B"
-    return drawing.draw("percentile-curves", title, width, 340 if width > NARROW else 320, paint)
+    return curves.percentile_curves("percentile-curves", title, lines, "at most this slow", width, right=40)
 
 
 def _interval(axes: Axes, change: Change, at: int, reach: float) -> None:
@@ -174,7 +141,3 @@ def _around_zero(reach: float, width: float) -> list[float]:
 
 def _percent(value: float) -> str:
     return f"{'+' if value > 0 else '−' if value < 0 else ''}{abs(100 * value):.4g}{formatting.SPACE}%"
-
-
-def _nine(rarity: float) -> str:
-    return f"{100 - 100 / rarity:.8g}{formatting.SPACE}%"

@@ -18,7 +18,7 @@ from reports.page.palette import stand_in
 
 @dataclass(frozen=True)
 class Extent:
-    """What an axis spans, and whether it goes by powers of ten."""
+    """The range of an axis, and whether it is logarithmic."""
 
     low: float
     high: float
@@ -29,7 +29,7 @@ class Extent:
         return [self.low, self.high]
 
     def share(self, values: ArrayLike) -> Floats:
-        """Where values lie between its ends, 0…1; NaN where a value has no place."""
+        """Where values lie between its ends, 0…1; NaN for a value that has no place there."""
         wanted = np.asarray(values, dtype=np.float64)
         if self.log:
             wanted = np.log(np.where(wanted > 0, wanted, np.nan))
@@ -64,7 +64,7 @@ class Panel:
 
 
 class Board:
-    """Many small drawings on one ground: what looks alike is gathered, so that a page of them stays light."""
+    """Many small drawings on one ground: what looks alike becomes one path, so that a page stays light."""
 
     def __init__(self, figure: Figure) -> None:
         width, height = figure.get_size_inches() * 72
@@ -77,7 +77,7 @@ class Board:
         self._grounds: list[Floats] = []
 
     def grid(self, panel: Panel, marks: Sequence[float], words: Callable[[float], str] | None) -> None:
-        """The base line, a line at each mark, and what the marks say at the left."""
+        """The base line, a line at each mark, and the labels of the marks at the left."""
         for mark in marks:
             self.stroke(panel, panel.across.ends, [mark] * 2, "rule", "-", 1)
             if words:
@@ -86,7 +86,7 @@ class Board:
         self.stroke(panel, panel.across.ends, [panel.up.low] * 2, "faint", "-", 1)
 
     def loads(self, panel: Panel, candidates: Sequence[float]) -> None:
-        """Words for as many loads below a panel as have room."""
+        """Labels below a panel, for as many loads as have room."""
         if len(candidates) > 12:
             low, high = panel.across.ends
             candidates = drawing.log_ticks(low, high) if panel.across.log else drawing.linear_ticks(low, high)
@@ -107,7 +107,7 @@ class Board:
         self._dots.setdefault((face, edge, marker, size), []).append(np.column_stack(panel.at(x, y)))
 
     def ground(self, panel: Panel, x: Floats, low: Floats, high: Floats) -> None:
-        """The range between two lines, as a grey ground."""
+        """The range between two lines, as a grey area."""
         known = np.isfinite(low) & np.isfinite(high)
         below = np.column_stack(panel.at(x[known], low[known]))
         above = np.column_stack(panel.at(x[known], high[known]))
@@ -127,21 +127,13 @@ class Board:
         self._axes.text(x, y, words, color=stand_in(colour), size=SMALL, weight=weight, ha=ha, va=va)
 
     def finish(self) -> None:
-        """Draws what was gathered."""
+        """Draws everything that was added."""
         if self._grounds:
-            patch = PathPatch(
-                Path.make_compound_path(*(Path(polygon, closed=False) for polygon in self._grounds)),
-                facecolor=stand_in("ink"),
-                alpha=0.07,
-                linewidth=0,
-                zorder=1,
-            )
-            self._axes.add_patch(patch)
+            path = Path.make_compound_path(*(Path(polygon, closed=False) for polygon in self._grounds))
+            self._axes.add_patch(PathPatch(path, fc=stand_in("ink"), alpha=0.07, linewidth=0, zorder=1))
         for (colour, style, width), pieces in self._strokes.items():
-            together = np.concatenate(pieces)
             self._axes.plot(
-                together[:, 0],
-                together[:, 1],
+                *np.concatenate(pieces).T,
                 color=stand_in(colour),
                 linestyle=style,
                 linewidth=width,
@@ -149,10 +141,8 @@ class Board:
                 zorder=2 if colour in {"rule", "faint"} else 3,
             )
         for (face, edge, marker, size), places in self._dots.items():
-            together = np.concatenate(places)
             self._axes.plot(
-                together[:, 0],
-                together[:, 1],
+                *np.concatenate(places).T,
                 marker,
                 markerfacecolor="none" if face == "none" else stand_in(face),
                 markeredgecolor=stand_in(edge),
@@ -163,7 +153,7 @@ class Board:
 
 
 def spaced(candidates: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Those of rising (value, pixel) ticks whose words do not touch: the last for certain."""
+    """The rising (value, pixel) ticks whose labels do not touch; always with the last."""
     kept: list[tuple[float, float, float]] = []
     for value, middle in [candidates[-1], *candidates[:-1]]:
         half = len(formatting.count(value)) * 3.6 + 5

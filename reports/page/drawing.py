@@ -1,29 +1,30 @@
 """Draws matplotlib figures as inline SVG in the page's colours and font.
 
-One SVG unit is one CSS pixel. Text stays text. The same figure always gives the same bytes, and the ids
-in it bear the figure's name, so that many figures live on one page.
+One SVG unit is one CSS pixel. Text stays text. The same figure always gives the same bytes, and its
+ids begin with the figure's name, so that many figures can share one page.
 """
 
 import io
 import math
-import re
 import threading
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
-from xml.etree import ElementTree as ET
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from matplotlib.typing import RcKeyType
 from numpy.typing import NDArray
 
 from reports.page import formatting
-from reports.page.palette import as_variables, stand_in
+from reports.page.palette import stand_in
+from reports.page.svg import inline
 
 Floats = NDArray[np.float64]
 
@@ -38,8 +39,6 @@ TEXT = 12.5
 SMALL = 11.5
 BOLD = 700
 
-_SVG = "http://www.w3.org/2000/svg"
-_LINK = "{http://www.w3.org/1999/xlink}href"
 _RC: dict[RcKeyType, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "openenv-loadtest",
@@ -50,16 +49,11 @@ _RC: dict[RcKeyType, Any] = {
     "path.simplify": True,
     "axes.unicode_minus": True,
 }
-_FRACTION = re.compile(r"(\d+\.\d)\d+")
-_BREAK = re.compile(r"\s*\n\s*|\s+$")
-_FONT = re.compile(r"font-family:[^;]*;?\s*")
 _matplotlib = threading.Lock()
 """matplotlib keeps its settings in one place for the whole process."""
 
 
-def draw(
-    name: str, title: str, width: float, height: float, paint: Callable[[Figure], None], kind: str = ""
-) -> str:
+def draw(name: str, title: str, width: float, height: float, paint: Callable[[Figure], None]) -> str:
     """The SVG of a figure that `paint` draws. `title`, for screen readers, may be foreign text."""
     with _matplotlib, mpl.rc_context(_RC), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
@@ -70,11 +64,11 @@ def draw(
         FigureCanvasSVG(figure).print_svg(  # type: ignore[no-untyped-call]
             written, metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
         )
-    return _inline(written.getvalue(), f"{name}-{width:.0f}", title, kind)
+    return inline(written.getvalue(), f"{name}-{width:.0f}", title)
 
 
 def plot_area(figure: Figure, left: float, right: float, top: float, bottom: float) -> Axes:
-    """Axes whose edges lie so many pixels from the figure's: a bare ground with a base line and no ticks."""
+    """Axes with the given margins in pixels: no frame but a base line, and no ticks."""
     width, height = figure.get_size_inches() * 72
     axes = figure.add_axes(
         (left / width, bottom / height, (width - left - right) / width, (height - top - bottom) / height)
@@ -90,7 +84,7 @@ def plot_area(figure: Figure, left: float, right: float, top: float, bottom: flo
 
 
 def ticks(axes: Axes, side: str, at: Sequence[float], words: Callable[[float], str], grid: bool) -> None:
-    """Sets the ticks of the `x` or `y` axis and what they say."""
+    """Sets the ticks of the `x` or `y` axis and their labels."""
     axis = axes.xaxis if side == "x" else axes.yaxis
     axis.set_major_locator(FixedLocator(at))
     axis.set_minor_locator(NullLocator())
@@ -99,9 +93,41 @@ def ticks(axes: Axes, side: str, at: Sequence[float], words: Callable[[float], s
         axis.grid(visible=True, color=stand_in("rule"), linewidth=1)
 
 
-def headline(axes: Axes, text: str) -> None:
-    """Says above the axes what their height means, where a turned label would cost width."""
-    note(axes, text, (0, 1), ("figure pixels", "axes fraction"), (0, 12), "ink", size=TEXT, weight=BOLD)
+def no_ticks(axes: Axes, side: str) -> None:
+    """Leaves the `x` or `y` axis without ticks."""
+    ticks(axes, side, [], str, grid=False)
+
+
+def row_names(axes: Axes, names: Sequence[str]) -> None:
+    """Names at the left, one for each row of axes whose y counts rows."""
+    ticks(axes, "y", range(len(names)), lambda at: names[round(at)], grid=False)
+    for tick in axes.get_yticklabels():
+        tick.set_color(stand_in("ink"))
+
+
+def from_zero(axes: Axes, high: float, most: int) -> None:
+    """Scales the y axis from zero to a little above `high`, with at most `most` + 1 ticks."""
+    top = (high or 1.0) * 1.12
+    axes.set_ylim(0, top)
+    ticks(axes, "y", linear_ticks(0, top, most), plain, grid=True)
+
+
+def x_label(axes: Axes, text: str) -> None:
+    """Labels the x axis."""
+    axes.set_xlabel(text, color=stand_in("muted"), size=SMALL)
+
+
+def headline(axes: Axes, text: str, up: float = 12, left: str = "figure pixels") -> None:
+    """Says above the axes what their height means, where a turned label would cost width.
+
+    It begins at the figure's left edge, or with `left` as `axes fraction` at that of the axes.
+    """
+    note(axes, text, (0, 1), (left, "axes fraction"), (0, up), "ink", size=TEXT, weight=BOLD)
+
+
+def plain(value: float) -> str:
+    """A number on an axis."""
+    return f"{value:,.6g}"
 
 
 def note(
@@ -139,8 +165,15 @@ def line(axes: Axes, x: Floats, y: Floats, colour: str, style: Any = "-", width:
         axes.plot(x[alone], y[alone], "o", color=stand_in(colour), markersize=4, zorder=3)
 
 
+def steps(axes: Axes, edges: Floats, values: Floats, colour: str, ground: float) -> None:
+    """A line of steps over a ground of the same colour, `ground` of it opaque; it breaks at NaN."""
+    known = np.where(np.isfinite(values), values, 0)
+    axes.stairs(known, edges, fill=True, color=stand_in(colour), alpha=ground, linewidth=0, zorder=2)
+    axes.stairs(values, edges, baseline=None, color=stand_in(colour), linewidth=1.6, zorder=3)
+
+
 def thinned(x: Floats, y: Floats, most: int) -> tuple[Floats, Floats]:
-    """At most so many points that draw the same line: lowest and highest of each stretch, and its gaps."""
+    """At most `most` points that draw the same line: lowest and highest of each stretch, and its gaps."""
     if len(x) <= most:
         return x, y
     stretches = np.array_split(np.arange(len(x)), max(most // 3, 1))
@@ -155,8 +188,18 @@ def thinned(x: Floats, y: Floats, most: int) -> tuple[Floats, Floats]:
     return x[kept], y[kept]
 
 
+def bars(
+    axes: Axes, left: Floats, low: Floats, width: Floats | float, height: Floats | float, colour: str
+) -> None:
+    """Rectangles of one colour as one path, so that a page of them stays light; empty ones are left out."""
+    x, y, across, up = np.array(np.broadcast_arrays(left, low, width, height))
+    corners = np.array([(x, y), (x + across, y), (x + across, y + up), (x, y + up)]).transpose(2, 0, 1)
+    path = Path.make_compound_path_from_polys(corners[(across > 0) & (up > 0)])
+    axes.add_patch(PathPatch(path, facecolor=stand_in(colour), linewidth=0, zorder=2))
+
+
 def leader(axes: Axes, across: tuple[float, float], y: float, colour: str) -> None:
-    """Leads the eye from a line that ends early, marked by a dot, to its name at the right."""
+    """A dotted line from the end of a line that stops early, marked by a dot, to its name at the right."""
     axes.plot(across[:1], [y], "o", color=stand_in(colour), markersize=4.5, zorder=4)
     axes.plot(across, (y, y), color=stand_in(colour), linewidth=0.8, linestyle=(0, (1, 3)), zorder=2)
 
@@ -173,20 +216,12 @@ def label_ends(axes: Axes, ends: Sequence[tuple[str, str, float]], x: float, gap
     heights = _spread([height for height, _, _ in wanted], gap, axes.bbox.y0, axes.bbox.y1)
     right = float(to_pixels((x, high))[0])
     for height, (_, words, colour) in zip(heights, wanted, strict=True):
-        note(
-            axes,
-            words,
-            (right + 7, height),
-            "figure pixels",
-            (0, 0),
-            colour,
-            weight=BOLD,
-            va="center_baseline",
-        )
+        at = (right + 7, height)
+        note(axes, words, at, "figure pixels", colour=colour, weight=BOLD, va="center_baseline")
 
 
 def time_ticks(span: float, width: float) -> tuple[list[float], Callable[[float], str], str]:
-    """Ticks for 0…`span` seconds, what they say, and the unit: seconds, minutes or hours."""
+    """Ticks for 0…`span` seconds, how they are labelled, and the unit: seconds, minutes or hours."""
     unit, name = (3600, "hours") if span >= 3 * 3600 else (60, "minutes") if span >= 300 else (1, "seconds")
     at = [tick * unit for tick in linear_ticks(0, span / unit, most=max(int(width / 80), 3))]
     return at, lambda value: f"{value / unit:g}", name
@@ -217,20 +252,20 @@ def log_ticks(low: float, high: float) -> list[float]:
 
 
 def latency_axis(axes: Axes, values: Floats, most: int = 5) -> None:
-    """Scales the y axis for latencies in seconds: from zero, or by powers of ten where they span many."""
+    """Scales the y axis for latencies in seconds: from zero, or logarithmically where they span a lot."""
     known = values[np.isfinite(values) & (values > 0)]
-    if known.size == 0:
-        axes.set_ylim(0, 1)
-        ticks(axes, "y", [0], formatting.tick_seconds, grid=True)
-        return
-    low, high = float(known.min()), float(known.max())
-    if high / low > 12:
+    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
+    if not high:
+        low, high, at = 0, 1, [0.0]
+    elif high / low > 12:
         axes.set_yscale("log")
-        axes.set_ylim(low / 1.25, high * 1.25)
-        ticks(axes, "y", log_ticks(low / 1.25, high * 1.25), formatting.tick_seconds, grid=True)
+        low, high = low / 1.25, high * 1.25
+        at = log_ticks(low, high)
     else:
-        axes.set_ylim(0, high * 1.12)
-        ticks(axes, "y", linear_ticks(0, high * 1.12, most), formatting.tick_seconds, grid=True)
+        low, high = 0, high * 1.12
+        at = linear_ticks(low, high, most)
+    axes.set_ylim(low, high)
+    ticks(axes, "y", at, formatting.tick_seconds, grid=True)
 
 
 def _spread(wanted: list[float], gap: float, low: float, high: float) -> list[float]:
@@ -243,61 +278,3 @@ def _spread(wanted: list[float], gap: float, low: float, high: float) -> list[fl
         placed[at] = min(placed[at], ceiling)
         ceiling = placed[at] - gap
     return placed
-
-
-def _inline(document: str, prefix: str, title: str, kind: str) -> str:
-    root = ET.fromstring(document)  # noqa: S314 - reads only what matplotlib has just written
-    for child in list(root):
-        if (
-            child.tag in {f"{{{_SVG}}}metadata", f"{{{_SVG}}}defs"}
-            and child.find(f"{{{_SVG}}}style") is not None
-        ):
-            root.remove(child)
-    used = {
-        reference
-        for element in root.iter()
-        for value in element.attrib.values()
-        for reference in re.findall(r"url\(#([^)]+)\)|^#(.+)$", value)
-        for reference in reference
-        if reference
-    }
-    for element in root.iter():
-        _rewrite(element, prefix, used)
-    root.attrib = {
-        "class": f"drawing {kind}".strip(),
-        "viewBox": root.attrib["viewBox"],
-        "role": "img",
-        "aria-labelledby": f"{prefix}-title",
-    }
-    heading = ET.Element(f"{{{_SVG}}}title", {"id": f"{prefix}-title"})
-    heading.text = formatting.showable(title)
-    root.insert(0, heading)
-    for element in root.iter():
-        element.tag = element.tag.removeprefix(f"{{{_SVG}}}")
-        if not (element.text or "").strip():
-            element.text = None
-        element.tail = None
-    return ET.tostring(root, encoding="unicode")
-
-
-def _rewrite(element: ET.Element, prefix: str, used: set[str]) -> None:
-    attributes: dict[str, str] = {}
-    for key, value in element.attrib.items():
-        if key == "id":
-            if value in used:
-                attributes["id"] = f"{prefix}-{value}"
-        elif key == _LINK:
-            attributes["href"] = f"#{prefix}-{value[1:]}" if value.startswith("#") else value
-        elif key == "d":
-            attributes["d"] = _BREAK.sub("", _FRACTION.sub(r"\1", value))
-        elif key == "style":
-            attributes["style"] = (
-                as_variables(_FONT.sub("", value)).strip().replace("url(#", f"url(#{prefix}-")
-            )
-        elif key in {"x", "y"} or (key == "transform" and element.tag.endswith("text")):
-            attributes[key] = _FRACTION.sub(r"\1", value)
-        else:
-            attributes[key] = value.replace("url(#", f"url(#{prefix}-")
-    if attributes.get("transform", "").startswith("rotate(-0 "):
-        del attributes["transform"]
-    element.attrib = attributes

@@ -24,7 +24,7 @@ def count(value: float | None) -> str:
 
 
 def significant(value: float | None, digits: int = 3) -> str:
-    """A number with so many significant digits, or with all before its point: `0.0123`, `12,345`."""
+    """A number with `digits` significant digits, or with all before its point: `0.0123`, `12,345`."""
     if value is None or not math.isfinite(value):
         return MISSING
     if value == 0:
@@ -44,7 +44,7 @@ def seconds(value: float | None) -> str:
 
 
 def tick_seconds(value: float) -> str:
-    """A latency on an axis, without digits that say nothing: `5 ms`, `1 s`."""
+    """A latency on an axis, without superfluous digits: `5 ms`, `1 s`."""
     if value == 0:
         return "0"
     if abs(value) < 0.9995:
@@ -75,6 +75,38 @@ def percent(share: float | None) -> str:
     if share in (0, 1):
         return f"{share * 100:.0f}{SPACE}%"
     return f"> 99.9999{SPACE}%" if share > 0.5 else f"< 0.0001{SPACE}%"
+
+
+def rounded_percent(share: float) -> str:
+    """A share or a ratio in whole per cent: `84 %`."""
+    return f"{share * 100:,.0f}{SPACE}%"
+
+
+def limit(share: float) -> str:
+    """A configured share, as a percentage without superfluous digits: `95 %`."""
+    return f"{share * 100:.6g}{SPACE}%"
+
+
+def signed(change: float | None) -> str:
+    """A relative change: `+12.3 %`, `−0.41 %`."""
+    return MISSING if change is None else words.signed_percent(change).replace(" ", SPACE)
+
+
+def rate(steps_per_s: float | None) -> str:
+    """A throughput: `1,043 steps/s`."""
+    return f"{significant(steps_per_s)}{SPACE}steps/s"
+
+
+def times(ratio: float | None) -> str:
+    """A ratio: `1.87×`."""
+    return MISSING if ratio is None or not math.isfinite(ratio) else f"{significant(ratio)}×"
+
+
+def coefficient(value: float) -> str:
+    """A fitted number, which may be tiny: `0.0459`, `3.44 × 10⁻⁵`."""
+    if value == 0 or not math.isfinite(value) or abs(value) >= 0.001:
+        return significant(value)
+    return words.power_of_ten(value, 2).replace(" ", SPACE)
 
 
 def memory(size: float | None) -> str:
@@ -112,7 +144,7 @@ def showable(text: str) -> str:
 
 
 def shortened(text: str, most: int) -> str:
-    """The text in at most so many characters, cut in its middle, since names differ at their ends."""
+    """The text in at most `most` characters, cut in its middle, since names differ at their ends."""
     text = " ".join(showable(text).split())
     if len(text) <= most:
         return text

@@ -4,8 +4,12 @@ A figure is drawn once, in stand-in colours, one for each name below. `as_variab
 page's CSS variables, so that a figure follows the page from light to dark without a second copy.
 """
 
+import math
 import re
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,10 @@ COLOURS = (
 and set apart in lightness so that blue, purple, green and vermilion differ for colour-blind readers too."""
 
 HEAT = "#2f86cf"
-"""Between both themes: a heat map's cells are more or less of this one colour over the page's ground."""
+"""Works in both themes: a heat map's cells are more or less of this colour over the page's background."""
 
+_STRONGEST_SHADE = 0.42
+"""Of a table cell's colour: its text must keep a contrast of 4.5 : 1 in both themes."""
 _BY_NAME = {colour.name: colour for colour in COLOURS}
 _STAND_IN = re.compile(r"#fe00([0-9a-f]{2})")
 
@@ -52,18 +58,20 @@ def as_variables(style: str) -> str:
 
 
 def style_sheet() -> str:
-    """The CSS variables of all colours; which theme holds is decided by the page's `color-scheme`."""
+    """The CSS variables of all colours; the page's `color-scheme` decides which theme applies."""
     lines = (f"  --{colour.name}: light-dark({colour.light}, {colour.dark});" for colour in COLOURS)
     return ":root {\n" + "\n".join(lines) + "\n}\n"
 
 
-def contrast(one: str, other: str) -> float:
-    """The contrast of two colours, 1…21, as WCAG 2.2 defines it."""
-    brighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
-    return (brighter + 0.05) / (darker + 0.05)
+def shades(values: NDArray[np.float64]) -> list[list[str]]:
+    """How strongly each cell of a table is coloured, as CSS percentages on a log scale of its values."""
+    known = values[np.isfinite(values) & (values > 0)]
+    low, high = (float(known.min()), float(known.max())) if known.size else (1.0, 1.0)
+    span = max(math.log(high / low), math.log(2))
 
+    def shade(value: float) -> str:
+        if not (math.isfinite(value) and value > 0):
+            return "0%"
+        return f"{100 * _STRONGEST_SHADE * (0.08 + 0.92 * math.log(value / low) / span):.0f}%"
 
-def _luminance(colour: str) -> float:
-    channels = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
-    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    return [[shade(value) for value in row] for row in values.tolist()]

@@ -1,8 +1,8 @@
-"""What the pages of all reports share: templates and what they may use, answers, drawings, common words."""
+"""What the pages of all reports share: templates, answers, drawings, rows of settings."""
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,31 +10,56 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports.page import formatting, palette
+from reports.page import formatting, palette, words
 from reports.page.drawing import NARROW, WIDE
 
 ENDINGS = {
-    "completed": "ran to its end",
+    "completed": "completed",
     "interrupted": "interrupted",
     "failed": "failed",
     "running": "cut short, no end recorded",
 }
 
+MOST_ROWS = 300
+"""Rows of a table of workers, replicas or compared cells; report.json holds the rest."""
+
+Facts = Sequence[tuple[str, str]]
+
 _TEMPLATES = Path(__file__).parent / "templates"
+_FORMATS = (
+    "count", "significant", "seconds", "duration", "percent", "rounded_percent", "signed", "rate", "times",
+    "coefficient", "memory", "moment", "probability", "wait",
+)  # fmt: skip
+"""Functions of `formatting` that templates use as filters."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One of the four questions that the first screen answers."""
+
+    words: str
+    section: str
+    """The id of the section with the evidence."""
+    more: str
+    """What the link to that section says."""
+
+    def answer(self, verdict: str, state: str, facts: Facts) -> "Answer":
+        return Answer(self, verdict, state, facts)
+
+    def decide(self, facts: Facts, *rules: tuple[object, str, str]) -> "Answer":
+        """The answer of the first of the rules (condition, verdict, state) whose condition holds."""
+        _, verdict, state = next(rule for rule in rules if rule[0])
+        return self.answer(verdict, state, facts)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One of the four answers on the first screen. `state`: good, bad, caution, unknown or none ("")."""
+    """The answer to a question. `state`: good, bad, caution, unknown or none ("")."""
 
-    question: str
+    question: Question
     verdict: str
     state: str
-    facts: list[tuple[str, str]]
-    section: str
-    """The id of the section with the evidence."""
-    more: str
-    """What the way to that section is called."""
+    facts: Facts
 
 
 @dataclass(frozen=True)
@@ -45,9 +70,30 @@ class Drawing:
     narrow: Markup
 
 
-def drawn(paint: Callable[[float], str], wide: float = WIDE) -> Drawing:
-    """The drawing of a figure that `paint` writes as SVG for a given width in pixels."""
-    return Drawing(markup(paint(wide)), markup(paint(NARROW)))
+def drawn(paint: Callable[..., str], *data: Any, wide: float = WIDE) -> Drawing:
+    """The drawing of a figure that `paint` writes as SVG, given `data` and then the width in pixels."""
+    # An XML writer, which escapes, wrote the SVG.
+    return Drawing(*(Markup(paint(*data, width)) for width in (wide, NARROW)))  # noqa: S704
+
+
+def render(
+    kind: str, sections: Mapping[str, str], filters: Mapping[str, Callable[..., Any]], **values: Any
+) -> str:
+    """The page of a `kind` of report from its templates: its sections by id, with their titles."""
+    templates = environment()
+    templates.filters.update(filters)
+    script = (_TEMPLATES / "script.js").read_text(encoding="utf-8")
+    style = palette.style_sheet() + (_TEMPLATES / "style.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return templates.get_template(f"{kind}.html").render(
+        values,
+        kind=kind,
+        sections=sections,
+        most_rows=MOST_ROWS,
+        style=Markup(style),  # noqa: S704 - our own file
+        script=Markup(script),  # noqa: S704 - our own file
+        script_hash=digest,
+    )
 
 
 def environment() -> Environment:
@@ -60,34 +106,12 @@ def environment() -> Environment:
         lstrip_blocks=True,
         finalize=_showable,
     )
-    templates.filters.update(
-        count=formatting.count,
-        significant=formatting.significant,
-        seconds=formatting.seconds,
-        duration=formatting.duration,
-        percent=formatting.percent,
-        memory=formatting.memory,
-        moment=formatting.moment,
-        probability=formatting.probability,
-    )
+    templates.filters.update({name: getattr(formatting, name) for name in _FORMATS}, quantity=words.count)
     return templates
 
 
-def page_parts() -> dict[str, Any]:
-    """What `base.html` needs: style, script, and the script's hash for the page's security policy."""
-    script = (_TEMPLATES / "script.js").read_text(encoding="utf-8")
-    style = palette.style_sheet() + (_TEMPLATES / "style.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return {"style": Markup(style), "script": Markup(script), "script_hash": digest}  # noqa: S704 - our own files
-
-
-def markup(svg: str) -> Markup:
-    """A figure's SVG as markup that the page takes as it is."""
-    return Markup(svg)  # noqa: S704 - written by an XML writer, which escapes
-
-
 def machine_facts(machine: dict[str, Any]) -> list[tuple[str, str]]:
-    """What run.json or experiment.json says of the machine, in words."""
+    """What run.json or experiment.json says about the machine, in words."""
     return [
         ("memory", formatting.memory(value))
         if key == "memory_bytes" and isinstance(value, int)
@@ -96,14 +120,10 @@ def machine_facts(machine: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def limit_share(limit: float) -> str:
-    """A share that somebody set, as a percentage without further digits: `95 %`."""
-    return f"{limit * 100:.6g}{formatting.SPACE}%"
-
-
-def plural(number: int, noun: str) -> str:
-    """A number of things: `1 session`, `1,024 sessions`."""
-    return f"{formatting.count(number)} {noun}{'' if number == 1 else 's'}"
+def settings(rows: list[tuple[str, str]], config: Mapping[str, Any], known: type) -> list[tuple[str, str]]:
+    """Rows of a configuration, and after them the keys of `config` that `known`, its type, does not name."""
+    further = sorted(set(config) - set(known.__annotations__))
+    return rows + [(key.replace("_", " "), formatting.text(config[key])) for key in further]
 
 
 def _showable(value: Any) -> Any:

@@ -1,9 +1,9 @@
-"""Numbers and foreign text as the reports' sentences write them."""
+"""Numbers and foreign text as they appear in the reports' sentences."""
 
 import math
 
 TRANSPORTS = {"ws": "WebSocket", "http": "HTTP"}
-"""What transports are called."""
+"""The names of the transports."""
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -25,6 +25,11 @@ def share(value: float) -> str:
 def count(value: int, noun: str) -> str:
     """How many of something: `1 step`, `20,000 steps`. `noun` is the singular."""
     return f"{value:,} {noun}{'' if value == 1 else 's'}"
+
+
+def size(replicas: int, workers: int | None) -> str:
+    """How large a deployment is: `2 replicas × 4 workers`, or `2 replicas` where workers are unknown."""
+    return count(replicas, "replica") + (f" × {count(workers, 'worker')}" if workers else "")
 
 
 def megabytes(value: float) -> str:

@@ -21,8 +21,9 @@ from reports.run.sections import (
     totals,
     validity,
 )
-from reports.run.sections.distribution import Distribution, Fairness
+from reports.run.sections.distribution import Distribution
 from reports.run.sections.errors import Errors
+from reports.run.sections.evenness import Fairness
 from reports.run.sections.isolation import Isolation
 from reports.run.sections.latency import Latency
 from reports.run.sections.resources import Resources
@@ -56,7 +57,7 @@ class RunReport:
 
     @property
     def notices(self) -> list[str]:
-        """What a reader must know before the figures: cut short, interrupted, few steps …"""
+        """What a reader must know first: that the run was cut short, has few steps …"""
         return [warning.message for warning in self.validity.warnings]
 
 

@@ -8,14 +8,9 @@ from numpy.typing import NDArray
 
 from reports.records.schema import RunConfig, RunJson
 from reports.run.report import RunReport
-from reports.run.sections.distribution import (
-    Distribution,
-    Fairness,
-    ReplicaShare,
-    WorkerShare,
-    judge_evenness,
-)
+from reports.run.sections.distribution import Distribution, ReplicaShare, WorkerShare
 from reports.run.sections.errors import ErrorGroup, Errors
+from reports.run.sections.evenness import Fairness, judge_evenness
 from reports.run.sections.isolation import Isolation
 from reports.run.sections.latency import Curve, HeatMap, Latency, OverTime, Summary
 from reports.run.sections.resources import PartUsage, Resources
@@ -416,8 +411,8 @@ def distribution(replicas: int, workers: int, sessions: int, steps: int) -> Dist
     each: NDArray[np.int64] = random.multinomial(sessions, np.full(total, 1 / total))
     rows = [
         WorkerShare(
-            f"{n // workers:012x}", f"env-{n // workers + 1}", 100 * (n // workers + 1) + n % workers,
-            int(each[n]), int(each[n]) * steps // sessions, float(each[n] / sessions),
+            f"{n // workers:012x}", f"env-{n // workers + 1}", int(each[n]), int(each[n]) * steps // sessions,
+            float(each[n] / sessions), 100 * (n // workers + 1) + n % workers,
         )
         for n in range(total)
     ]  # fmt: skip
@@ -436,7 +431,7 @@ def distribution(replicas: int, workers: int, sessions: int, steps: int) -> Dist
         unit="sessions",
         unattributed_steps=0,
         takeaways=["Sessions were spread as evenly as chance allows."],
-        evenness=judge_evenness(fairness(each), rows, "sessions"),
+        evenness=judge_evenness(fairness(each), each.tolist()),
     )  # fmt: skip
 
 

@@ -34,7 +34,7 @@ _CERTIFICATE = (
     "the server's certificate was not trusted: name the authority that signed it in SSL_CERT_FILE, "
     "or take any certificate with TLS_VERIFY=0."
 )
-_ACCESS = "access was refused: give what the server asks for, a token say, in HEADERS"
+_ACCESS = "access was refused: put what the server asks for, such as a token, in HEADERS"
 _ACCESS_REFUSED = re.compile(r"HTTP 40[13]\b")
 _BY_DETAIL = {
     "handshake": [
@@ -43,16 +43,16 @@ _BY_DETAIL = {
     ],
     "http_4xx": [(_ACCESS_REFUSED, f"{_ACCESS}.")],
 }
-"""What to do where a detail begins like this, instead of what its category says."""
+"""What to do where a detail matches, instead of what its category says."""
 
 _MORE_ROOM = (
     "Raise max_concurrent_envs in its create_app call (MAX_CONCURRENT_ENVS for the Benchmark environment), "
     "or add workers or replicas."
 )
-_MORE_THAN_ONE = "For more than 1 its environment must say SUPPORTS_CONCURRENT_SESSIONS = True."
+_MORE_THAN_ONE = "To hold more than 1, its environment must set SUPPORTS_CONCURRENT_SESSIONS = True."
 _MOST_LIMITS = 3
 _HELD_OF_MOST = re.compile(r"\d{1,9}/(\d{1,9}) sessions")
-"""OpenEnv's words for how many sessions a full process holds, and may hold."""
+"""How OpenEnv says how many sessions a full process holds, and may hold."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class ErrorGroup:
 
 @dataclass(frozen=True)
 class Errors:
-    """Failures of a run, most frequent first; `counts` has a row a category, a column a time slice."""
+    """Failures of a run, most frequent first; `counts` has a row per category, a column per time slice."""
 
     groups: list[ErrorGroup]
     categories: list[str]
@@ -79,7 +79,7 @@ class Errors:
 
 
 def summarize(steps: Steps, failures: Failures) -> Errors:
-    """Groups a run's failures and counts them over time; they count when they ended."""
+    """Groups a run's failures and counts them over time, at the moment they ended."""
     slices = slices_of(steps.duration_s)
     rows = failures.rows
     table = pd.DataFrame(
@@ -103,15 +103,14 @@ def summarize(steps: Steps, failures: Failures) -> Errors:
     ]
     groups.sort(key=lambda group: group.count, reverse=True)
     by_category = table["category"].value_counts()
-    counts = np.zeros((len(by_category), slices.count), dtype=np.int64)
-    for row, category in enumerate(by_category.index):
-        ended_s = table.loc[table["category"] == category, "ended_s"].to_numpy()
-        counts[row] = np.bincount(slices.index(ended_s), minlength=slices.count)
+    row = by_category.index.get_indexer(pd.Index(table["category"]))
+    place = row * slices.count + slices.index(table["ended_s"].to_numpy())
+    counts = np.bincount(place, minlength=len(by_category) * slices.count)
     return Errors(
         groups=groups,
         categories=[names[category] for category in by_category.index],
         at_s=slices.middles_s,
-        counts=counts,
+        counts=counts.reshape(len(by_category), slices.count),
         takeaways=_takeaways(groups, steps, failures),
     )
 
@@ -156,7 +155,7 @@ def _what_to_do(category: str, failures: Failures) -> str:
 
 
 def _turned_away(steps: Steps, failures: Failures) -> str:
-    """Whom a full server turned away, how many sessions it says to hold, and how to let it hold more."""
+    """Which users a full server turned away, how many sessions it says it holds, and how to raise that."""
     chosen = failures.category == failures.categories.index("capacity")
     met = np.zeros(steps.users, dtype=np.bool_)
     met[steps.user[failures.rows[chosen]]] = True
@@ -171,5 +170,5 @@ def _turned_away(steps: Steps, failures: Failures) -> str:
     holds = ""
     if most:
         limits = listing([f"{limit:,}" for limit in sorted(most)[:_MOST_LIMITS]])
-        holds = f" It says that each process of it holds at most {limits} at once."
+        holds = f" It says that each of its processes holds at most {limits} at once."
     return f"{who}.{holds} {_MORE_ROOM}{f' {_MORE_THAN_ONE}' if most == {1} else ''}"

@@ -1,8 +1,7 @@
-"""Whether sessions kept to themselves: one worker each, steps counted 1, 2, 3 …, one user a session."""
+"""Whether sessions were isolated: one worker each, steps counted 1, 2, 3 …, one user a session."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -18,6 +17,7 @@ _EXAMPLES = 3
 Bools = NDArray[np.bool_]
 
 _UNKNOWN = "No reply named its session, so whether sessions were kept apart could not be checked."
+_NOTHING_TO_CHECK = "Over stateless HTTP no session lasts longer than a request: there is nothing to check."
 _HOW_TO_KNOW = (
     "To check it, let observations name their session_hash, host_url and pid, and the session's step_count "
     "in their metadata."
@@ -32,7 +32,7 @@ class Isolation:
     moved_sessions: int
     """Sessions answered by more than one (host, pid)."""
     lost_steps: int
-    """Numbers missing from a session's step counts, less the steps that are recorded as failed."""
+    """Numbers missing from a session's step counts, minus the steps that are recorded as failed."""
     duplicated_steps: int
     """Step counts that a session saw again without a reset."""
     shared_sessions: int
@@ -56,43 +56,28 @@ def summarize(steps: Steps, answers: Answers, step_count: Ints | None, names: Ma
     """
     named = steps.succeeded & steps.over_ws & (answers.session >= 0)
     if not named.any():
-        over_ws = bool(steps.over_ws.any())
-        nothing = (
-            [_UNKNOWN, _HOW_TO_KNOW]
-            if over_ws
-            else ["Over stateless HTTP no session lasts longer than a request: there is nothing to check."]
-        )
+        nothing = [_UNKNOWN, _HOW_TO_KNOW] if steps.over_ws.any() else [_NOTHING_TO_CHECK]
         return Isolation(0, 0, 0, 0, 0, 0, [], nothing, moved_checked=False, counts_checked=False)
 
     checked = np.bincount(answers.session[named], minlength=len(answers.session_hashes)) > 0
     of_known_worker = named & (answers.worker >= 0)
-    moved_checked, counts_checked = bool(of_known_worker.any()), step_count is not None
     moved = _changed(answers.session, answers.worker, of_known_worker, checked.size)
     shared = _changed(answers.session, steps.user, named, checked.size)
     gaps = _miscounted(steps, answers, step_count)
     lost, repeated = sum(gaps["lost"].tolist()), sum(gaps["repeated"].tolist())
-    examples = [
-        *(_moved_example(answers, names, *pair) for pair in moved[:_EXAMPLES]),
-        *(_shared_example(answers, pair[0]) for pair in shared[:_EXAMPLES]),
-        *(_gap_example(answers, gap) for gap in gaps.head(_EXAMPLES).to_dict("records")),
-    ]
-    sessions = int(np.count_nonzero(checked))
-    violations = len(moved) + lost + repeated + len(shared)
-    return Isolation(
-        sessions_checked=sessions,
+    isolation = Isolation(
+        sessions_checked=int(np.count_nonzero(checked)),
         moved_sessions=len(moved),
         lost_steps=lost,
         duplicated_steps=repeated,
         shared_sessions=len(shared),
-        violations=violations,
-        examples=examples,
-        takeaways=[
-            *_takeaways(sessions, len(moved), len(shared), lost, repeated, moved_checked, counts_checked),
-            *_unchecked(moved_checked, counts_checked),
-        ],
-        moved_checked=moved_checked,
-        counts_checked=counts_checked,
+        violations=len(moved) + lost + repeated + len(shared),
+        examples=list(_examples(answers, names, moved, shared, gaps)),
+        takeaways=[],
+        moved_checked=bool(of_known_worker.any()),
+        counts_checked=step_count is not None,
     )
+    return replace(isolation, takeaways=list(_takeaways(isolation)))
 
 
 def _changed(session: Codes, value: Codes, rows: Bools, sessions: int) -> list[tuple[int, int, int]]:
@@ -150,7 +135,7 @@ def _miscounted(steps: Steps, answers: Answers, step_count: Ints | None) -> pd.D
 
 
 def _in_suspect_stretch(stretch: Codes, number: Ints, from_zero: Bools) -> Bools:
-    """The rows of every stretch whose numbers do not simply rise by one, nearly always none."""
+    """The rows of every stretch whose numbers do not simply rise by one; nearly always there are none."""
     wrong = number != 1
     wrong[:1] &= from_zero[stretch[:1]]
     continues = stretch[1:] == stretch[:-1]
@@ -177,69 +162,54 @@ def _session_of_failures_too(steps: Steps, answers: Answers) -> Codes:
     return filled
 
 
-def _hash(answers: Answers, session: int) -> str:
-    return printable(answers.session_hashes[session].as_py(), 40)
+def _examples(
+    answers: Answers,
+    names: Mapping[str, str],
+    moved: list[tuple[int, int, int]],
+    shared: list[tuple[int, int, int]],
+    gaps: pd.DataFrame,
+) -> Iterator[str]:
+    """The first few violations of each kind, in words."""
+
+    def session(code: int) -> str:
+        return f"Session {printable(answers.session_hashes[code].as_py(), 40)}"
+
+    def worker(code: int) -> str:
+        host, pid = answers.workers[code]
+        name = answers.hosts[host]
+        return f"worker {pid} on {printable(names.get(name, name), 60)}"
+
+    for code, first, other in moved[:_EXAMPLES]:
+        yield f"{session(code)} was answered by {worker(first)}, then by {worker(other)}."
+    for code, _, _ in shared[:_EXAMPLES]:
+        yield f"{session(code)} was given to more than one user."
+    for code, lost, repeated, first, last in gaps.head(_EXAMPLES).astype(int).itertuples(index=False):
+        kinds = (("lost", lost), ("repeated", repeated))
+        faults = " and ".join(f"{verb} {count(number, 'step')}" for verb, number in kinds if number)
+        yield f"{session(code)} {faults} between two resets, counting from {first} to {last}."
 
 
-def _worker(answers: Answers, names: Mapping[str, str], worker: int) -> str:
-    host, pid = answers.workers[worker]
-    name = answers.hosts[host]
-    return f"worker {pid} on {printable(names.get(name, name), 60)}"
-
-
-def _moved_example(answers: Answers, names: Mapping[str, str], session: int, first: int, other: int) -> str:
-    return (
-        f"Session {_hash(answers, session)} was answered by {_worker(answers, names, first)}, "
-        f"then by {_worker(answers, names, other)}."
-    )
-
-
-def _shared_example(answers: Answers, session: int) -> str:
-    return f"Session {_hash(answers, session)} was given to more than one user."
-
-
-def _gap_example(answers: Answers, gap: Mapping[Any, Any]) -> str:
-    faults = [
-        *([f"lost {count(int(gap['lost']), 'step')}"] if gap["lost"] else []),
-        *([f"repeated {count(int(gap['repeated']), 'step')}"] if gap["repeated"] else []),
-    ]
-    return (
-        f"Session {_hash(answers, int(gap['session']))} {' and '.join(faults)} between two resets, "
-        f"counting from {int(gap['first'])} to {int(gap['last'])}."
-    )
-
-
-def _takeaways(
-    sessions: int, moved: int, shared: int, lost: int, repeated: int, placed: bool, counted: bool
-) -> list[str]:
-    takeaways = []
-    if moved:
-        takeaways.append(
-            f"{count(moved, 'session')} of {sessions:,} changed worker, so their state was lost or mixed: "
-            "look for a balancer that does not keep connections, or for workers that name sessions alike."
+def _takeaways(found: Isolation) -> Iterator[str]:
+    sessions = f"{found.sessions_checked:,}"
+    if found.moved_sessions:
+        yield (
+            f"{count(found.moved_sessions, 'session')} of {sessions} changed worker, so their state was lost "
+            "or mixed: look for a balancer that does not keep connections, or for workers that name sessions "
+            "alike."
         )
-    if shared:
-        takeaways.append(
-            f"{count(shared, 'session')} of {sessions:,} went to more than one user, "
-            "so users saw each other's state."
-        )
-    if lost:
-        takeaways.append(f"{count(lost, 'step')} went missing: sessions counted steps that nobody recorded.")
-    if repeated:
-        takeaways.append(f"{count(repeated, 'step')} came twice: sessions counted back without a reset.")
-    if not takeaways:
-        counting = ", and its steps were counted without a gap" if counted else ""
-        stayed = "one worker and one user" if placed else "one user"
-        takeaways.append(f"Each of {count(sessions, 'session')} stayed with {stayed}{counting}.")
-    return takeaways
-
-
-def _unchecked(placed: bool, counted: bool) -> list[str]:
-    takeaways = []
-    if not placed:
-        takeaways.append(
-            "Replies named no process, so whether sessions moved between workers could not be checked."
-        )
-    if not counted:
-        takeaways.append("Replies gave no step count, so lost and repeated steps could not be checked.")
-    return takeaways
+    if found.shared_sessions:
+        shared = f"{count(found.shared_sessions, 'session')} of {sessions} went to more than one user"
+        yield f"{shared}, so users saw each other's state."
+    if found.lost_steps:
+        lost = count(found.lost_steps, "step")
+        yield f"{lost} went missing: sessions counted steps that nobody recorded."
+    if found.duplicated_steps:
+        yield f"{count(found.duplicated_steps, 'step')} came twice: sessions counted back without a reset."
+    if not found.violations:
+        counting = ", and its steps were counted without a gap" if found.counts_checked else ""
+        stayed = "one worker and one user" if found.moved_checked else "one user"
+        yield f"Each of {count(found.sessions_checked, 'session')} stayed with {stayed}{counting}."
+    if not found.moved_checked:
+        yield "Replies named no process, so whether sessions moved between workers could not be checked."
+    if not found.counts_checked:
+        yield "Replies gave no step count, so lost and repeated steps could not be checked."

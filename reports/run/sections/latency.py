@@ -1,5 +1,6 @@
 """How long operations took: exact percentiles, their curve, and how they changed over time."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -111,54 +112,53 @@ def summarize(
     """
     summaries: dict[str, Summary] = {}
     curves: dict[str, Curve] = {}
+    step = steps.successes(STEP)
+    overhead_s = None if waited_s is None else steps.latency_s - waited_s
 
     def add(name: str, values: Floats) -> None:
         if values.size:
-            summaries[name], curves[name] = _summary_and_curve(values)
+            summaries[name] = _summary(values)
+            curves[name] = _curve(values)
 
-    add("connect", steps.latency_s[steps.successes(CONNECT)])
-    add("reset", steps.latency_s[steps.successes(RESET)])
-    add("step", steps.latency_s[steps.successes(STEP)])
-    if waited_s is not None:
-        add("overhead", (steps.latency_s - waited_s)[steps.successes(STEP) & ~np.isnan(waited_s)])
+    for op, name in enumerate(OPS):
+        add(name, steps.latency_s[steps.successes(op)])
+    if overhead_s is not None:
+        add("overhead", _known(overhead_s[step]))
+    in_window = _in_window(steps, overhead_s, window_s, ramp_cut=ramp_cut)
+    del overhead_s
     add("total", total_of_each_step(steps))
 
-    measured = _ended_in(steps, window_s)
-    in_window: dict[str, Summary] = {}
-    if measured.any():
-        in_window["step"] = _summary(steps.latency_s[measured])
-    if waited_s is not None and (known := measured & ~np.isnan(waited_s)).any():
-        in_window["overhead"] = _summary((steps.latency_s - waited_s)[known])
-
-    if ramp_cut and window_s is not None:
-        since = _rows(steps, steps.ended_s >= window_s[0])
-        if (totals := total_of_each_step(since)).size:
-            in_window["total"] = _summary(totals)
-
-    scheduled: dict[str, Summary] = {}
-    if intended_s is not None:
-        for op, name in enumerate(OPS):
-            chosen = steps.successes(op) & ~np.isnan(intended_s)
-            if chosen.any():
-                scheduled[name], _ = _summary_and_curve((steps.ended_s - intended_s)[chosen])
-
-    step = steps.successes(STEP)
     ended_s, latency_s = steps.ended_s[step], steps.latency_s[step]
     over_time = heat_map = None
     if latency_s.size:
         over_time = _over_time(ended_s, latency_s, slices_of(steps.duration_s, _OVER_TIME_SLICES))
-        heat_map = _heat_map(
-            ended_s, latency_s, slices_of(steps.duration_s, _HEAT_MAP_SLICES, _HEAT_MAP_LEAST_SLICE_S)
-        )
-    return Latency(
-        summaries,
-        in_window,
-        scheduled,
-        curves,
-        over_time,
-        heat_map,
-        _takeaways(summaries, scheduled, over_time),
-    )
+        slices = slices_of(steps.duration_s, _HEAT_MAP_SLICES, _HEAT_MAP_LEAST_SLICE_S)
+        heat_map = _heat_map(ended_s, latency_s, slices)
+    scheduled = {} if intended_s is None else _scheduled(steps, intended_s)
+    takeaways = list(_takeaways(summaries, scheduled, over_time))
+    return Latency(summaries, in_window, scheduled, curves, over_time, heat_map, takeaways)
+
+
+def _in_window(
+    steps: Steps, overhead_s: Floats | None, window_s: tuple[float, float] | None, *, ramp_cut: bool
+) -> dict[str, Summary]:
+    begin, end = window_s or (-np.inf, np.inf)
+    measured = steps.successes(STEP) & (steps.ended_s >= begin) & (steps.ended_s <= end)
+    samples = {"step": steps.latency_s[measured]}
+    if overhead_s is not None:
+        samples["overhead"] = _known(overhead_s[measured])
+    if ramp_cut and window_s is not None:
+        samples["total"] = total_of_each_step(_rows(steps, steps.ended_s >= begin))
+    return {name: _summary(values) for name, values in samples.items() if values.size}
+
+
+def _scheduled(steps: Steps, intended_s: Floats) -> dict[str, Summary]:
+    samples = {name: _known((steps.ended_s - intended_s)[steps.successes(op)]) for op, name in enumerate(OPS)}
+    return {name: _summary(values) for name, values in samples.items() if values.size}
+
+
+def _known(values: Floats) -> Floats:
+    return values[~np.isnan(values)]
 
 
 def total_of_each_step(steps: Steps) -> Floats:
@@ -195,16 +195,6 @@ def _rows(steps: Steps, chosen: NDArray[np.bool_]) -> Steps:
     )
 
 
-def _ended_in(steps: Steps, window_s: tuple[float, float] | None) -> NDArray[np.bool_]:
-    step = steps.successes(STEP)
-    if window_s is None:
-        return step
-    begin, end = window_s
-    ended_s = steps.ended_s
-    inside: NDArray[np.bool_] = step & (ended_s >= begin) & (ended_s <= end)
-    return inside
-
-
 def _summary(values: Floats) -> Summary:
     """Sorts `values` in place: one sort answers every quantile exactly."""
     values.sort()
@@ -212,11 +202,9 @@ def _summary(values: Floats) -> Summary:
     return Summary(values.size, float(values.mean()), p50, p90, p95, p99, p999, float(values[-1]))
 
 
-def _summary_and_curve(values: Floats) -> tuple[Summary, Curve]:
-    """Sorts `values` in place."""
-    summary = _summary(values)
-    quantiles = curve_quantiles(values.size)
-    return summary, Curve(quantiles, quantiles_of_sorted(values, quantiles))
+def _curve(rising: Floats) -> Curve:
+    quantiles = curve_quantiles(rising.size)
+    return Curve(quantiles, quantiles_of_sorted(rising, quantiles))
 
 
 def curve_quantiles(count: int) -> Floats:
@@ -254,41 +242,36 @@ def _heat_map(ended_s: Floats, latency_s: Floats, slices: Slices) -> HeatMap:
 
 def _takeaways(
     summaries: dict[str, Summary], scheduled: dict[str, Summary], over_time: OverTime | None
-) -> list[str]:
-    step = summaries.get("step")
+) -> Iterator[str]:
+    step, overhead = summaries.get("step"), summaries.get("overhead")
     if step is None or over_time is None:
-        return ["No step succeeded, so there is no step latency."]
+        yield "No step succeeded, so there is no step latency."
+        return
     most = f"Half of the steps took at most {seconds(step.p50)}, 99 % at most {seconds(step.p99)}"
-    takeaways = [f"{most}; the slowest took {seconds(step.max)}."]
-    overhead = summaries.get("overhead")
-    if overhead is not None:
-        takeaways.append(
+    yield f"{most}; the slowest took {seconds(step.max)}."
+    if overhead is None:
+        yield _NO_OVERHEAD
+    else:
+        yield (
             "Beyond the wait that the server itself reports, half of the steps took at most "
             f"{seconds(overhead.p50)}, 99 % at most {seconds(overhead.p99)}: network, balancer and queueing."
         )
         if overhead.p50 > 0 and overhead.p99 / overhead.p50 >= _LONG_TAIL:
-            takeaways.append(
-                f"The tail is long: the 99th percentile of overhead is {factor(overhead.p99 / overhead.p50)} "
-                "times its median. Some steps queued behind others."
-            )
-    else:
-        takeaways.append(_NO_OVERHEAD)
+            ratio = factor(overhead.p99 / overhead.p50)
+            tail = f"The tail is long: the 99th percentile of overhead is {ratio} times its median"
+            yield f"{tail}. Some steps queued behind others."
     if "step" in scheduled:
-        takeaways.append(
-            f"Counted from when each step was due, 99 % took at most {seconds(scheduled['step'].p99)}; "
-            "the difference is time that steps waited to be sent."
-        )
-    takeaways += _drift(over_time)
-    return takeaways
+        due = f"Counted from when each step was due, 99 % took at most {seconds(scheduled['step'].p99)}"
+        yield f"{due}; the difference is time that steps waited to be sent."
+    yield from _drift(over_time)
 
 
-def _drift(over_time: OverTime) -> list[str]:
-    medians = over_time.p50[~np.isnan(over_time.p50)]
+def _drift(over_time: OverTime) -> Iterator[str]:
+    medians = _known(over_time.p50)
     third = medians.size // 3
     if third < 2:
-        return []
+        return
     first, last = float(np.median(medians[:third])), float(np.median(medians[-third:]))
-    if first <= 0 or last <= 0 or 1 / _DRIFT < last / first < _DRIFT:
-        return []
-    median = f"The median {'rose' if last > first else 'fell'} from {seconds(first)}"
-    return [f"{median} in the first third of the run to {seconds(last)} in the last."]
+    if first > 0 and last > 0 and not 1 / _DRIFT < last / first < _DRIFT:
+        median = f"The median {'rose' if last > first else 'fell'} from {seconds(first)}"
+        yield f"{median} in the first third of the run to {seconds(last)} in the last."

@@ -1,6 +1,6 @@
 """CPU and memory of replicas, balancer and generator over the time of a run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,8 @@ _OFTEN = 0.1
 _GROWTH = 1.2
 _GROWTH_BYTES = 50e6
 _NO_REPLICAS = (
-    "CPU and memory of the environment servers are unknown. To see what was full, look where they run."
+    "CPU and memory of the environment servers are unknown. "
+    "To see what was at its limit, look at the machines they run on."
 )
 
 
@@ -58,7 +59,7 @@ def summarize(table: pa.Table, origin: float, names: dict[str, str]) -> Resource
     ]
     order = {"others": 3, "generator": 2, "nginx": 1}
     parts.sort(key=lambda part: (order.get(part.role, 0), part.name))
-    return Resources(parts, _takeaways(parts))
+    return Resources(parts, list(_takeaways(parts)))
 
 
 def _usage(role: str, name: str, samples: pd.DataFrame, origin: float) -> PartUsage:
@@ -83,47 +84,45 @@ def _known(values: Floats, statistic: Callable[[Floats], np.floating]) -> float:
     return float(statistic(known)) if known.size else float("nan")
 
 
-def _takeaways(parts: list[PartUsage]) -> list[str]:
+def _takeaways(parts: list[PartUsage]) -> Iterator[str]:
     if not parts:
-        return ["CPU and memory were not recorded."]
-    takeaways = []
+        yield "CPU and memory were not recorded."
+        return
     measured = [part for part in parts if part.role != "others" and not np.isnan(part.cpu_mean)]
     if measured:
         busiest = max(measured, key=lambda part: part.cpu_mean)
         used = f"{busiest.cpu_mean:.2f} cores on average, {busiest.cpu_max:.2f} at most"
-        verb = "worked hardest:" if len(measured) > 1 else "used"
-        takeaways.append(f"{_title(busiest)} {verb} {used}.")
+        yield f"{_title(busiest)} {'worked hardest:' if len(measured) > 1 else 'used'} {used}."
     if not any(part.role == "replica" for part in parts):
-        takeaways.append(_NO_REPLICAS)
+        yield _NO_REPLICAS
     for part in measured:
-        if part.role != "generator":
-            continue
-        busy = float(np.mean(part.cpu_cores[~np.isnan(part.cpu_cores)] >= _BUSY_CORES))
-        if part.cpu_mean >= _BUSY_CORES:
-            takeaways.append(
-                f"{_title(part)} kept {part.cpu_mean:.2f} of a core busy, about all that one process can: "
-                "the generator may be the limit, not the server. Give it more processes (PROCESSES=…)."
-            )
-        elif busy >= _OFTEN:
-            takeaways.append(
-                f"{_title(part)} used nearly a whole core in {share(busy)} of the samples: "
-                "latencies there may be the generator's own."
-            )
+        if part.role == "generator":
+            yield from _saturation(part)
     for part in parts:
-        takeaways += _growth(part)
-    return takeaways
+        yield from _growth(part)
 
 
-def _growth(part: PartUsage) -> list[str]:
+def _saturation(generator: PartUsage) -> Iterator[str]:
+    busy = float(np.mean(generator.cpu_cores[~np.isnan(generator.cpu_cores)] >= _BUSY_CORES))
+    if generator.cpu_mean >= _BUSY_CORES:
+        yield (
+            f"{_title(generator)} kept {generator.cpu_mean:.2f} of a core busy, about all that one process "
+            "can: the generator may be the limit, not the server. Give it more processes (PROCESSES=…)."
+        )
+    elif busy >= _OFTEN:
+        used = f"{_title(generator)} used nearly a whole core in {share(busy)} of the samples"
+        yield f"{used}: latencies there may be the generator's own."
+
+
+def _growth(part: PartUsage) -> Iterator[str]:
     memory = part.memory_bytes[~np.isnan(part.memory_bytes)]
     if memory.size < 6:
-        return []
+        return
     third = memory.size // 3
     first, last = float(np.median(memory[:third])), float(np.median(memory[-third:]))
-    if last < _GROWTH * first or last - first < _GROWTH_BYTES:
-        return []
-    grew = f"{_title(part)} grew {factor(last / first)}-fold in memory"
-    return [f"{grew}, from {megabytes(first)} to {megabytes(last)}: a longer run may need much more."]
+    if last >= _GROWTH * first and last - first >= _GROWTH_BYTES:
+        grew = f"{_title(part)} grew {factor(last / first)}-fold in memory"
+        yield f"{grew}, from {megabytes(first)} to {megabytes(last)}: a longer run may need much more."
 
 
 def _title(part: PartUsage) -> str:

@@ -15,7 +15,7 @@ _ALLOWANCE_S = 0.5
 
 @dataclass(frozen=True)
 class Criterion:
-    """One bound and the value held against it. The unit is a share (0…1) or seconds."""
+    """One bound and the value measured against it. The unit is a share (0…1) or seconds."""
 
     name: str
     """`success_rate` or `total_p99_s`."""
@@ -37,7 +37,7 @@ class SloVerdict:
 def judge(
     slo: Slo, totals: Totals, latency: Latency, wait_p99_s: float, transport: Transport = "ws"
 ) -> SloVerdict:
-    """Holds a run against its objective; a run without a successful step does not pass.
+    """Measures a run against its objective; a run without a successful step does not pass.
 
     `wait_p99_s` is the 99th percentile of the wait that was asked for, 0 where unknown; over it the bound on
     total time is 2 × (wait + 0.5 s) where the objective sets none. The success rate is of operations, or of

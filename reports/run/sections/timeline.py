@@ -1,5 +1,6 @@
 """Throughput, failures and users over the time of a run."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,7 +45,7 @@ def summarize(steps: Steps, spans: UserSpans, totals: Totals) -> Timeline:
         steps_per_s=done,
         failures_per_s=failed,
         users=present,
-        takeaways=_takeaways(slices.middles_s, slices.width_s, done, totals),
+        takeaways=list(_takeaways(slices.middles_s, slices.width_s, done, totals)),
     )
 
 
@@ -54,41 +55,41 @@ def _present(spans: UserSpans, at_s: Floats) -> Floats:
     return (came - left).astype(np.float64)
 
 
-def _takeaways(at_s: Floats, slice_s: float, done: Floats, totals: Totals) -> list[str]:
+def _takeaways(at_s: Floats, slice_s: float, done: Floats, totals: Totals) -> Iterator[str]:
     if not totals.steps:
-        return ["No step succeeded, so there is no throughput."]
+        yield "No step succeeded, so there is no throughput."
+        return
     begin, end = totals.window_s
     measured = f"{totals.throughput_steps_per_s:,.1f} steps/s"
     if totals.ramp_included:
-        takeaways = [f"Over the whole run of {seconds(totals.duration_s)} it carried {measured}."]
+        yield f"Over the whole run of {seconds(totals.duration_s)} it carried {measured}."
     else:
         missing = totals.left_early + totals.users_shut_out
         there = f"{totals.users - missing:,} of {totals.users:,}" if missing else "all"
         window = f"With {there} users there, from {begin:.1f} s to {end:.1f} s"
-        takeaways = [f"{window}, the deployment carried {measured}; ramp-up and the end are left out."]
+        yield f"{window}, the deployment carried {measured}; ramp-up and the end are left out."
     steady = done[(at_s - slice_s / 2 >= begin) & (at_s + slice_s / 2 <= end)]
-    if steady.size < _ENOUGH_SLICES or totals.batch_users is not None:
-        return takeaways
+    if steady.size >= _ENOUGH_SLICES and totals.batch_users is None:
+        yield _steadiness(steady, slice_s)
+
+
+def _steadiness(steady: Floats, slice_s: float) -> str:
+    """How throughput varied over the slices of the measured window."""
     mean = float(steady.mean())
     if not mean:
-        return [*takeaways, "No step succeeded in it."]
+        return "No step succeeded in it."
     stalls = int(np.count_nonzero(steady < _STALL * mean))
     if stalls:
-        takeaways.append(
+        return (
             f"It stalled: in {stalls} of {steady.size} slices of {seconds(slice_s)} throughput fell below a "
             f"tenth of its mean of {mean:,.1f} steps/s."
         )
-        return takeaways
     third = steady.size // 3
     change = float(steady[-third:].mean() / steady[:third].mean()) - 1
     if abs(change) >= _DRIFT:
-        takeaways.append(
-            f"It was not steady: the last third carried {share(abs(change))} "
-            f"{'more' if change > 0 else 'fewer'} steps/s than the first."
+        more = "more" if change > 0 else "fewer"
+        return (
+            f"It was not steady: the last third carried {share(abs(change))} {more} steps/s than the first."
         )
-    else:
-        spread = float(steady.std() / mean)
-        takeaways.append(
-            f"It was steady: slices of {seconds(slice_s)} vary by {share(spread)} around the mean."
-        )
-    return takeaways
+    spread = share(float(steady.std() / mean))
+    return f"It was steady: slices of {seconds(slice_s)} vary by {spread} around the mean."

@@ -10,7 +10,7 @@ from reports.records.steps import STEP, Answers, Steps, UserSpans, sessions_of
 Floats = NDArray[np.float64]
 
 LAST_PART = 0.2
-"""The share of a run at its end in which a user that goes on to the end makes an operation."""
+"""The last part of a run, as a share of it, in which every user that stays to the end makes an operation."""
 _LEAST_WINDOW_S = 1.0
 _LEAST_WINDOW_SHARE = 0.2
 
@@ -50,10 +50,10 @@ class Totals:
     batch_succeeded: int | None = None
     """Users of a batch that connected, reset and stepped."""
     counted_operations: int | None = None
-    """Operations that ended since the window began, where ramp-up and warm-up do not count; else None."""
+    """Operations that ended after the window began, where ramp-up and warm-up do not count; else None."""
     counted_successes: int | None = None
     users_shut_out: int = 0
-    """Users of whom no step succeeded and an operation failed: turned away, refused, or never answered."""
+    """Users with no successful step and a failed operation: turned away, refused, or never answered."""
 
     @property
     def served_share(self) -> float:
@@ -111,7 +111,7 @@ def summarize(
 
 
 def shut_out(steps: Steps) -> NDArray[np.bool_]:
-    """The users of whom no step succeeded and an operation failed."""
+    """The users with no successful step and at least one failed operation."""
     stepped = np.bincount(steps.user[steps.successes(STEP)], minlength=steps.users) > 0
     failed = np.bincount(steps.user[~steps.succeeded], minlength=steps.users) > 0
     out: NDArray[np.bool_] = failed & ~stepped
@@ -122,8 +122,8 @@ def measured_window(spans: UserSpans, duration_s: float, warmup_s: float = 0.0) 
     """The part of a run in which all users are there, in seconds since its start.
 
     It begins `warmup_s` after the last user begins its first operation. It ends when the first user ends
-    its last one, among the users still there in the last fifth of the run: one that gave up earlier, after
-    errors say, does not end it. None where that leaves less than a second or a fifth of the run.
+    its last one, among the users still there in the last fifth of the run: one that gave up earlier, for
+    example after errors, does not end it. None where that leaves less than a second or a fifth of the run.
     """
     if not spans.first_s.size:
         return None

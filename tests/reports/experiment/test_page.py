@@ -112,7 +112,7 @@ def test_the_first_screen_answers_the_questions(samples: Samples) -> None:
         "Can I trust it? With care",
         "49 of 50",
         "1 / 1",
-        "ran to its end",
+        "experiment completed",
     ):
         assert words in first
 
@@ -187,7 +187,7 @@ def test_an_answer_that_something_else_ended_is_at_least_that(samples: Samples) 
 
 def test_when_it_began_and_ended_is_shown_not_how_long_it_took(samples: Samples) -> None:
     text = samples.text("grid")
-    assert "begun 17 Oct 2026, 14:03:22 UTC" in text
+    assert "started 17 Oct 2026, 14:03:22 UTC" in text
     assert "ended 17 Oct 2026, 14:28:22 UTC" in text
     assert "took" not in text[: text.index("How many sessions?")]
 

@@ -13,10 +13,6 @@ def test_a_figure_is_drawn_for_a_desktop_and_for_a_phone() -> None:
     assert (str(drawing.wide), str(drawing.narrow)) == ("<svg>900</svg>", "<svg>334</svg>")
 
 
-def test_one_thing_is_singular() -> None:
-    assert (parts.plural(1, "cell"), parts.plural(1024, "cell")) == ("1 cell", "1,024 cells")
-
-
 def test_what_is_known_of_a_machine_is_told_in_words() -> None:
     assert parts.machine_facts({"memory_bytes": 312_000_000, "cpu_model": None}) == [
         ("memory", "312\u00a0MB"),

@@ -39,6 +39,11 @@ def test_counts_agree_with_their_noun() -> None:
     assert words.count(20_000, "step") == "20,000 steps"
 
 
+def test_a_deployment_is_as_large_as_is_known() -> None:
+    assert words.size(2, 1) == "2 replicas × 1 worker"
+    assert words.size(1, None) == "1 replica"
+
+
 def test_sizes() -> None:
     assert words.megabytes(312e6) == "312 MB"
     assert words.megabytes(1.25e9) == "1.25 GB"

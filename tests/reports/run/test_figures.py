@@ -11,8 +11,8 @@ import pytest
 
 from reports.page import drawing
 from reports.page.drawing import HALF, NARROW, WIDE
-from reports.page.palette import COLOURS, HEAT, contrast
-from reports.run import figures
+from reports.page.palette import COLOURS, HEAT
+from reports.run import figures, share_figures
 from reports.run.figures import Frame
 from reports.run.report import RunReport
 from reports.run.sections.distribution import Distribution
@@ -30,8 +30,8 @@ def all_figures(report: RunReport, width: float) -> Iterator[str]:
     yield figures.percentiles_over_time(report.latency.over_time, frame, width)
     yield figures.heat_map(report.latency.heat_map, frame, width)
     yield figures.throughput_and_users(report.timeline, frame, width)
-    yield figures.replica_shares(report.distribution, width)
-    yield figures.worker_shares(report.distribution, width)
+    yield share_figures.replica_shares(report.distribution, width)
+    yield share_figures.worker_shares(report.distribution, width)
     yield figures.errors_over_time(report.errors, frame, width)
     yield figures.cpu_usage(report.resources, frame, width)
     yield figures.memory_usage(report.resources, frame, width)
@@ -89,7 +89,7 @@ def test_names_from_outside_stay_text(width: float) -> None:
 def test_a_dollar_in_a_name_is_no_formula() -> None:
     spread = sample_reports.normal().distribution
     named = replace(spread, replicas=[replace(row, name="$x^2$") for row in spread.replicas])
-    assert words(figures.replica_shares(named, WIDE)).count("$x^2$") == 2
+    assert words(share_figures.replica_shares(named, WIDE)).count("$x^2$") == 2
 
 
 def test_text_is_never_smaller_than_11_pixels_on_a_phone() -> None:
@@ -117,13 +117,13 @@ def test_lines_break_where_nothing_is_known() -> None:
 
 
 def test_a_worker_that_got_nothing_has_its_row_and_is_called_idle() -> None:
-    shown = words(figures.worker_shares(sample_reports.with_errors().distribution, WIDE))
+    shown = words(share_figures.worker_shares(sample_reports.with_errors().distribution, WIDE))
     assert shown.count("idle") == 2
     assert "env-1 · no pid" in shown
 
 
 def test_where_no_step_succeeded_only_sessions_are_drawn_and_nobody_is_called_idle() -> None:
-    shown = words(figures.worker_shares(sample_reports.failed_steps().distribution, WIDE))
+    shown = words(share_figures.worker_shares(sample_reports.failed_steps().distribution, WIDE))
     assert "Sessions" in shown
     assert not {"Steps", "idle"} & set(shown)
 
@@ -132,10 +132,12 @@ def test_hundreds_of_workers_become_a_profile_of_modest_size() -> None:
     def workers(count: int) -> Distribution:
         return sample_reports.distribution(count, 8, 200_000, 10_000_000)
 
-    svg = figures.worker_shares(workers(64), WIDE)
+    svg = share_figures.worker_shares(workers(64), WIDE)
     assert "workers, most loaded first" in words(svg)
     assert len(svg) < 60_000
-    assert f"env-{figures.MOST_BARS // 8} · " in " ".join(words(figures.worker_shares(workers(5), WIDE)))
+    assert f"env-{share_figures.MOST_BARS // 8} · " in " ".join(
+        words(share_figures.worker_shares(workers(5), WIDE))
+    )
 
 
 def test_a_heat_map_is_one_small_picture_and_not_thousands_of_cells() -> None:
@@ -183,6 +185,18 @@ def test_log_ticks_are_at_least_two_and_inside(low: float, high: float) -> None:
     ticks = drawing.log_ticks(low, high)
     assert 2 <= len(ticks) <= 8
     assert low * 0.99 <= min(ticks) < max(ticks) <= high * 1.01
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast of two colours, 1…21, as WCAG 2.2 defines it."""
+    brighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (brighter + 0.05) / (darker + 0.05)
+
+
+def luminance(colour: str) -> float:
+    channels = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 @pytest.mark.parametrize("ground", ["page", "surface"])

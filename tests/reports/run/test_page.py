@@ -14,7 +14,7 @@ from reports.page import parts
 from reports.records.schema import RunJson
 from reports.run.page import render
 from reports.run.report import RunReport
-from reports.run.sections.distribution import Evenness
+from reports.run.sections.evenness import Evenness
 from tests.reports import sample_reports
 
 SECTIONS = (
@@ -119,7 +119,7 @@ def test_the_first_screen_answers_the_four_questions() -> None:
     first = text[: text.index("Criteria of the service level objective")]
     for words in (
         "Did it pass? Passed", "100 %, at least 95 %", "How fast was it? 1,043 steps/s", "overhead p50 / p99",
-        "Was it evenly spread? Evenly", "Can I trust it? No objection", "ran to its end",
+        "Was it evenly spread? Evenly", "Can I trust it? No objection", "run completed",
         "0 violations in 200 sessions",
     ):  # fmt: skip
         assert words.replace(" ", "") in first.replace("\u00a0", "").replace(" ", "")
@@ -161,7 +161,7 @@ def test_a_batch_is_called_one() -> None:
     text = page_of(replace(report, run=cast(RunJson, run))).text.replace("\N{NO-BREAK SPACE}", " ")
     assert "Batch of 200 WebSocket users on 2 replicas" in text
     assert "all at once, one step each" in text
-    assert "users started a second" not in text
+    assert "users started per second" not in text
 
 
 def test_a_saturated_generator_is_a_reason_for_care() -> None:
@@ -200,7 +200,7 @@ def test_what_was_sent_and_that_no_certificate_was_checked_is_told() -> None:
     for words in (
         "256 actions made from the server’s schema, in turn", "certificate not checked",
         'first action {"message": "hello", "tags": ["a", "b"]}', "order of actions in turn",
-        "p99 of total wanted 1.10 s, by default 2 × (wait + 0.5 s)",
+        "p99 of total required 1.10 s, by default 2 × (wait + 0.5 s)",
     ):  # fmt: skip
         assert words in text
     assert "wait of each step" not in text

@@ -3,14 +3,7 @@ from typing import Any
 import pytest
 
 from reports.records.schema import Topology
-from reports.run.sections.distribution import (
-    Distribution,
-    Evenness,
-    Fairness,
-    WorkerShare,
-    judge_evenness,
-    summarize,
-)
+from reports.run.sections.distribution import Distribution, summarize
 from tests.reports.operations import (
     Row,
     answers,
@@ -207,27 +200,6 @@ def test_all_failing() -> None:
     found = spread([connect(0, error="refused"), connect(1, error="refused")])
     assert found.workers == []
     assert found.expected_workers == 1
-
-
-@pytest.mark.parametrize(
-    ("fairness", "evenness"),
-    [
-        (Fairness(0.97, 0.2, 1.5), "even"),
-        (Fairness(0.70, 0.2, None), "by chance"),
-        (Fairness(0.98, 0.01, 1.3), "nearly even"),
-        (Fairness(0.995, 1e-6, 1.1), "nearly even"),
-        (Fairness(0.95, 1e-6, 1.6), "uneven"),
-        (Fairness(0.50, 1e-6, None), "very uneven"),
-        (Fairness(0.999, None, 1.1), "nearly even"),
-        (Fairness(0.85, None, 2.0), "uneven"),
-    ],
-)
-def test_a_spread_is_judged_against_chance(fairness: Fairness, evenness: Evenness) -> None:
-    parts = [WorkerShare("h", "h", pid, 50, 50, 0.5) for pid in (1, 2)]
-    assert judge_evenness(fairness, parts, "sessions") == evenness
-    assert judge_evenness(fairness, parts[:1], "sessions") == "single"
-    few = [WorkerShare("h", "h", pid, 1, 1, 0.5) for pid in (1, 2)]
-    assert judge_evenness(fairness, few, "sessions") == "too few"
 
 
 def connections_to(*hosts: str | None) -> list[Row]:

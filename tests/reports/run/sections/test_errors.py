@@ -68,9 +68,9 @@ def test_a_full_server_is_told_with_whom_it_turned_away_and_what_it_holds() -> N
     rows = [*served, *(row for user in range(1, 16) for row in turned_away(user, user / 10))]
     assert errors(rows).takeaways[1] == (
         "capacity (30 resets): the server was full, and turned 15 of 16 users away, none of whom completed a "
-        "step. It says that each process of it holds at most 1 at once. Raise max_concurrent_envs in its "
+        "step. It says that each of its processes holds at most 1 at once. Raise max_concurrent_envs in its "
         "create_app call (MAX_CONCURRENT_ENVS for the Benchmark environment), or add workers or replicas. "
-        "For more than 1 its environment must say SUPPORTS_CONCURRENT_SESSIONS = True."
+        "To hold more than 1, its environment must set SUPPORTS_CONCURRENT_SESSIONS = True."
     )
 
 
@@ -122,7 +122,7 @@ def test_a_certificate_that_is_not_trusted_is_told_with_how_to_trust_it() -> Non
 def test_refused_access_is_told_with_how_to_gain_it(category: str, detail: str) -> None:
     told = failed_connects(detail, category=category)
     assert told.startswith(
-        f"{category} (1 connect): access was refused: give what the server asks for, a token"
+        f"{category} (1 connect): access was refused: put what the server asks for, such as a token"
     )
     assert "in HEADERS" in told
     assert ("check the path" in told) is (category == "handshake")

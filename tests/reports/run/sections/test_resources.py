@@ -64,5 +64,8 @@ def test_what_servers_elsewhere_used_is_called_unknown() -> None:
     found = resources(sample(0, role="generator", name="g1", cpu_cores=0.25), sample(0, role="others"))
     assert found.takeaways == [
         "Generator g1 used 0.25 cores on average, 0.25 at most.",
-        "CPU and memory of the environment servers are unknown. To see what was full, look where they run.",
+        (
+            "CPU and memory of the environment servers are unknown. "
+            "To see what was at its limit, look at the machines they run on."
+        ),
     ]
