@@ -6,7 +6,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
-from weakref import WeakKeyDictionary
 
 from openenv.core import EnvClient
 from openenv.core.client_types import StepResult
@@ -58,7 +57,7 @@ class BenchmarkEnv(EnvClient[BenchmarkAction, BenchmarkObservation, State]):
 
     def __init__(self, base_url: str | None = None, **options: Any) -> None:
         super().__init__(base_url, **options)
-        self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+        self._turn = asyncio.Lock()
 
     @classmethod
     def from_docker_image(cls, image: str, provider: ContainerProvider | None = None, **options: Any) -> Self:
@@ -161,7 +160,7 @@ class BenchmarkEnv(EnvClient[BenchmarkAction, BenchmarkObservation, State]):
         return answer
 
     async def _send_and_receive(self, message: dict[str, Any]) -> dict[str, Any]:
-        async with self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+        async with self._turn:
             patience = self._message_timeout
             if message["type"] == "step":
                 self._message_timeout += message["data"].get("wait_seconds", 0.0)
@@ -208,23 +207,19 @@ class _Start(Reply[BenchmarkEnv]):
     """A client that is being started; anything but awaiting it waits until it is."""
 
     def close(self) -> Any:
-        return self._client().close()
+        return self.result().close()
 
     def __enter__(self) -> BenchmarkEnv:
-        client: BenchmarkEnv = self._client().__enter__()
+        client: BenchmarkEnv = self.result().__enter__()
         return client
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._client().__exit__(kind, error, trace)
+        self.result().__exit__(kind, error, trace)
 
     async def __aenter__(self) -> BenchmarkEnv:
         return await self
 
     async def __aexit__(self, *_: object) -> None:
         await (await self).close()
-
-    def _client(self) -> BenchmarkEnv:
-        client: BenchmarkEnv = self.result()
-        return client

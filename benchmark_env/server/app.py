@@ -15,23 +15,23 @@ from openenv.core.env_server.http_server import create_app
 from openenv.core.env_server.types import ConcurrencyConfig
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
-DIRECTORY = Path(__file__).resolve().parent.parent
+if not __package__:
+    # Run as a file.
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    __package__ = "server"
 
-if __name__ == "__main__":
-    sys.path.insert(0, str(DIRECTORY))
+from . import errors
+from .benchmark_environment import BenchmarkEnvironment
+from .lifecycle import Lifecycle, LifecycleMiddleware
 
-if TYPE_CHECKING or "." in (__package__ or ""):
+if TYPE_CHECKING or "." in __package__:
     from ..models import BenchmarkAction, BenchmarkObservation
     from ..settings import Settings
-    from . import errors
-    from .benchmark_environment import BenchmarkEnvironment
-    from .lifecycle import Lifecycle, LifecycleMiddleware
 else:
     from models import BenchmarkAction, BenchmarkObservation
-    from server import errors
-    from server.benchmark_environment import BenchmarkEnvironment
-    from server.lifecycle import Lifecycle, LifecycleMiddleware
     from settings import Settings
+
+DIRECTORY = Path(__file__).resolve().parent.parent
 
 
 def build(settings: Settings) -> FastAPI:
@@ -78,7 +78,7 @@ def main() -> None:
     args = parser.parse_args()
     settings = Settings.from_environ(os.environ)
     uvicorn.run(
-        f"{__package__ or 'server'}.app:app",
+        f"{__package__}.app:app",
         host=args.host,
         port=args.port,
         reload=args.reload,

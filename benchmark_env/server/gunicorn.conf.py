@@ -19,18 +19,24 @@ from typing import TYPE_CHECKING, Any
 
 # ruff: noqa: N999
 
+# The worker must come from the same package as the application that it is asked to serve.
+_INSIDE = Path.cwd() == Path(__file__).resolve().parent.parent
+
+if TYPE_CHECKING or not _INSIDE:
+    from benchmark_env.settings import Settings, SettingsError
+else:
+    from settings import Settings, SettingsError
+
 try:
-    # The worker must come from the same package as the application that it is asked to serve.
-    if TYPE_CHECKING or Path.cwd() != Path(__file__).resolve().parent.parent:
-        from benchmark_env.server.worker import STOP_MARGIN_SECONDS, BenchmarkWorker
-        from benchmark_env.settings import Settings
-    else:
-        from server.worker import STOP_MARGIN_SECONDS, BenchmarkWorker
-        from settings import Settings
     _settings = Settings.from_environ(os.environ)
-except ValueError as error:
-    # Importing the models reads a setting, too.
+except SettingsError as error:
     sys.exit(str(error))
+
+# Only now: it takes seconds to import.
+if TYPE_CHECKING or not _INSIDE:
+    from benchmark_env.server.worker import STOP_MARGIN_SECONDS, BenchmarkWorker
+else:
+    from server.worker import STOP_MARGIN_SECONDS, BenchmarkWorker
 
 bind = _settings.bind
 workers = _settings.workers
@@ -50,7 +56,7 @@ worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa:
 
 
 def on_starting(server: Any) -> None:
-    """Find out early that the port is taken, and allow workers as many open files as may be had."""
+    """Fail early where the port is taken, and allow the workers as many open files as the system does."""
     # A master that takes over from a running one shares its port.
     if "GUNICORN_PID" not in os.environ:
         _claim(_settings)
