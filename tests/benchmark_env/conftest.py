@@ -27,7 +27,6 @@ GUNICORN = (sys.executable, "-m", "gunicorn")
 FROM_ROOT = ("-c", "benchmark_env/server/gunicorn.conf.py", "benchmark_env.server.app:app")
 IMAGE = "benchmark-env:latest"
 BUILD_COMMAND = f"docker build -t {IMAGE} -f server/Dockerfile ."
-FROM_INSIDE = ("-c", "server/gunicorn.conf.py", "server.app:app")
 
 
 def free_port() -> int:
@@ -165,6 +164,29 @@ def server() -> Iterator[Server]:
     """One gunicorn with two workers, shared by all tests; whoever ends its workers waits for new ones."""
     with serving(WORKERS=2) as shared:
         yield shared
+
+
+@pytest.fixture(scope="session")
+def strict_server() -> Iterator[Server]:
+    """One with low limits, a URL that it was told, and an access log, shared by all tests."""
+    with serving(
+        MAX_CONCURRENT_ENVS=2,
+        MAX_MESSAGE_BYTES=1000,
+        MAX_WAIT_SECONDS=1,
+        HOST_URL="http://balancer",
+        ACCESS_LOG=1,
+    ) as shared:
+        yield shared
+
+
+@pytest.fixture
+def own_imports(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What the test imports, and where from, is forgotten at its end."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
 
 
 @pytest.fixture(scope="session")

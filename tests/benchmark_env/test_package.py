@@ -1,8 +1,8 @@
 """What `import benchmark_env` gives, and when."""
 
+import importlib
 import subprocess
 import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -12,19 +12,6 @@ import benchmark_env.server
 from benchmark_env.server.benchmark_environment import BenchmarkEnvironment
 
 from .conftest import ROOT, environ_with
-
-
-def run(code: str, cwd: Path = ROOT, **settings: object) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=cwd,
-        env=environ_with(**settings),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-    )
-    return done.stdout
 
 
 @pytest.mark.parametrize("package", [benchmark_env, benchmark_env.server])
@@ -37,11 +24,17 @@ def test_a_package_has_what_it_says_it_exports(package: ModuleType) -> None:
 
 def test_the_environment_is_exported_by_the_server_package() -> None:
     assert benchmark_env.server.BenchmarkEnvironment is BenchmarkEnvironment
-    assert run(
-        "from server import BenchmarkEnvironment as it; print(it.__module__)", ROOT / "benchmark_env"
-    ) == ("server.benchmark_environment\n")
+
+
+@pytest.mark.usefixtures("own_imports")
+def test_the_environment_is_exported_inside_its_directory() -> None:
+    sys.path.insert(0, str(ROOT / "benchmark_env"))
+    from_inside = importlib.import_module("server")
+
+    assert from_inside.BenchmarkEnvironment.__module__ == "server.benchmark_environment"
 
 
 @pytest.mark.parametrize("package", ["benchmark_env", "benchmark_env.server"])
 def test_importing_a_package_reads_no_settings(package: str) -> None:
-    assert run(f"import {package}; print('imported')", MAX_WAIT_SECONDS="soon") == "imported\n"
+    command = [sys.executable, "-c", f"import {package}"]
+    subprocess.run(command, cwd=ROOT, env=environ_with(MAX_WAIT_SECONDS="soon"), check=True, timeout=120)
