@@ -1,4 +1,4 @@
-"""Sessions opened at once on a running server: who answered which, how fast, and how evenly it spread."""
+"""Opens sessions at once on a running server: who answered which, how fast, and how evenly they spread."""
 
 import asyncio
 import time
@@ -81,7 +81,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class WorkerShare:
-    """What one worker answered; the share is of all sessions over WebSocket, of all steps over HTTP."""
+    """What one worker answered; its share is of all sessions over WebSocket, and of all steps over HTTP."""
 
     host: str
     pid: int
@@ -92,7 +92,7 @@ class WorkerShare:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """All sessions of a plan, and how long it took from the first connect to the last answer, in seconds."""
+    """All sessions of a plan, and the seconds from the first connect to the last answer."""
 
     plan: Plan
     sessions: Sequence[Session]
@@ -103,7 +103,7 @@ class Outcome:
         return [session for session in self.sessions if session.error is not None]
 
     def shares(self) -> list[WorkerShare]:
-        """What each worker that answered got, the busiest first."""
+        """The share of each worker that answered, the busiest first."""
         sessions = Counter(worker for session in self.sessions for worker in session.workers)
         steps = Counter(answer.worker for session in self.sessions for answer in session.steps)
         counted = steps if self.plan.transport == "http" else sessions
@@ -114,9 +114,9 @@ class Outcome:
         ]
 
     def jain(self) -> float | None:
-        """Jain's fairness index (Σx)² / (n Σx²) of the shares: 1 is even. None where nobody answered.
+        """Jain's fairness index (Σx)² / (n Σx²) of the shares: 1 is even. None if nobody answered.
 
-        It covers the workers that answered: one that got nothing cannot be seen from here.
+        It covers the workers that answered: one that got nothing cannot be seen by a client.
         """
         shares = [each.share for each in self.shares()]
         squares = sum(share**2 for share in shares)
@@ -124,9 +124,9 @@ class Outcome:
 
 
 async def run_sessions(plan: Plan) -> Outcome:
-    """Open all sessions at once, let all of them reset and step, then close them all.
+    """Open all sessions at once, let all of them reset and step, then close all of them.
 
-    A session that fails is reported with its error, and the others go on.
+    A session that fails is reported with its error; the others go on.
     """
     async with httpx.AsyncClient(
         headers=plan.headers,

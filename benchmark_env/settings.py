@@ -6,6 +6,7 @@ An empty variable counts as unset.
 import math
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Final, Generic, TypeVar
@@ -37,13 +38,10 @@ class _Kind(Generic[T]):
 
     def read(self, environ: Mapping[str, str], name: str, default: object) -> T:
         text = environ.get(name) or str(default)
-        try:
-            value = self.parse(text)
-        except (KeyError, ValueError):
-            raise SettingsError(name, text, self.allowed) from None
-        if not self.accepts(value):
-            raise SettingsError(name, text, self.allowed)
-        return value
+        with suppress(KeyError, ValueError):
+            if self.accepts(value := self.parse(text)):
+                return value
+        raise SettingsError(name, text, self.allowed)
 
 
 def _split(address: str) -> tuple[str, int]:

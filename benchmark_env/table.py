@@ -91,7 +91,7 @@ def _evenness(outcome: Outcome) -> str:
     workers = _counted(len(outcome.shares()), "worker")
     return (
         f"Jain's index of {what} over the {workers} that answered: {jain:.3f} (1 is even).\n"
-        "Workers that got nothing are not seen from here."
+        "Workers that got nothing cannot be seen by a client."
     )
 
 
@@ -160,5 +160,5 @@ def _milliseconds(seconds: float) -> str:
 
 
 def _printable(text: str) -> str:
-    # What a server says may hold control sequences of the terminal.
+    # A server's answer may contain control sequences for the terminal.
     return "".join(character if character.isprintable() else "�" for character in text)

@@ -36,32 +36,25 @@ DIRECTORY = Path(__file__).resolve().parent.parent
 
 def build(settings: Settings) -> FastAPI:
     """The application for these settings; its `state.lifecycle` lets a worker drain it before it stops."""
-    # The page takes its description from there, and finds it by itself in the container only.
+    # The page's description comes from there, which it finds without help only in the container.
     os.environ.setdefault("ENV_README_PATH", str(DIRECTORY / "README.md"))
+    idle_timeout = settings.session_idle_timeout
     app: FastAPI = create_app(
         BenchmarkEnvironment,
         BenchmarkAction,
         BenchmarkObservation,
         env_name="benchmark_env",
-        concurrency_config=_concurrency(settings),
+        concurrency_config=ConcurrencyConfig(
+            max_concurrent_envs=settings.max_concurrent_envs,
+            # OpenEnv's own reaper, for sessions made over HTTP, does not see that a step is in flight.
+            session_timeout=idle_timeout + settings.max_wait_seconds if idle_timeout else None,
+        ),
     )
     errors.install(app)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_message_bytes)
     app.state.lifecycle = Lifecycle()
-    app.add_middleware(
-        LifecycleMiddleware, lifecycle=app.state.lifecycle, idle_timeout=settings.session_idle_timeout
-    )
+    app.add_middleware(LifecycleMiddleware, lifecycle=app.state.lifecycle, idle_timeout=idle_timeout)
     return app
-
-
-def _concurrency(settings: Settings) -> ConcurrencyConfig:
-    session_timeout = None
-    if settings.session_idle_timeout:
-        # OpenEnv's own reaper, for sessions made over HTTP, does not see that a step is in flight.
-        session_timeout = settings.session_idle_timeout + settings.max_wait_seconds
-    return ConcurrencyConfig(
-        max_concurrent_envs=settings.max_concurrent_envs, session_timeout=session_timeout
-    )
 
 
 app = build(Settings.from_environ(os.environ))

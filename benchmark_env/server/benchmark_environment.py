@@ -56,7 +56,7 @@ class BenchmarkEnvironment(Environment[BenchmarkAction, BenchmarkObservation, St
     async def reset_async(
         self, seed: int | None = None, episode_id: str | None = None, **kwargs: Any
     ) -> BenchmarkObservation:
-        """The same as `reset`."""
+        """The same as `reset`. Without it, OpenEnv would run each reset in a thread."""
         return self.reset(seed, episode_id, **kwargs)
 
     def step(
@@ -67,9 +67,7 @@ class BenchmarkEnvironment(Environment[BenchmarkAction, BenchmarkObservation, St
     ) -> BenchmarkObservation:
         """Wait `action.wait_seconds`, but at most `timeout_s`, blocking the calling thread."""
         started = time.perf_counter()
-        seconds = _bounded(action.wait_seconds, timeout_s)
-        if seconds > 0:
-            time.sleep(seconds)
+        time.sleep(_bounded(action.wait_seconds, timeout_s))
         return self._answer(action, started)
 
     async def step_async(
@@ -80,12 +78,10 @@ class BenchmarkEnvironment(Environment[BenchmarkAction, BenchmarkObservation, St
     ) -> BenchmarkObservation:
         """Wait `action.wait_seconds`, but at most `timeout_s`, while other sessions go on."""
         started = time.perf_counter()
-        seconds = _bounded(action.wait_seconds, timeout_s)
-        if seconds > 0:
-            await asyncio.sleep(seconds)
-            # uvloop counts in milliseconds, and may wake up to one millisecond too early.
-            while (left := started + seconds - time.perf_counter()) > 0:  # noqa: ASYNC110
-                await asyncio.sleep(max(left, 0.001))
+        end = started + _bounded(action.wait_seconds, timeout_s)
+        # Repeated, because uvloop counts in milliseconds and may wake up to one millisecond too early.
+        while (left := end - time.perf_counter()) > 0:
+            await asyncio.sleep(max(left, 0.001))
         return self._answer(action, started)
 
     @property
@@ -121,7 +117,7 @@ class BenchmarkEnvironment(Environment[BenchmarkAction, BenchmarkObservation, St
 
 
 def _bounded(wait_seconds: float, timeout_s: float | None) -> float:
-    return wait_seconds if timeout_s is None else min(wait_seconds, timeout_s)
+    return wait_seconds if timeout_s is None else max(0.0, min(wait_seconds, timeout_s))
 
 
 def _expect(holds: bool, seen: object) -> None:

@@ -1,4 +1,4 @@
-"""Who answers: this worker process, and the host it serves."""
+"""Who answers: this worker process and the host that it serves."""
 
 import os
 import secrets
@@ -10,13 +10,13 @@ WILDCARDS = ("", "0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
 DEFAULT_URL = "http://127.0.0.1:8000"
 
 answering_stateless_request: ContextVar[bool] = ContextVar("answering_stateless_request", default=False)
-"""True in the context of an HTTP request that has an environment of its own and no session."""
+"""True while answering an HTTP request that has an environment of its own and no session."""
 
 _bound_url: str | None = None
 
 
 def new_session_hash() -> str:
-    """16 hex digits: a new session's own, or this process's own inside a stateless HTTP request."""
+    """16 hex digits: new ones for each session, those of this process for every stateless HTTP request."""
     if answering_stateless_request.get():
         return _hash_of(os.getpid())
     return secrets.token_hex(8)
@@ -40,7 +40,7 @@ def served_by() -> bytes:
 
 
 def note_address(host: str, port: int) -> None:
-    """Say which address this process is bound to; `HOST_URL`, where it is set, still wins."""
+    """Note which address this process is bound to; `HOST_URL`, if set, still takes precedence."""
     global _bound_url
     _bound_url = url_of(host, port)
 

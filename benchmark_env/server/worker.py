@@ -24,8 +24,6 @@ else:
 
 CLOSING_HANDSHAKE_SECONDS = 1.0
 LEFTOVERS_SECONDS = 1
-STOP_MARGIN_SECONDS = 5
-"""How long a worker may take to stop beyond the time for steps in flight."""
 
 _logger = logging.getLogger("uvicorn.error")
 

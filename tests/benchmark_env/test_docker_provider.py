@@ -101,11 +101,10 @@ def test_a_container_that_ends_without_a_word_is_told_by_its_exit_code(silent_im
 
 
 @pytest.fixture
-def silent_image(image: str) -> Iterator[str]:
+def silent_image(image: str, tmp_path: Path) -> Iterator[str]:
     name = "benchmark-env-silent"
-    container = docker("create", image)
-    docker("commit", "--change", 'CMD ["sh", "-c", "exit 3"]', container, name)
-    docker("rm", container)
+    (tmp_path / "Dockerfile").write_text(f'FROM {image}\nCMD ["sh", "-c", "exit 3"]\n')
+    docker("build", "--tag", name, str(tmp_path))
     yield name
     docker("rmi", name)
 
@@ -150,7 +149,7 @@ def test_without_an_engine_that_is_the_error_and_nothing_follows() -> None:
     *_, error, hint = done.stderr.strip().splitlines()
     assert done.returncode == 1
     assert "RuntimeError: docker run any failed: " in done.stderr
-    assert hint.startswith("Does a Docker engine run"), (error, hint)
+    assert hint.startswith("Is a Docker engine running"), (error, hint)
     assert "still there" not in done.stderr
     assert "atexit" not in done.stderr
     assert SECRET not in error

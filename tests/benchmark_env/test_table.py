@@ -38,7 +38,7 @@ def test_the_table_says_who_answered_which_and_how_long_it_took() -> None:
     ]
     assert lines[-3:] == [
         "Jain's index of sessions over the 2 workers that answered: 0.900 (1 is even).",
-        "Workers that got nothing are not seen from here.",
+        "Workers that got nothing cannot be seen by a client.",
         "6 of 6 steps answered in 1.25 s.",
     ]
 
