@@ -80,7 +80,7 @@ class BenchmarkEnvironment(Environment[BenchmarkAction, BenchmarkObservation, St
         started = time.perf_counter()
         end = started + _bounded(action.wait_seconds, timeout_s)
         # Repeated, because uvloop counts in milliseconds and may wake up to one millisecond too early.
-        while (left := end - time.perf_counter()) > 0:
+        while (left := end - time.perf_counter()) > 0:  # noqa: ASYNC110
             await asyncio.sleep(max(left, 0.001))
         return self._answer(action, started)
 
