@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -128,17 +127,6 @@ class BenchmarkEnv(EnvClient[BenchmarkAction, BenchmarkObservation, State]):
 
     def _claim_execution_mode(self, mode: str) -> None:
         """Nothing to claim: any code may use this client in any mode at any time."""
-
-    async def _connect_async(self) -> Self:
-        if self._ws_url is None:
-            try:
-                await in_thread(self._start_provider_if_needed)
-            except BaseException:
-                with suppress(Exception):
-                    await self._close_async()
-                raise
-        await super()._connect_async()
-        return self
 
     async def _close_async(self) -> None:
         # Stopping a container takes seconds, during which the other clients must go on.

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -192,5 +193,6 @@ def own_imports(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def servers(server: Server) -> Iterator[tuple[Server, Server, Server]]:
     """Three of them, each for itself."""
-    with serving() as second, serving() as third:
+    with ExitStack() as stack, ThreadPoolExecutor() as threads:
+        second, third = threads.map(lambda _: stack.enter_context(serving()), range(2))
         yield server, second, third
