@@ -1,4 +1,4 @@
-"""Open sessions at once on a running server, and show which worker answered which.
+"""Open sessions at once on a running server, and show which worker answered which session.
 
 The exit code is 0 if every session succeeded, 1 if any failed, 2 for bad input, and 130 after Ctrl-C.
 """

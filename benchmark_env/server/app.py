@@ -1,7 +1,7 @@
 """The ASGI application: OpenEnv's routes for the Benchmark environment.
 
 `/ws` holds a session; `/reset`, `/step` and `/state` are stateless; `/schema`, `/metadata`, `/health` and
-`/docs` describe it; `/web` is a page to try it on, where `ENABLE_WEB_INTERFACE=true`.
+`/docs` describe it; `/web` is a page to try it out, if `ENABLE_WEB_INTERFACE=true`.
 """
 
 import argparse
@@ -67,7 +67,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Serve the Benchmark environment from one process.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
-    parser.add_argument("--reload", action="store_true", help="start again whenever a source file changes")
+    parser.add_argument("--reload", action="store_true", help="restart whenever a source file changes")
     args = parser.parse_args()
     settings = Settings.from_environ(os.environ)
     uvicorn.run(

@@ -57,7 +57,7 @@ class DrainingServer(Server):
         await self._wait(lambda: drain.done() and not self._lifecycle.in_flight, self._graceful_timeout)
         drain.cancel()
         if self._lifecycle.in_flight:
-            _logger.warning("Giving up %d steps still in flight", self._lifecycle.in_flight)
+            _logger.warning("Giving up on steps still in flight: %d", self._lifecycle.in_flight)
         else:
             await self._wait(lambda: not self.server_state.connections, CLOSING_HANDSHAKE_SECONDS)
         # Closing the servers has closed their sockets.

@@ -59,7 +59,7 @@ def test_the_wait_for_steps_in_flight_is_bounded(serve: Callable[..., Server]) -
         assert close_code(busy) == 1012
         assert server.process.wait(10) == 0
 
-    assert "Giving up 1 steps still in flight" in server.printed()
+    assert "Giving up on steps still in flight: 1" in server.printed()
     assert "Traceback" not in server.printed()
 
 
