@@ -1,4 +1,4 @@
-"""The Benchmark environment: its action waits, its observation says who answered."""
+"""The Benchmark environment: its action waits, and its observation says who answered."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ __all__ = ["BenchmarkAction", "BenchmarkEnv", "BenchmarkObservation"]
 
 
 def __getattr__(name: str) -> Any:
-    # Late, so that the command line and the server can say what is wrong with a setting that the models read.
+    # Late, so that the command line and the server can report a bad setting, which the models read.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from . import client

@@ -1,6 +1,6 @@
-"""`python -m benchmark_env`: open sessions at once against a running server, and say who answered which.
+"""Open sessions at once on a running server, and show which worker answered which session.
 
-Ends with 0 where every session went well, 1 where some did not, 2 for bad input and 130 after Ctrl-C.
+The exit code is 0 if every session succeeded, 1 if any failed, 2 for bad input, and 130 after Ctrl-C.
 """
 
 import argparse
@@ -15,14 +15,15 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from .settings import SettingsError
+from .settings import SettingsError, read_max_wait_seconds
 
 try:
+    # First of all: importing the models reads it too, but takes seconds.
+    read_max_wait_seconds(os.environ)
     from .models import BenchmarkAction
     from .sessions import Plan, run_sessions
     from .table import as_json, as_text
 except SettingsError as error:
-    # Importing the models reads a setting.
     print(f"error: {error}", file=sys.stderr)
     sys.exit(2)
 
@@ -31,19 +32,14 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmark_env",
-        description="Open sessions at once against a running server, and say who answered which.",
-        epilog="Ends with 0 where every session went well, 1 where some did not, 2 for bad input and 130 "
-        "after Ctrl-C.",
-    )
+    """Run the command, and return its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmark_env", description=__doc__)
     parser.add_argument(
         "--url", type=_url, required=True, help="the server: http://, https://, ws:// or wss://"
     )
     parser.add_argument("--sessions", type=_count, default=8, help="sessions opened at once [8]")
     parser.add_argument("--steps", type=_count, default=3, help="steps of each session [3]")
-    parser.add_argument("--wait", type=_wait, default=0.5, help="seconds that each step waits [0.5]")
+    parser.add_argument("--wait", type=_wait, default=0.5, help="seconds each step waits [0.5]")
     parser.add_argument("--transport", choices=["ws", "http"], default="ws", help="[ws]")
     parser.add_argument(
         "--header",
@@ -51,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         action="append",
         default=[],
         metavar="NAME:VALUE",
-        help="sent when connecting, for instance 'Authorization: Bearer …'; may be given again",
+        help="sent when connecting, for example 'Authorization: Bearer …'; may be repeated",
     )
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
     options = parser.parse_args(arguments)
@@ -74,7 +70,7 @@ def _print(text: str) -> None:
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        # Whoever reads has read enough, as `head` does. Python flushes once more when it ends.
+        # The reader has read enough, as `head` does. Python flushes once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -85,17 +81,17 @@ def _url(text: str) -> str:
     except ValueError:
         usable = False
     if not usable:
-        raise argparse.ArgumentTypeError(f"{text!r} is no URL such as http://127.0.0.1:8000")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a URL such as http://127.0.0.1:8000")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise argparse.ArgumentTypeError(
-            "give scheme, host, port and path only; credentials go into --header"
+            "give only scheme, host, port and path; credentials belong in --header"
         )
     return text
 
 
 def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
 
 
@@ -105,20 +101,20 @@ def _wait(text: str) -> float:
     except ValidationError as error:
         raise argparse.ArgumentTypeError(f"{text!r}: {error.errors()[0]['msg']}") from None
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds") from None
 
 
 def _header(text: str) -> tuple[str, str]:
-    # The errors do not quote it: a header may hold a password.
+    # The errors do not quote it: a header may contain a password.
     name, colon, value = (part.strip() for part in text.partition(":"))
     if not colon or not name or not value:
-        raise argparse.ArgumentTypeError("a header is given as NAME:VALUE")
+        raise argparse.ArgumentTypeError("a header is written NAME:VALUE")
     if not _HEADER_NAME.fullmatch(name):
         raise argparse.ArgumentTypeError(
-            "the name of a header is of ASCII letters, digits and !#$%&'*+-.^_`|~"
+            "a header's name may have ASCII letters, digits and !#$%&'*+-.^_`|~ only"
         )
     if not value.isascii() or not value.isprintable():
-        raise argparse.ArgumentTypeError("the value of a header is of printable ASCII characters")
+        raise argparse.ArgumentTypeError("a header's value may have printable ASCII characters only")
     return name, value
 
 

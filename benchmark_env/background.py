@@ -1,7 +1,7 @@
-"""The event loop that carries all clients, in a thread of its own, and the replies that come from there.
+"""The event loop that runs all clients in a thread of its own, and the replies that come from it.
 
-With the connections there, one client serves synchronous code, threads, asynchronous code and notebooks
-alike, and answers the server's pings even while the code that uses it computes.
+With its connection there, one client serves synchronous code, threads, asynchronous code and notebooks alike,
+and answers the server's pings even while the code that uses it is busy.
 """
 
 import asyncio
@@ -14,41 +14,35 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 
-class _Background:
+_lock = threading.Lock()
+_loop: asyncio.AbstractEventLoop | None = None
+
+
+def _background_loop() -> asyncio.AbstractEventLoop:
     """The loop of this process, started when first asked for."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    def loop(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                threading.Thread(
-                    target=self._loop.run_forever, name="benchmark-env-clients", daemon=True
-                ).start()
-            return self._loop
-
-
-_background = _Background()
+    global _loop
+    with _lock:
+        if _loop is None:
+            _loop = asyncio.new_event_loop()
+            threading.Thread(target=_loop.run_forever, name="benchmark-env-clients", daemon=True).start()
+        return _loop
 
 
 def _start_afresh() -> None:
-    global _background
-    _background = _Background()
+    global _lock, _loop
+    _lock, _loop = threading.Lock(), None
 
 
 if hasattr(os, "register_at_fork"):
-    # A forked child has the loop, but not the thread that runs it.
+    # A forked child has the loop but not the thread that runs it.
     os.register_at_fork(after_in_child=_start_afresh)
 
 
 class Reply(Coroutine[Any, Any, T], Generic[T]):
-    """What is on its way: await it, or use it as if it were the result, which then waits for it.
+    """A result on its way: await it, or use it as if it were the result, which blocks until it is there.
 
-    The operation goes on in either case, and when neither is done; an error that nobody can get any more is
-    logged then, as asyncio does it.
+    The operation runs in either case, even if nobody asks for the result; an error that nobody can get any
+    more is then logged, as asyncio does.
     """
 
     def __init__(self, future: "Future[T]") -> None:
@@ -91,14 +85,14 @@ class Reply(Coroutine[Any, Any, T], Generic[T]):
         return repr(self.result()) if self._future.done() else f"<{type(self).__name__} on its way>"
 
     def result(self) -> T:
-        """Wait for it, holding up the calling thread."""
+        """Wait for it, blocking the calling thread."""
         self._asked_for = True
         return wait_for(self._future)
 
 
 def _report_error(future: "Future[Any]") -> None:
     if not future.cancelled() and (error := future.exception()):
-        _background.loop().call_exception_handler(
+        _background_loop().call_exception_handler(
             {"message": "An operation failed, and nobody awaited it", "exception": error}
         )
 
@@ -106,10 +100,10 @@ def _report_error(future: "Future[Any]") -> None:
 def carry_out(work: Callable[[], Coroutine[Any, Any, T]], reply: type[Reply[T]] = Reply) -> Any:
     """Do `work` on the background loop.
 
-    Returns its result; where an event loop runs in the calling thread, a `reply` of it; on the background
-    loop itself the coroutine.
+    Returns its result; a `reply` where an event loop runs in the calling thread; and the coroutine where that
+    is the background loop itself.
     """
-    loop = _background.loop()
+    loop = _background_loop()
     try:
         running = asyncio.get_running_loop()
     except RuntimeError:
@@ -120,12 +114,12 @@ def carry_out(work: Callable[[], Coroutine[Any, Any, T]], reply: type[Reply[T]] 
 
 
 def block(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Do `work` on the background loop, and hold up the calling thread until it is done."""
-    return wait_for(asyncio.run_coroutine_threadsafe(work(), _background.loop()))
+    """Do `work` on the background loop, and block the calling thread until it is done."""
+    return wait_for(asyncio.run_coroutine_threadsafe(work(), _background_loop()))
 
 
 def wait_for(future: "Future[T]") -> T:
-    """The result, once it is there. Whoever interrupts the waiting cancels the work."""
+    """The result, once it is there. Interrupting the wait cancels the work."""
     try:
         return future.result()
     except BaseException:
@@ -134,7 +128,7 @@ def wait_for(future: "Future[T]") -> T:
 
 
 async def in_thread(work: Callable[[], T]) -> T:
-    """The result of what blocks, done in a thread that never keeps the interpreter from ending."""
+    """Do blocking work in a thread that never keeps the interpreter from exiting, and return its result."""
     future: Future[T] = Future()
 
     def run() -> None:

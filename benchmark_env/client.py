@@ -2,11 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
-from weakref import WeakKeyDictionary
 
 from openenv.core import EnvClient
 from openenv.core.client_types import StepResult
@@ -21,7 +19,7 @@ from .models import BenchmarkAction, BenchmarkObservation
 
 @dataclass
 class BenchmarkResult(StepResult[BenchmarkObservation], Awaitable["BenchmarkResult"]):
-    """What a reset or a step gave. Awaited, it gives itself."""
+    """The result of a reset or a step. Awaiting it returns itself."""
 
     observation: BenchmarkObservation
     reward: float | None = None
@@ -36,7 +34,7 @@ class BenchmarkResult(StepResult[BenchmarkObservation], Awaitable["BenchmarkResu
 class BenchmarkEnv(EnvClient[BenchmarkAction, BenchmarkObservation, State]):
     """One session on a Benchmark environment server, over one WebSocket connection.
 
-    In synchronous code an operation returns when it is done; in asynchronous code the same ones are awaited::
+    In synchronous code an operation returns when it is done; in asynchronous code it is awaited::
 
         env = BenchmarkEnv(base_url="http://127.0.0.1:8000")
         result = env.step(BenchmarkAction(wait_seconds=0.5))
@@ -44,12 +42,12 @@ class BenchmarkEnv(EnvClient[BenchmarkAction, BenchmarkObservation, State]):
         async with BenchmarkEnv(base_url="http://127.0.0.1:8000") as env:
             result = await env.step(BenchmarkAction(wait_seconds=0.5))
 
-    Where an event loop runs, as in a notebook, an operation begins when called, and what it returns may be
-    awaited or used as it is. Any number of threads may share a client: its operations are done one after
-    another. `with` and OpenEnv's `.sync()` work too.
+    Where an event loop is running, as in a notebook, an operation starts when it is called, and its return
+    value can be awaited or used directly. Any number of threads may share a client: its operations are done
+    one after another. `with` and OpenEnv's `.sync()` work too.
 
     `options` are those of OpenEnv's `EnvClient`: `headers`, `connect_timeout_s`, `message_timeout_s` (a step
-    may take its `wait_seconds` longer) and more.
+    may take longer by its `wait_seconds`) and more.
     """
 
     _message_timeout: float
@@ -58,18 +56,18 @@ class BenchmarkEnv(EnvClient[BenchmarkAction, BenchmarkObservation, State]):
 
     def __init__(self, base_url: str | None = None, **options: Any) -> None:
         super().__init__(base_url, **options)
-        self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+        self._turn = asyncio.Lock()
 
     @classmethod
     def from_docker_image(cls, image: str, provider: ContainerProvider | None = None, **options: Any) -> Self:
         """Start a container of `image`, wait until its server is ready, and connect.
 
-        Plain in synchronous code, awaited in asynchronous code, or followed by `.sync()`. `options` are for
-        `provider.start_container`: those of the default provider are `port`, `env_vars` and `wait_timeout`.
-        `close()` stops and removes the container.
+        Called plainly in synchronous code, awaited in asynchronous code, or followed by `.sync()`. `options`
+        are passed to `provider.start_container`: the default provider takes `port`, `env_vars` and
+        `wait_timeout`. `close()` stops and removes the container.
 
-        Raises RuntimeError where the container cannot be started or ends, TimeoutError where it is not ready
-        in time, ConnectionError where the connection fails.
+        Raises RuntimeError if the container cannot be started or exits, TimeoutError if it is not ready in
+        time, and ConnectionError if the connection fails.
         """
         provider = provider or DockerProvider()
         try:
@@ -80,17 +78,17 @@ class BenchmarkEnv(EnvClient[BenchmarkAction, BenchmarkObservation, State]):
         return started
 
     def reset(self, **options: Any) -> BenchmarkResult:
-        """Begin a new episode; `options` may be `seed` and `episode_id`."""
+        """Start a new episode; `options` may be `seed` and `episode_id`."""
         result: BenchmarkResult = super().reset(**options)
         return result
 
     def step(self, action: BenchmarkAction, **options: Any) -> BenchmarkResult:
-        """Let the server wait as `action` says."""
+        """Have the server wait as long as `action` says."""
         result: BenchmarkResult = super().step(action, **options)
         return result
 
     def sync(self) -> "SyncBenchmarkEnv":
-        """OpenEnv's synchronous client of the same session."""
+        """OpenEnv's synchronous client for the same session."""
         if self._sync_client is None:
             self._sync_client = SyncBenchmarkEnv(self)
         return self._sync_client
@@ -128,21 +126,10 @@ class BenchmarkEnv(EnvClient[BenchmarkAction, BenchmarkObservation, State]):
         return block(coro_factory)
 
     def _claim_execution_mode(self, mode: str) -> None:
-        """Any code may use this client in any mode at any time."""
-
-    async def _connect_async(self) -> Self:
-        if self._ws_url is None:
-            try:
-                await in_thread(self._start_provider_if_needed)
-            except BaseException:
-                with suppress(Exception):
-                    await self._close_async()
-                raise
-        await super()._connect_async()
-        return self
+        """Nothing to claim: any code may use this client in any mode at any time."""
 
     async def _close_async(self) -> None:
-        # Stopping a container takes seconds, in which the other clients go on.
+        # Stopping a container takes seconds, during which the other clients must go on.
         provider, self._provider = self._provider, None
         try:
             await super()._close_async()
@@ -155,13 +142,13 @@ class BenchmarkEnv(EnvClient[BenchmarkAction, BenchmarkObservation, State]):
         answer: dict[str, Any] = await super()._receive()
         match answer:
             case {"type": "error", "data": {"errors": [{"loc": [*place], "msg": str(why)}, *_]} as data}:
-                # OpenEnv raises the message only.
+                # OpenEnv raises only the message.
                 field = ".".join(map(str, place))
                 data["message"] = f"{data.get('message')}: {field}: {why}"
         return answer
 
     async def _send_and_receive(self, message: dict[str, Any]) -> dict[str, Any]:
-        async with self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+        async with self._turn:
             patience = self._message_timeout
             if message["type"] == "step":
                 self._message_timeout += message["data"].get("wait_seconds", 0.0)
@@ -188,7 +175,7 @@ class BenchmarkEnv(EnvClient[BenchmarkAction, BenchmarkObservation, State]):
 
 
 class SyncBenchmarkEnv(SyncEnvClient[BenchmarkAction, BenchmarkObservation, State]):
-    """OpenEnv's synchronous client, on the same connection as the `BenchmarkEnv` that it was made from."""
+    """OpenEnv's synchronous client, on the connection of the `BenchmarkEnv` that it was made from."""
 
     def new_session(self) -> "SyncBenchmarkEnv":
         """Another session on the same server, closed with this one."""
@@ -201,30 +188,26 @@ class SyncBenchmarkEnv(SyncEnvClient[BenchmarkAction, BenchmarkObservation, Stat
         return block(lambda: coro)
 
     def _stop_loop(self) -> None:
-        """The loop is shared with other clients."""
+        """Not stopped: other clients share the loop."""
 
 
 class _Start(Reply[BenchmarkEnv]):
-    """A client that is being started; anything but awaiting it waits until it is."""
+    """A client that is starting; anything but awaiting it blocks until it has started."""
 
     def close(self) -> Any:
-        return self._client().close()
+        return self.result().close()
 
     def __enter__(self) -> BenchmarkEnv:
-        client: BenchmarkEnv = self._client().__enter__()
+        client: BenchmarkEnv = self.result().__enter__()
         return client
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._client().__exit__(kind, error, trace)
+        self.result().__exit__(kind, error, trace)
 
     async def __aenter__(self) -> BenchmarkEnv:
         return await self
 
     async def __aexit__(self, *_: object) -> None:
         await (await self).close()
-
-    def _client(self) -> BenchmarkEnv:
-        client: BenchmarkEnv = self.result()
-        return client

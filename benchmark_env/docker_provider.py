@@ -18,21 +18,21 @@ LABEL: Final = "org.openenv.benchmark-env.client"
 CONTAINER_PORT: Final = 8000
 READY_SECONDS: Final = 120.0
 STOP_SECONDS: Final = 5
-"""What a server may take to end what is in flight before it is killed."""
+"""How long a server may take to finish what is in flight before it is killed."""
 HINTS: Final = {
     "unable to find image": "Is the image built? See benchmark_env/README.md.",
-    "connect to the docker": "Does a Docker engine run, and is DOCKER_HOST right where it is set?",
+    "connect to the docker": "Is a Docker engine running, and is DOCKER_HOST right if it is set?",
 }
-"""What to look at, by what docker says."""
+"""What to check, by what docker says."""
 
 
 class DockerProvider(ContainerProvider):
-    """Runs one container on this machine, and removes it for certain.
+    """Runs one container on this machine, and makes sure that it is removed.
 
     Unlike OpenEnv's `LocalDockerProvider` it publishes the port on 127.0.0.1 only and lets Docker choose it,
-    sees that a container has ended instead of waiting for it, and removes the container also after Ctrl-C,
-    after an exception, and where the program ends without `close()`. What a killed program leaves bears the
-    label `LABEL`.
+    notices a container that has exited instead of waiting for it, and removes the container even after
+    Ctrl-C, after an exception, and when the program ends without `close()`. Containers that a killed program
+    leaves behind have the label `LABEL`.
     """
 
     def __init__(self) -> None:
@@ -50,22 +50,22 @@ class DockerProvider(ContainerProvider):
         env_vars: dict[str, str] | None = None,
         wait_timeout: float = READY_SECONDS,
     ) -> str:
-        """Start the image, and return the URL that its server will answer at.
+        """Start the image, and return the URL at which its server will answer.
 
-        `port` is the one on this machine, chosen by Docker where not given; `wait_timeout` is in seconds, for
-        `wait_for_ready`. Raises RuntimeError where Docker cannot start it.
+        `port` is the one on this machine, chosen by Docker if not given; `wait_timeout` is in seconds, for
+        `wait_for_ready`. Raises RuntimeError if Docker cannot start it.
         """
         self._ready_seconds = wait_timeout
         self._run(image, f"--publish=127.0.0.1:{port or ''}:{CONTAINER_PORT}", env_vars or {})
         address = _docker("port", self._name, f"{CONTAINER_PORT}/tcp").stdout.split()
         if not address:
-            raise RuntimeError(f"{image}: the container ended at once{self._how_it_ended()}")
+            raise RuntimeError(f"{image}: the container exited at once{self._how_it_ended()}")
         return f"http://{address[0]}"
 
     def wait_for_ready(self, base_url: str, timeout_s: float | None = None) -> None:
-        """Return as soon as the server says that it is healthy.
+        """Return as soon as the server reports that it is healthy.
 
-        Raises RuntimeError where the container ends before that, TimeoutError after `timeout_s` seconds.
+        Raises RuntimeError if the container exits before that, and TimeoutError after `timeout_s` seconds.
         """
         seconds = self._ready_seconds if timeout_s is None else timeout_s
         give_up = time.monotonic() + seconds
@@ -78,7 +78,7 @@ class DockerProvider(ContainerProvider):
                     pass
                 if self._ended.wait(0.1) or not self._is_running():
                     raise RuntimeError(
-                        f"the container {self._name} ended before it was ready{self._how_it_ended()}"
+                        f"the container {self._name} exited before it was ready{self._how_it_ended()}"
                     )
         raise TimeoutError(
             f"the container {self._name} was not ready after {seconds:g} s; allow more with wait_timeout=…\n"
@@ -86,7 +86,7 @@ class DockerProvider(ContainerProvider):
         )
 
     def stop_container(self) -> None:
-        """Stop and remove the container, if there is one. May be called at any time, and again."""
+        """Stop and remove the container, if there is one. May be called at any time, and repeatedly."""
         self._ended.set()
         with self._lock:
             if self._docker_run is None or self._removed:
@@ -97,7 +97,7 @@ class DockerProvider(ContainerProvider):
             started = self._docker_run.returncode == 0
             if started:
                 _docker("stop", "-t", str(STOP_SECONDS), self._name)
-            # Also where it did not start: docker keeps what it made before it failed.
+            # Even if it did not start: docker keeps what it created before it failed.
             removal = _docker("rm", "--force", "--volumes", self._name)
             if started and removal.returncode and "No such container" not in removal.stderr:
                 raise RuntimeError(f"the container {self._name} is still there: {removal.stderr.strip()}")
@@ -117,16 +117,16 @@ class DockerProvider(ContainerProvider):
             try:
                 self._docker_run = subprocess.Popen(
                     [
-                        # `env` is not to say which docker is meant.
+                        # Found here, because `env` may hold another PATH.
                         shutil.which("docker") or "docker",
                         "run",
                         "--detach",
-                        # Without it a server told to stop while it starts does not listen.
+                        # Without it, a server that is told to stop while starting does not listen.
                         "--init",
                         f"--name={self._name}",
                         f"--label={LABEL}",
                         publish,
-                        # Their values are none of the business of whoever lists processes.
+                        # Only the names: whoever lists processes must not see the values.
                         *(f"--env={name}" for name in env_vars),
                         image,
                     ],
@@ -134,13 +134,13 @@ class DockerProvider(ContainerProvider):
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
                     text=True,
-                    # Ctrl-C must not end it half-way: it is `stop_container` that does.
+                    # Ctrl-C must not end it half-way: `stop_container` does that.
                     start_new_session=True,
                 )
             except OSError as error:
                 raise RuntimeError(
                     f"docker cannot be run ({error.strerror}): install it, or connect with base_url=… to a "
-                    "server that runs already"
+                    "running server"
                 ) from None
             atexit.register(self._stop_at_exit)
         _, errors = self._docker_run.communicate()

@@ -15,7 +15,7 @@ MAX_WAIT_SECONDS: Final = read_max_wait_seconds(os.environ)
 
 
 class BenchmarkAction(Action):
-    """Wait for a while, then answer."""
+    """Wait, then answer."""
 
     wait_seconds: float = Field(
         default=0.0,

@@ -1,15 +1,17 @@
-"""Sessions opened at once on a running server: who answered which, how fast, and how evenly it spread."""
+"""Opens sessions at once on a running server: who answered which, how fast, and how evenly they spread."""
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from ipaddress import ip_address
-from typing import Final, Literal, Protocol
+from itertools import repeat
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 import httpx
+from openenv.core.env_client import _is_localhost_ws_url
 from pydantic import ValidationError
 
 from .client import BenchmarkEnv
@@ -22,7 +24,7 @@ Worker = tuple[str, int]
 
 CONNECT_SECONDS: Final = 10.0
 ANSWER_SECONDS: Final = 60.0
-"""What an answer may take beyond the wait that it was asked for."""
+"""How long an answer may take beyond the wait that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,24 +41,29 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a reset or a step brought; latency and wait are in seconds."""
+    """The answer to a reset or a step; latency and wait are in seconds."""
 
-    operation: Operation
-    worker: Worker
+    op: Operation
+    host: str
+    pid: int
     session_hash: str
     latency_s: float
     waited_s: float
 
+    @property
+    def worker(self) -> Worker:
+        return self.host, self.pid
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Session:
-    """One session's answers, and the error that ended it, if one did."""
+    """One session's answers so far, and the error that ended it, if one did."""
 
     number: int
-    connect_s: float | None
-    """None over HTTP, where every request stands by itself, and where connecting failed."""
-    answers: tuple[Answer, ...]
-    error: str | None
+    connect_s: float | None = None
+    """None over HTTP, where every request stands alone, and where connecting failed."""
+    answers: list[Answer] = field(default_factory=list)
+    error: str | None = None
 
     @property
     def workers(self) -> tuple[Worker, ...]:
@@ -68,15 +75,16 @@ class Session:
         return tuple(dict.fromkeys(answer.session_hash for answer in self.answers))
 
     @property
-    def steps(self) -> tuple[Answer, ...]:
-        return tuple(answer for answer in self.answers if answer.operation == "step")
+    def steps(self) -> list[Answer]:
+        return [answer for answer in self.answers if answer.op == "step"]
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerShare:
-    """What one worker answered; the share is of all sessions over WebSocket, of all steps over HTTP."""
+    """What one worker answered; its share is of all sessions over WebSocket, and of all steps over HTTP."""
 
-    worker: Worker
+    host: str
+    pid: int
     sessions: int
     steps: int
     share: float
@@ -84,31 +92,31 @@ class WorkerShare:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """All sessions of a plan, and how long it took from the first connect to the last answer, in seconds."""
+    """All sessions of a plan, and the seconds from the first connect to the last answer."""
 
     plan: Plan
-    sessions: tuple[Session, ...]
+    sessions: Sequence[Session]
     duration_s: float
 
     @property
-    def failed(self) -> tuple[Session, ...]:
-        return tuple(session for session in self.sessions if session.error is not None)
+    def failed(self) -> list[Session]:
+        return [session for session in self.sessions if session.error is not None]
 
-    def shares(self) -> tuple[WorkerShare, ...]:
-        """What each worker that answered got, the busiest first."""
+    def shares(self) -> list[WorkerShare]:
+        """The share of each worker that answered, the busiest first."""
         sessions = Counter(worker for session in self.sessions for worker in session.workers)
         steps = Counter(answer.worker for session in self.sessions for answer in session.steps)
         counted = steps if self.plan.transport == "http" else sessions
         whole = counted.total() or 1
-        return tuple(
-            WorkerShare(worker, sessions[worker], steps[worker], counted[worker] / whole)
+        return [
+            WorkerShare(*worker, sessions[worker], steps[worker], counted[worker] / whole)
             for worker in sorted(sessions, key=lambda each: (-counted[each], each))
-        )
+        ]
 
     def jain(self) -> float | None:
-        """Jain's fairness index (Σx)² / (n Σx²) of the shares: 1 is even. None where nobody answered.
+        """Jain's fairness index (Σx)² / (n Σx²) of the shares: 1 is even. None if nobody answered.
 
-        It covers the workers that answered: one that got nothing cannot be seen from here.
+        It covers the workers that answered: one that got nothing cannot be seen by a client.
         """
         shares = [each.share for each in self.shares()]
         squares = sum(share**2 for share in shares)
@@ -116,41 +124,31 @@ class Outcome:
 
 
 async def run_sessions(plan: Plan) -> Outcome:
-    """Open all sessions at once, let all of them reset and step, then close them all.
+    """Open all sessions at once, let all of them reset and step, then close all of them.
 
-    A session that fails is reported with its error, and the others go on.
+    A session that fails is reported with its error; the others go on.
     """
-    action = BenchmarkAction(wait_seconds=plan.wait_s)
     async with httpx.AsyncClient(
         headers=plan.headers,
         timeout=httpx.Timeout(ANSWER_SECONDS + plan.wait_s, connect=CONNECT_SECONDS),
         limits=httpx.Limits(max_connections=None),
         mounts=_without_proxy(plan.url),
     ) as http:
-        sessions = [_session(plan, number, http) for number in range(1, plan.sessions + 1)]
+        sessions = [Session(number) for number in range(1, plan.sessions + 1)]
+        transports = [_WebSocket(plan) if plan.transport == "ws" else _Http(plan, http) for _ in sessions]
         try:
             started = time.perf_counter()
-            await asyncio.gather(*(session.connect() for session in sessions))
-            await asyncio.gather(*(session.play(action, plan.steps) for session in sessions))
+            await asyncio.gather(*map(_connect, sessions, transports))
+            await asyncio.gather(*(_play(plan, *each) for each in zip(sessions, transports, strict=True)))
             duration_s = time.perf_counter() - started
         finally:
-            await asyncio.gather(*(session.close() for session in sessions), return_exceptions=True)
-    return Outcome(plan, tuple(session.so_far() for session in sessions), duration_s)
-
-
-class _Transport(Protocol):
-    """How one session reaches the server."""
-
-    async def connect(self) -> None: ...
-
-    async def reset(self) -> BenchmarkObservation: ...
-
-    async def step(self, action: BenchmarkAction) -> BenchmarkObservation: ...
-
-    async def close(self) -> None: ...
+            await asyncio.gather(*(transport.close() for transport in transports), return_exceptions=True)
+    return Outcome(plan, sessions, duration_s)
 
 
 class _WebSocket:
+    """A session's own connection."""
+
     def __init__(self, plan: Plan) -> None:
         self._env = BenchmarkEnv(
             base_url=plan.url,
@@ -159,38 +157,37 @@ class _WebSocket:
             message_timeout_s=ANSWER_SECONDS,
         )
 
-    async def connect(self) -> None:
+    async def connect(self) -> float | None:
+        """Connect; the seconds it took."""
+        started = time.perf_counter()
         await self._env.connect()
+        return time.perf_counter() - started
 
-    async def reset(self) -> BenchmarkObservation:
-        return (await self._env.reset()).observation
-
-    async def step(self, action: BenchmarkAction) -> BenchmarkObservation:
-        return (await self._env.step(action)).observation
+    async def ask(self, action: BenchmarkAction | None) -> BenchmarkObservation:
+        """Step, or reset where there is no action."""
+        result = await (self._env.reset() if action is None else self._env.step(action))
+        return result.observation
 
     async def close(self) -> None:
         await self._env.close()
 
 
 class _Http:
+    """Requests through the client that all sessions share."""
+
     def __init__(self, plan: Plan, client: httpx.AsyncClient) -> None:
         scheme, _, rest = plan.url.rstrip("/").partition("://")
         self._url = f"{scheme.replace('ws', 'http')}://{rest}"
         self._client = client
 
-    async def connect(self) -> None:
-        """Each request stands by itself."""
+    async def connect(self) -> float | None:
+        """Each request stands alone."""
+        return None
 
-    async def reset(self) -> BenchmarkObservation:
-        return await self._post("/reset", {})
-
-    async def step(self, action: BenchmarkAction) -> BenchmarkObservation:
-        return await self._post("/step", {"action": action.model_dump(exclude_defaults=True)})
-
-    async def close(self) -> None:
-        """The connections are the shared client's."""
-
-    async def _post(self, path: str, body: object) -> BenchmarkObservation:
+    async def ask(self, action: BenchmarkAction | None) -> BenchmarkObservation:
+        """Step, or reset where there is no action."""
+        path = "/reset" if action is None else "/step"
+        body = {} if action is None else {"action": action.model_dump(exclude_defaults=True)}
         try:
             answer = await self._client.post(self._url + path, json=body)
         except httpx.TransportError as error:
@@ -201,69 +198,46 @@ class _Http:
             )
         return BenchmarkObservation(**answer.json()["observation"])
 
-
-class _RunningSession:
-    def __init__(self, number: int, transport: _Transport, *, connects: bool) -> None:
-        self._number = number
-        self._transport = transport
-        self._connects = connects
-        self._connect_s: float | None = None
-        self._answers: list[Answer] = []
-        self._error: str | None = None
-
-    async def connect(self) -> None:
-        started = time.perf_counter()
-        if await self._attempt(self._transport.connect) and self._connects:
-            self._connect_s = time.perf_counter() - started
-
-    async def play(self, action: BenchmarkAction, steps: int) -> None:
-        async def episode() -> None:
-            await self._timed("reset", self._transport.reset)
-            for _ in range(steps):
-                await self._timed("step", lambda: self._transport.step(action))
-
-        if self._error is None:
-            await self._attempt(episode)
-
     async def close(self) -> None:
-        await self._transport.close()
-
-    def so_far(self) -> Session:
-        return Session(self._number, self._connect_s, tuple(self._answers), self._error)
-
-    async def _timed(self, operation: Operation, ask: Callable[[], Awaitable[BenchmarkObservation]]) -> None:
-        started = time.perf_counter()
-        seen = await ask()
-        latency_s = time.perf_counter() - started
-        worker = (seen.host_url, seen.pid)
-        self._answers.append(Answer(operation, worker, seen.session_hash, latency_s, seen.waited_seconds))
-
-    async def _attempt(self, work: Callable[[], Awaitable[None]]) -> bool:
-        try:
-            await work()
-        except (ValidationError, AttributeError, KeyError, TypeError, ValueError) as error:
-            self._error = f"the server does not answer as a Benchmark environment does: {_unlike(error)}"
-        except (OSError, RuntimeError, httpx.HTTPError, EOFError) as error:
-            self._error = _brief(error)
-        except Exception as error:  # websockets has a family of its own
-            self._error = f"{type(error).__name__}: {_brief(error)}"
-        return self._error is None
+        """The connections belong to the client."""
 
 
-def _session(plan: Plan, number: int, http: httpx.AsyncClient) -> _RunningSession:
-    if plan.transport == "http":
-        return _RunningSession(number, _Http(plan, http), connects=False)
-    return _RunningSession(number, _WebSocket(plan), connects=True)
+async def _connect(session: Session, transport: _WebSocket | _Http) -> None:
+    with _errors_noted(session):
+        session.connect_s = await transport.connect()
+
+
+async def _play(plan: Plan, session: Session, transport: _WebSocket | _Http) -> None:
+    if session.error is not None:
+        return
+    wait = BenchmarkAction(wait_seconds=plan.wait_s)
+    with _errors_noted(session):
+        for action in (None, *repeat(wait, plan.steps)):
+            started = time.perf_counter()
+            seen = await transport.ask(action)
+            latency_s = time.perf_counter() - started
+            op: Operation = "reset" if action is None else "step"
+            session.answers.append(
+                Answer(op, seen.host_url, seen.pid, seen.session_hash, latency_s, seen.waited_seconds)
+            )
+
+
+@contextmanager
+def _errors_noted(session: Session) -> Iterator[None]:
+    try:
+        yield
+    except (ValidationError, AttributeError, KeyError, TypeError, ValueError) as error:
+        session.error = f"the server does not answer as a Benchmark environment does: {_unlike(error)}"
+    except (OSError, RuntimeError, httpx.HTTPError, EOFError) as error:
+        session.error = _brief(error)
+    except Exception as error:  # websockets has a family of its own
+        session.error = f"{type(error).__name__}: {_brief(error)}"
 
 
 def _without_proxy(url: str) -> dict[str, None]:
-    """Mounts for httpx: a proxy cannot reach this machine's loopback, and websockets does not ask it to."""
+    """Mounts for httpx, which keep requests to this machine off any proxy, as OpenEnv does for WebSockets."""
     host = urlsplit(url).hostname or ""
-    try:
-        loopback = host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    return {f"all://[{host}]" if ":" in host else f"all://{host}": None} if loopback else {}
+    return {f"all://[{host}]" if ":" in host else f"all://{host}": None} if _is_localhost_ws_url(url) else {}
 
 
 def _unlike(error: Exception) -> str:
@@ -275,5 +249,5 @@ def _unlike(error: Exception) -> str:
 
 
 def _brief(error: Exception) -> str:
-    lines: Sequence[str] = str(error).split("\n")
+    lines = str(error).split("\n")
     return " ".join(line.strip() for line in lines[:3]) or type(error).__name__

@@ -1,27 +1,24 @@
-"""The outcome of sessions as a table for people and as JSON for programs."""
+"""The outcome of sessions, as tables for people and as JSON for programs."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
 from .sessions import Outcome, Session, Transport, WorkerShare
 
 TRANSPORTS = {"ws": "WebSocket", "http": "HTTP"}
-SESSION_HEADS: Final = (
-    *("session", "host", "pid", "hash", "steps", "waited"),
-    *("connect", "reset", "step mean", "step max"),
-)
 LEFT_OUT_FIRST: Final = ("step max", "waited", "steps", "hash", "connect")
-"""Columns that a narrow terminal goes without, in this order."""
+"""Columns that are dropped on a narrow terminal, in this order."""
 LONGEST_HOST: Final = 64
 SHORTEST_HOST: Final = 12
 _GAP = "  "
 
 
 def as_text(outcome: Outcome, width: int | None = None) -> str:
-    """Sessions, workers, and a sentence on how evenly it spread.
+    """A table of the sessions, a table of the workers, and a sentence on how evenly the load was spread.
 
-    The tables keep to `width` characters where it is given: columns are left out, and hosts cut.
+    Where `width` is given, the tables fit into as many characters: columns are dropped and hosts shortened.
     """
     plan = outcome.plan
     asked = (
@@ -29,9 +26,7 @@ def as_text(outcome: Outcome, width: int | None = None) -> str:
     )
     parts = [f"{asked}, over {TRANSPORTS[plan.transport]} at {_printable(plan.url)}"]
     if answered := [session for session in outcome.sessions if session.answers]:
-        parts.append(
-            _table([dict(zip(SESSION_HEADS, _session_row(each), strict=True)) for each in answered], width)
-        )
+        parts.append(_table([_session_row(each) for each in answered], width))
         parts.append(_table([_worker_row(each, plan.transport) for each in outcome.shares()], width))
     parts.append("\n".join([*_failures(outcome), _evenness(outcome), _summary(outcome)]))
     return "\n\n".join(parts)
@@ -39,74 +34,41 @@ def as_text(outcome: Outcome, width: int | None = None) -> str:
 
 def as_json(outcome: Outcome) -> dict[str, Any]:
     """The same for programs: times in seconds, shares in 0…1, null for what is not known."""
-    plan = outcome.plan
+    config = asdict(outcome.plan)
+    del config["headers"]
     return {
-        "config": {
-            "url": plan.url,
-            "sessions": plan.sessions,
-            "steps": plan.steps,
-            "wait_s": plan.wait_s,
-            "transport": plan.transport,
-        },
+        "config": config,
         "duration_s": outcome.duration_s,
         "failed": len(outcome.failed),
         "jain": outcome.jain(),
-        "workers": [
-            {
-                "host": each.worker[0],
-                "pid": each.worker[1],
-                "sessions": each.sessions,
-                "steps": each.steps,
-                "share": each.share,
-            }
-            for each in outcome.shares()
-        ],
-        "sessions": [
-            {
-                "number": session.number,
-                "connect_s": session.connect_s,
-                "answers": [
-                    {
-                        "op": answer.operation,
-                        "host": answer.worker[0],
-                        "pid": answer.worker[1],
-                        "session_hash": answer.session_hash,
-                        "latency_s": answer.latency_s,
-                        "waited_s": answer.waited_s,
-                    }
-                    for answer in session.answers
-                ],
-                "error": session.error,
-            }
-            for session in outcome.sessions
-        ],
+        "workers": [asdict(share) for share in outcome.shares()],
+        "sessions": [asdict(session) for session in outcome.sessions],
     }
 
 
-def _session_row(session: Session) -> tuple[str, ...]:
+def _session_row(session: Session) -> dict[str, str]:
     steps = [step.latency_s for step in session.steps]
     waited = sum(step.waited_s for step in session.steps)
-    return (
-        str(session.number),
-        _short(_one_or_many({host for host, _ in session.workers}, "hosts")),
-        _one_or_many({str(pid) for _, pid in session.workers}, "pids"),
-        _one_or_many(set(session.session_hashes), "hashes"),
-        str(len(steps)),
-        f"{waited:.3f} s",
-        "" if session.connect_s is None else _milliseconds(session.connect_s),
-        _milliseconds(session.answers[0].latency_s),
-        _milliseconds(sum(steps) / len(steps)) if steps else "",
-        _milliseconds(max(steps)) if steps else "",
-    )
+    return {
+        "session": str(session.number),
+        "host": _short(_one_or_many({host for host, _ in session.workers}, "hosts")),
+        "pid": _one_or_many({str(pid) for _, pid in session.workers}, "pids"),
+        "hash": _one_or_many(set(session.session_hashes), "hashes"),
+        "steps": str(len(steps)),
+        "waited": f"{waited:.3f} s",
+        "connect": "" if session.connect_s is None else _milliseconds(session.connect_s),
+        "reset": _milliseconds(session.answers[0].latency_s),
+        "step mean": _milliseconds(sum(steps) / len(steps)) if steps else "",
+        "step max": _milliseconds(max(steps)) if steps else "",
+    }
 
 
 def _worker_row(each: WorkerShare, transport: Transport) -> dict[str, str]:
-    host, pid = each.worker
     # Over HTTP many workers answer the same session.
     sessions = {"sessions": str(each.sessions)} if transport == "ws" else {}
     return {
-        "host": _short(host),
-        "pid": str(pid),
+        "host": _short(each.host),
+        "pid": str(each.pid),
         **sessions,
         "steps": str(each.steps),
         "share": f"{each.share:.0%}",
@@ -129,7 +91,7 @@ def _evenness(outcome: Outcome) -> str:
     workers = _counted(len(outcome.shares()), "worker")
     return (
         f"Jain's index of {what} over the {workers} that answered: {jain:.3f} (1 is even).\n"
-        "Workers that got nothing are not seen from here."
+        "Workers that got nothing cannot be seen by a client."
     )
 
 
@@ -174,7 +136,7 @@ def _width(cells: Sequence[str]) -> int:
 
 
 def _cut(text: str, most: int) -> str:
-    # Of a host the end holds the port.
+    # The end of a host holds the port.
     if len(text) <= most:
         return text
     end = most // 2
@@ -198,5 +160,5 @@ def _milliseconds(seconds: float) -> str:
 
 
 def _printable(text: str) -> str:
-    # What a server says may hold control sequences of the terminal.
+    # A server's answer may contain control sequences for the terminal.
     return "".join(character if character.isprintable() else "�" for character in text)

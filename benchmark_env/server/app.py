@@ -1,7 +1,7 @@
 """The ASGI application: OpenEnv's routes for the Benchmark environment.
 
 `/ws` holds a session; `/reset`, `/step` and `/state` are stateless; `/schema`, `/metadata`, `/health` and
-`/docs` describe it; `/web` is a page to try it on, where `ENABLE_WEB_INTERFACE=true`.
+`/docs` describe it; `/web` is a page to try it out, if `ENABLE_WEB_INTERFACE=true`.
 """
 
 import argparse
@@ -15,53 +15,46 @@ from openenv.core.env_server.http_server import create_app
 from openenv.core.env_server.types import ConcurrencyConfig
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
-DIRECTORY = Path(__file__).resolve().parent.parent
+if not __package__:
+    # Run as a file.
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    __package__ = "server"
 
-if __name__ == "__main__":
-    sys.path.insert(0, str(DIRECTORY))
+from . import errors
+from .benchmark_environment import BenchmarkEnvironment
+from .lifecycle import Lifecycle, LifecycleMiddleware
 
-if TYPE_CHECKING or "." in (__package__ or ""):
+if TYPE_CHECKING or "." in __package__:
     from ..models import BenchmarkAction, BenchmarkObservation
     from ..settings import Settings
-    from . import errors
-    from .benchmark_environment import BenchmarkEnvironment
-    from .lifecycle import Lifecycle, LifecycleMiddleware
 else:
     from models import BenchmarkAction, BenchmarkObservation
-    from server import errors
-    from server.benchmark_environment import BenchmarkEnvironment
-    from server.lifecycle import Lifecycle, LifecycleMiddleware
     from settings import Settings
+
+DIRECTORY = Path(__file__).resolve().parent.parent
 
 
 def build(settings: Settings) -> FastAPI:
     """The application for these settings; its `state.lifecycle` lets a worker drain it before it stops."""
-    # The page takes its description from there, and finds it by itself in the container only.
+    # The page's description comes from there, which it finds without help only in the container.
     os.environ.setdefault("ENV_README_PATH", str(DIRECTORY / "README.md"))
+    idle_timeout = settings.session_idle_timeout
     app: FastAPI = create_app(
         BenchmarkEnvironment,
         BenchmarkAction,
         BenchmarkObservation,
         env_name="benchmark_env",
-        concurrency_config=_concurrency(settings),
+        concurrency_config=ConcurrencyConfig(
+            max_concurrent_envs=settings.max_concurrent_envs,
+            # OpenEnv's own reaper, for sessions made over HTTP, does not see that a step is in flight.
+            session_timeout=idle_timeout + settings.max_wait_seconds if idle_timeout else None,
+        ),
     )
     errors.install(app)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_message_bytes)
     app.state.lifecycle = Lifecycle()
-    app.add_middleware(
-        LifecycleMiddleware, lifecycle=app.state.lifecycle, idle_timeout=settings.session_idle_timeout
-    )
+    app.add_middleware(LifecycleMiddleware, lifecycle=app.state.lifecycle, idle_timeout=idle_timeout)
     return app
-
-
-def _concurrency(settings: Settings) -> ConcurrencyConfig:
-    session_timeout = None
-    if settings.session_idle_timeout:
-        # OpenEnv's own reaper, for sessions made over HTTP, does not see that a step is in flight.
-        session_timeout = settings.session_idle_timeout + settings.max_wait_seconds
-    return ConcurrencyConfig(
-        max_concurrent_envs=settings.max_concurrent_envs, session_timeout=session_timeout
-    )
 
 
 app = build(Settings.from_environ(os.environ))
@@ -74,11 +67,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Serve the Benchmark environment from one process.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
-    parser.add_argument("--reload", action="store_true", help="start again whenever a source file changes")
+    parser.add_argument("--reload", action="store_true", help="restart whenever a source file changes")
     args = parser.parse_args()
     settings = Settings.from_environ(os.environ)
     uvicorn.run(
-        f"{__package__ or 'server'}.app:app",
+        f"{__package__}.app:app",
         host=args.host,
         port=args.port,
         reload=args.reload,

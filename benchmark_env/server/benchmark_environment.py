@@ -1,4 +1,4 @@
-"""The Benchmark environment: waits as long as it is told, and says who answered."""
+"""The Benchmark environment: it waits as long as the action says, and reports who answered."""
 
 import asyncio
 import os
@@ -11,22 +11,24 @@ from uuid import uuid4
 from openenv.core.env_server.interfaces import Environment
 from openenv.core.env_server.types import EnvironmentMetadata, State
 
-if __name__ == "__main__":
+if not __package__:
+    # Run as a file.
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    __package__ = "server"
 
-if TYPE_CHECKING or "." in (__package__ or ""):
+from . import identity
+
+if TYPE_CHECKING or "." in __package__:
     from ..models import BenchmarkAction, BenchmarkObservation
-    from . import identity
 else:
     from models import BenchmarkAction, BenchmarkObservation
-    from server import identity
 
 
 class BenchmarkEnvironment(Environment[BenchmarkAction, BenchmarkObservation, State]):
-    """One session: counts its steps, and keeps the identity it got at its first reset or step."""
+    """One session: it counts its steps, and keeps the hash that its first reset or step gave it."""
 
     SUPPORTS_CONCURRENT_SESSIONS = True
-    # One shared thread makes the sessions of a worker; without this each session would keep a thread.
+    # One thread creates all sessions of a worker; otherwise each session would keep a thread of its own.
     REQUIRES_SINGLE_THREAD_EXECUTOR = True
 
     def __init__(self) -> None:
@@ -54,7 +56,7 @@ class BenchmarkEnvironment(Environment[BenchmarkAction, BenchmarkObservation, St
     async def reset_async(
         self, seed: int | None = None, episode_id: str | None = None, **kwargs: Any
     ) -> BenchmarkObservation:
-        """The same as `reset`."""
+        """The same as `reset`. Without it, OpenEnv would run each reset in a thread."""
         return self.reset(seed, episode_id, **kwargs)
 
     def step(
@@ -63,11 +65,9 @@ class BenchmarkEnvironment(Environment[BenchmarkAction, BenchmarkObservation, St
         timeout_s: float | None = None,
         **kwargs: Any,  # noqa: ARG002
     ) -> BenchmarkObservation:
-        """Wait `action.wait_seconds`, but at most `timeout_s`, holding up the calling thread."""
+        """Wait `action.wait_seconds`, but at most `timeout_s`, blocking the calling thread."""
         started = time.perf_counter()
-        seconds = _bounded(action.wait_seconds, timeout_s)
-        if seconds > 0:
-            time.sleep(seconds)
+        time.sleep(_bounded(action.wait_seconds, timeout_s))
         return self._answer(action, started)
 
     async def step_async(
@@ -78,12 +78,10 @@ class BenchmarkEnvironment(Environment[BenchmarkAction, BenchmarkObservation, St
     ) -> BenchmarkObservation:
         """Wait `action.wait_seconds`, but at most `timeout_s`, while other sessions go on."""
         started = time.perf_counter()
-        seconds = _bounded(action.wait_seconds, timeout_s)
-        if seconds > 0:
-            await asyncio.sleep(seconds)
-            # uvloop counts in milliseconds, and may wake up to one too early.
-            while (left := started + seconds - time.perf_counter()) > 0:  # noqa: ASYNC110
-                await asyncio.sleep(max(left, 0.001))
+        end = started + _bounded(action.wait_seconds, timeout_s)
+        # Repeated, because uvloop counts in milliseconds and may wake up to one millisecond too early.
+        while (left := end - time.perf_counter()) > 0:  # noqa: ASYNC110
+            await asyncio.sleep(max(left, 0.001))
         return self._answer(action, started)
 
     @property
@@ -119,7 +117,7 @@ class BenchmarkEnvironment(Environment[BenchmarkAction, BenchmarkObservation, St
 
 
 def _bounded(wait_seconds: float, timeout_s: float | None) -> float:
-    return wait_seconds if timeout_s is None else min(wait_seconds, timeout_s)
+    return wait_seconds if timeout_s is None else max(0.0, min(wait_seconds, timeout_s))
 
 
 def _expect(holds: bool, seen: object) -> None:
@@ -132,8 +130,7 @@ def _check_itself() -> None:
     env = BenchmarkEnvironment()
 
     first = env.reset(episode_id="self-check")
-    _expect(first.metadata["step_count"] == 0, first)
-    _expect(not first.done, first)
+    _expect(first.metadata["step_count"] == 0 and not first.done, first)
     print(f"reset: step_count 0, session {first.session_hash}")
 
     for number, wait_seconds in enumerate((0.0, 0.1), start=1):
@@ -145,12 +142,10 @@ def _check_itself() -> None:
             f"step: asked for {wait_seconds} s, waited {seen.waited_seconds:.6f} s, reward {seen.reward:.3f}"
         )
 
-    _expect(env.state.episode_id == "self-check", env.state)
-    _expect(env.state.step_count == 2, env.state)
+    _expect((env.state.episode_id, env.state.step_count) == ("self-check", 2), env.state)
     print(f"state: episode {env.state.episode_id}, step_count {env.state.step_count}")
 
-    _expect(seen.pid == os.getpid(), seen)
-    _expect(seen.session_hash == first.session_hash, seen)
+    _expect((seen.pid, seen.session_hash) == (os.getpid(), first.session_hash), seen)
     other = BenchmarkEnvironment().reset()
     _expect(other.session_hash != first.session_hash, other)
     print(f"identity: {seen.host_url}, pid {seen.pid}; another session is {other.session_hash}")

@@ -1,4 +1,4 @@
-"""HTTP error bodies that are valid JSON whatever the client sent."""
+"""HTTP error bodies that are valid JSON, whatever the client sent."""
 
 import json
 from typing import Any
@@ -11,10 +11,10 @@ from starlette.exceptions import HTTPException
 
 
 def install(app: FastAPI) -> None:
-    """Let `app` answer bad requests with FastAPI's own bodies, made valid where they would not be.
+    """Have `app` answer bad requests with FastAPI's own bodies, made valid JSON if they are not.
 
-    FastAPI quotes the input in its error, and fails with status 500 where that is NaN, infinite, or text that
-    is no UTF-8. Here such numbers become the strings "NaN", "Infinity" and "-Infinity".
+    FastAPI quotes the input in its errors, and fails with status 500 if that is NaN, infinite, or text that
+    is not valid UTF-8. Here such numbers become the strings "NaN", "Infinity" and "-Infinity".
     """
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _validation_error)

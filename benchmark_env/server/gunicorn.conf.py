@@ -19,28 +19,33 @@ from typing import TYPE_CHECKING, Any
 
 # ruff: noqa: N999
 
+# The worker must come from the same package as the application that it is asked to serve. It is named only,
+# because importing it takes seconds, and a bad setting is to be reported at once.
+if TYPE_CHECKING or Path.cwd() != Path(__file__).resolve().parent.parent:
+    from benchmark_env.settings import Settings, SettingsError
+
+    worker_class = "benchmark_env.server.worker.BenchmarkWorker"
+else:
+    from settings import Settings, SettingsError
+
+    worker_class = "server.worker.BenchmarkWorker"
+
+STOP_MARGIN_SECONDS = 5
+"""How long a worker may take to stop beyond the time for steps in flight."""
+
 try:
-    # The worker must come from the same package as the application that it is asked to serve.
-    if TYPE_CHECKING or Path.cwd() != Path(__file__).resolve().parent.parent:
-        from benchmark_env.server.worker import STOP_MARGIN_SECONDS, BenchmarkWorker
-        from benchmark_env.settings import Settings
-    else:
-        from server.worker import STOP_MARGIN_SECONDS, BenchmarkWorker
-        from settings import Settings
     _settings = Settings.from_environ(os.environ)
-except ValueError as error:
-    # Importing the models reads a setting, too.
+except SettingsError as error:
     sys.exit(str(error))
 
 bind = _settings.bind
 workers = _settings.workers
-worker_class = BenchmarkWorker
 preload_app = True
 reuse_port = _settings.reuse_port
 backlog = _settings.backlog
 timeout = _settings.worker_timeout
 graceful_timeout = math.ceil(_settings.graceful_timeout) + STOP_MARGIN_SECONDS
-# Longer than the 60 s for which nginx keeps an idle upstream connection: nginx must be the one to close it.
+# Longer than the 60 s that nginx keeps an idle upstream connection: nginx must be the one to close it.
 keepalive = 75
 loglevel = _settings.log_level
 accesslog = "-" if _settings.access_log else None
@@ -50,7 +55,7 @@ worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa:
 
 
 def on_starting(server: Any) -> None:
-    """Find out early that the port is taken, and allow workers as many open files as may be had."""
+    """Fail early where the port is taken, and allow the workers as many open files as the system does."""
     # A master that takes over from a running one shares its port.
     if "GUNICORN_PID" not in os.environ:
         _claim(_settings)

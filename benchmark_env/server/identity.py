@@ -1,4 +1,4 @@
-"""Who answers: this worker process, and the host it serves."""
+"""Who answers: this worker process and the host that it serves."""
 
 import os
 import secrets
@@ -10,14 +10,13 @@ WILDCARDS = ("", "0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
 DEFAULT_URL = "http://127.0.0.1:8000"
 
 answering_stateless_request: ContextVar[bool] = ContextVar("answering_stateless_request", default=False)
-"""True in the context of an HTTP request that has an environment of its own and no session."""
-
+"""True while answering an HTTP request that has an environment of its own and no session."""
 
 _bound_url: str | None = None
 
 
 def new_session_hash() -> str:
-    """16 hex digits: a new session's own, or this process's own inside a stateless HTTP request."""
+    """16 hex digits: new ones for each session, those of this process for every stateless HTTP request."""
     if answering_stateless_request.get():
         return _hash_of(os.getpid())
     return secrets.token_hex(8)
@@ -32,20 +31,18 @@ def url_of(host: str, port: int) -> str:
 
 def host_url() -> str:
     """The URL that this process serves: `HOST_URL`, else what `note_address` was told, else the default."""
-    return _host_url_of(os.getpid())
+    return (os.environ.get("HOST_URL") or _bound_url or DEFAULT_URL).rstrip("/")
 
 
 def served_by() -> bytes:
     """The value of the `x-served-by` header: `<host>;pid=<pid>`, the host as `host_url` without scheme."""
-    return _served_by_of(os.getpid())
+    return f"{host_url().partition('://')[2]};pid={os.getpid()}".encode("latin-1")
 
 
 def note_address(host: str, port: int) -> None:
-    """Say which address this process is bound to; `HOST_URL`, where it is set, still wins."""
+    """Note which address this process is bound to; `HOST_URL`, if set, still takes precedence."""
     global _bound_url
     _bound_url = url_of(host, port)
-    _host_url_of.cache_clear()
-    _served_by_of.cache_clear()
 
 
 def address_is_known() -> bool:
@@ -53,17 +50,7 @@ def address_is_known() -> bool:
     return _bound_url is not None
 
 
-# Keyed by pid: whatever was asked before gunicorn forked its workers must not be theirs.
+# Keyed by pid: a hash from before gunicorn forked its workers must not be theirs.
 @cache
 def _hash_of(pid: int) -> str:  # noqa: ARG001
     return secrets.token_hex(8)
-
-
-@cache
-def _host_url_of(pid: int) -> str:  # noqa: ARG001
-    return (os.environ.get("HOST_URL") or _bound_url or DEFAULT_URL).rstrip("/")
-
-
-@cache
-def _served_by_of(pid: int) -> bytes:
-    return f"{host_url().partition('://')[2]};pid={pid}".encode("latin-1")

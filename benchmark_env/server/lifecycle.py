@@ -1,17 +1,13 @@
-"""The life of connections: who served them, when they are idle, and how they end when the worker stops."""
+"""Keeps track of connections: who serves them, when they are idle, and how they end as the worker stops."""
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-if TYPE_CHECKING or "." in (__package__ or ""):
-    from . import identity
-    from .messages import refusal
-else:
-    from server import identity
-    from server.messages import refusal
+from . import identity
+from .messages import refusal
 
 GOING_AWAY = 1001
 ABNORMAL_CLOSURE = 1006
@@ -37,16 +33,16 @@ class Lifecycle:
         """
         self.draining = True
         await asyncio.gather(
-            *(each.stop() for each in self.connections if not each.busy), return_exceptions=True
+            *(each.close() for each in self.connections if not each.busy), return_exceptions=True
         )
 
 
 class LifecycleMiddleware:
-    """Wraps the whole ASGI application; the cost on the way of a message is a few integer operations.
+    """Wraps the whole ASGI application; it costs each message a few integer operations.
 
-    It counts what is in flight for `Lifecycle`, closes sessions that sent nothing for `idle_timeout` seconds
-    (0 for never) with code 1001, answers messages that OpenEnv's session would not survive, and says in the
-    header `x-served-by` which process accepted a connection or answered a request.
+    It counts what is in flight for `Lifecycle`, closes sessions that have sent nothing for `idle_timeout`
+    seconds (0 for never) with code 1001, answers messages that OpenEnv's session would not survive, and says
+    in the header `x-served-by` which process accepted a connection or answered a request.
     """
 
     def __init__(self, app: ASGIApp, *, lifecycle: Lifecycle, idle_timeout: float = 0.0) -> None:
@@ -67,7 +63,7 @@ class LifecycleMiddleware:
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         lifecycle = self._lifecycle
         if lifecycle.draining:
-            await _refuse(scope, receive, send)
+            await _refuse(receive, send)
             return
         refuse = refusal if _path(scope) == SESSION_PATH else None
         connection = _Connection(lifecycle, receive, send, self._idle_timeout, refuse)
@@ -75,7 +71,7 @@ class LifecycleMiddleware:
         try:
             await self._app(scope, connection.receive, connection.send)
         except asyncio.CancelledError:
-            # The server cancels what is still waiting when the time to stop is up: expected, not an error.
+            # When the time to stop is up, the server cancels what is still waiting: not an error.
             if not lifecycle.draining:
                 raise
         finally:
@@ -83,12 +79,8 @@ class LifecycleMiddleware:
             lifecycle.connections.discard(connection)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        header = (b"x-served-by", identity.served_by())
-
         async def send_with_header(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message.get("headers", ()), header]}
-            await send(message)
+            await send(_signed(message) if message["type"] == "http.response.start" else message)
 
         if _path(scope) not in STATELESS_PATHS:
             await self._app(scope, receive, send_with_header)
@@ -102,26 +94,18 @@ class LifecycleMiddleware:
             identity.answering_stateless_request.reset(token)
 
 
+@dataclass(eq=False, slots=True)
 class _Connection:
     """One WebSocket connection between the server and the application."""
 
-    __slots__ = ("_closed", "_idle_timeout", "_lifecycle", "_receive", "_refuse", "_send", "busy")
-
-    def __init__(
-        self,
-        lifecycle: Lifecycle,
-        receive: Receive,
-        send: Send,
-        idle_timeout: float,
-        refuse: Callable[[Message], str | None] | None,
-    ) -> None:
-        self._lifecycle = lifecycle
-        self._receive = receive
-        self._send = send
-        self._idle_timeout = idle_timeout
-        self._refuse = refuse
-        self._closed = 0
-        self.busy = False
+    _lifecycle: Lifecycle
+    _receive: Receive
+    _send: Send
+    _idle_timeout: float
+    _refuse: Callable[[Message], str | None] | None
+    _closed: int = 0
+    """The code it was closed with."""
+    busy: bool = False
 
     async def receive(self) -> Message:
         self.settle()
@@ -130,7 +114,7 @@ class _Connection:
             if message["type"] != "websocket.receive":
                 return message
             if self._lifecycle.draining:
-                await self.stop()
+                await self.close()
             if self._closed:
                 return {"type": "websocket.disconnect", "code": self._closed}
             answer = self._refuse(message) if self._refuse else None
@@ -145,26 +129,22 @@ class _Connection:
             return
         kind = message["type"]
         if kind == "websocket.accept":
-            header = (b"x-served-by", identity.served_by())
-            message = {**message, "headers": [*message.get("headers", ()), header]}
+            message = _signed(message)
         elif kind == "websocket.close":
             self._closed = message.get("code", 1000)
         await self._deliver(message)
         if self.busy:
             self.settle()
             if self._lifecycle.draining:
-                await self.stop()
+                await self.close()
 
     def settle(self) -> None:
-        """Whatever was in flight is not any more."""
+        """Nothing is in flight any more."""
         if self.busy:
             self.busy = False
             self._lifecycle.in_flight -= 1
 
-    async def stop(self) -> None:
-        await self._close(SERVICE_RESTART, "server is stopping")
-
-    async def _close(self, code: int, reason: str) -> None:
+    async def close(self, code: int = SERVICE_RESTART, reason: str = "server is stopping") -> None:
         if not self._closed:
             self._closed = code
             await self._deliver({"type": "websocket.close", "code": code, "reason": reason})
@@ -173,7 +153,7 @@ class _Connection:
         try:
             await self._send(message)
         except OSError:
-            # The client has gone. OpenEnv learns it by receiving; told here, it logs a traceback a session.
+            # The client has gone. OpenEnv learns that by receiving; if told here, it logs a traceback.
             self._closed = self._closed or ABNORMAL_CLOSURE
 
     async def _receive_in_time(self) -> Message:
@@ -181,8 +161,14 @@ class _Connection:
             async with asyncio.timeout(self._idle_timeout):
                 return await self._receive()
         except TimeoutError:
-            await self._close(GOING_AWAY, f"idle for {self._idle_timeout:g} s")
+            await self.close(GOING_AWAY, f"idle for {self._idle_timeout:g} s")
             return {"type": "websocket.disconnect", "code": GOING_AWAY}
+
+
+def _signed(message: Message) -> Message:
+    """The message with a header that says which process sends it."""
+    header = (b"x-served-by", identity.served_by())
+    return {**message, "headers": [*message.get("headers", ()), header]}
 
 
 def _path(scope: Scope) -> str:
@@ -191,18 +177,13 @@ def _path(scope: Scope) -> str:
 
 
 def _note_address(scope: Scope) -> None:
-    # Under gunicorn the worker has said it already; under plain uvicorn the first connection tells.
-    if not identity.address_is_known() and scope.get("server"):
-        host, port = scope["server"]
-        if port is not None:
+    # Under gunicorn the worker has noted it already; under plain uvicorn the first connection tells.
+    match scope.get("server"):
+        case (host, int(port)) if not identity.address_is_known():
             identity.note_address(host, port)
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+async def _refuse(receive: Receive, send: Send) -> None:
     await receive()
-    if "websocket.http.response" in scope.get("extensions", {}):
-        headers = [(b"x-served-by", identity.served_by())]
-        await send({"type": "websocket.http.response.start", "status": 503, "headers": headers})
-        await send({"type": "websocket.http.response.body", "body": b"server is stopping\n"})
-    else:
-        await send({"type": "websocket.close", "code": SERVICE_RESTART})
+    await send(_signed({"type": "websocket.http.response.start", "status": 503}))
+    await send({"type": "websocket.http.response.body", "body": b"server is stopping\n"})

@@ -1,4 +1,4 @@
-"""Answers for the WebSocket messages that would end an OpenEnv session instead of getting an error reply."""
+"""Replies to WebSocket messages that would end an OpenEnv session instead of getting an error reply."""
 
 import json
 from collections.abc import Mapping
@@ -8,15 +8,15 @@ from openenv.core.env_server.types import WSErrorCode, WSErrorResponse
 from pydantic import TypeAdapter, ValidationError
 
 _OBJECT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
-# Nesting so deep, or a number so long, that it cannot be answered takes more characters than this.
+# It takes more characters than this to nest so deeply, or write so long a number, that it cannot be answered.
 _SURELY_SHALLOW = 256
 
 
 def refusal(message: Mapping[str, Any]) -> str | None:
-    """OpenEnv's error reply for a received ASGI message that OpenEnv cannot answer; None for any that it can.
+    """OpenEnv's error reply to a received ASGI message that OpenEnv cannot answer; None if it can.
 
-    It cannot answer binary frames, JSON that is no object, and JSON that Python cannot read or quote back:
-    nested too deeply, integers of thousands of digits, lone surrogates.
+    It cannot answer binary frames, JSON that is not an object, and JSON that Python cannot read or quote
+    back: nested too deeply, integers of thousands of digits, lone surrogates.
     """
     text = message.get("text")
     if text is None:

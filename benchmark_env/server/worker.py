@@ -14,25 +14,24 @@ from gunicorn.arbiter import Arbiter
 from uvicorn import Config, Server
 from uvicorn_worker import UvicornWorker
 
-if TYPE_CHECKING or "." in (__package__ or ""):
+from . import identity
+from .lifecycle import Lifecycle
+
+if TYPE_CHECKING or "." in __package__:
     from ..settings import Settings
-    from . import identity
-    from .lifecycle import Lifecycle
 else:
-    from server import identity
-    from server.lifecycle import Lifecycle
     from settings import Settings
 
 CLOSING_HANDSHAKE_SECONDS = 1.0
 LEFTOVERS_SECONDS = 1
-STOP_MARGIN_SECONDS = 5
-"""What a worker may take to stop beyond the time for steps in flight."""
+
+_logger = logging.getLogger("uvicorn.error")
 
 
 class DrainingServer(Server):
-    """A uvicorn server that, told to stop, waits up to `graceful_timeout` seconds for steps in flight.
+    """A uvicorn server that waits up to `graceful_timeout` seconds for steps in flight before it stops.
 
-    uvicorn alone closes WebSockets at once, and the replies to steps in flight are lost.
+    uvicorn alone closes WebSockets at once, which loses the replies to steps in flight.
     """
 
     def __init__(self, config: Config, lifecycle: Lifecycle, graceful_timeout: float) -> None:
@@ -58,7 +57,7 @@ class DrainingServer(Server):
         await self._wait(lambda: drain.done() and not self._lifecycle.in_flight, self._graceful_timeout)
         drain.cancel()
         if self._lifecycle.in_flight:
-            self._logger.warning("Giving up %d steps still in flight", self._lifecycle.in_flight)
+            _logger.warning("Giving up on steps still in flight: %d", self._lifecycle.in_flight)
         else:
             await self._wait(lambda: not self.server_state.connections, CLOSING_HANDSHAKE_SECONDS)
         # Closing the servers has closed their sockets.
@@ -71,10 +70,6 @@ class DrainingServer(Server):
                 await self.config.callback_notify()
             await asyncio.sleep(0.02)
 
-    @property
-    def _logger(self) -> logging.Logger:
-        return logging.getLogger("uvicorn.error")
-
 
 class BenchmarkWorker(UvicornWorker):
     """Serves the application of `app.py` with the settings that the environment variables give."""
@@ -84,15 +79,14 @@ class BenchmarkWorker(UvicornWorker):
         self.CONFIG_KWARGS = {
             **UvicornWorker.CONFIG_KWARGS,
             "ws_max_size": self._settings.max_message_bytes,
-            # Messages are some 300 bytes: compressing them costs each session memory and each step time.
+            # Messages are about 300 bytes: compression would cost each session memory and each step time.
             "ws_per_message_deflate": False,
             "timeout_graceful_shutdown": LEFTOVERS_SECONDS,
         }
         super().__init__(*args, **kwargs)
         if not self._settings.access_log:
-            # uvicorn logs every WebSocket connection here.
-            quiet = logging.getLogger("uvicorn.error")
-            quiet.setLevel(max(quiet.level, logging.WARNING))
+            # uvicorn logs every WebSocket connection there.
+            _logger.setLevel(max(_logger.level, logging.WARNING))
 
     async def _serve(self) -> None:
         host, port = self.sockets[0].getsockname()[:2]

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,6 @@ GUNICORN = (sys.executable, "-m", "gunicorn")
 FROM_ROOT = ("-c", "benchmark_env/server/gunicorn.conf.py", "benchmark_env.server.app:app")
 IMAGE = "benchmark-env:latest"
 BUILD_COMMAND = f"docker build -t {IMAGE} -f server/Dockerfile ."
-FROM_INSIDE = ("-c", "server/gunicorn.conf.py", "server.app:app")
 
 
 def free_port() -> int:
@@ -168,7 +168,31 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
+def strict_server() -> Iterator[Server]:
+    """One with low limits, a URL that it was told, and an access log, shared by all tests."""
+    with serving(
+        MAX_CONCURRENT_ENVS=2,
+        MAX_MESSAGE_BYTES=1000,
+        MAX_WAIT_SECONDS=1,
+        HOST_URL="http://balancer",
+        ACCESS_LOG=1,
+    ) as shared:
+        yield shared
+
+
+@pytest.fixture
+def own_imports(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What the test imports, and where from, is forgotten at its end."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+@pytest.fixture(scope="session")
 def servers(server: Server) -> Iterator[tuple[Server, Server, Server]]:
     """Three of them, each for itself."""
-    with serving() as second, serving() as third:
+    with ExitStack() as stack, ThreadPoolExecutor() as threads:
+        second, third = threads.map(lambda _: stack.enter_context(serving()), range(2))
         yield server, second, third

@@ -180,9 +180,8 @@ def test_giving_up_on_a_step_leaves_a_client_that_works(env: BenchmarkEnv) -> No
 
 
 @pytest.mark.servers
-def test_the_error_for_a_bad_action_names_the_field(serve: Callable[..., Server]) -> None:
-    strict = serve(MAX_WAIT_SECONDS=1)
-    with BenchmarkEnv(base_url=strict.url) as env:
+def test_the_error_for_a_bad_action_names_the_field(strict_server: Server) -> None:
+    with BenchmarkEnv(base_url=strict_server.url) as env:
         with pytest.raises(RuntimeError, match="Invalid message: wait_seconds: Input should be less than"):
             env.step(BenchmarkAction(wait_seconds=2))
         assert env.step(BenchmarkAction()).observation.metadata == {"step_count": 1}

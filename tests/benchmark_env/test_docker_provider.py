@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,6 +20,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
 
 NO_ENGINE = "unix:///nonexistent"
 SECRET = "hf_secret"
+BASE_IMAGE = "python:3.13-slim-trixie"
 
 
 def container_of(env: BenchmarkEnv) -> str:
@@ -89,25 +89,17 @@ def test_ctrl_c_while_a_container_starts_removes_it(image: str) -> None:
 
 def test_a_container_that_ends_at_once_says_why(image: str) -> None:
     before = containers()
-    with pytest.raises(RuntimeError, match="WORKERS=zero: must be a whole number"):
+    with pytest.raises(RuntimeError, match=r"exit code 1:\nWORKERS=zero: must be a whole number"):
         BenchmarkEnv.from_docker_image(image, env_vars={"WORKERS": "zero"})
 
     assert not containers() - before
 
 
-def test_a_container_that_ends_without_a_word_is_told_by_its_exit_code(silent_image: str) -> None:
-    with pytest.raises(RuntimeError, match=r"with exit code 3:\n\(it printed nothing\)"):
-        BenchmarkEnv.from_docker_image(silent_image)
-
-
-@pytest.fixture
-def silent_image(image: str) -> Iterator[str]:
-    name = "benchmark-env-silent"
-    container = docker("create", image)
-    docker("commit", "--change", 'CMD ["sh", "-c", "exit 3"]', container, name)
-    docker("rm", container)
-    yield name
-    docker("rmi", name)
+@pytest.mark.usefixtures("image")
+def test_a_container_that_ends_without_a_word_is_told_by_its_exit_code() -> None:
+    # Python has nothing to do there.
+    with pytest.raises(RuntimeError, match=r"with exit code 0:\n\(it printed nothing\)"):
+        BenchmarkEnv.from_docker_image(BASE_IMAGE)
 
 
 def test_a_container_that_is_not_ready_in_time_is_removed(image: str) -> None:
@@ -150,7 +142,7 @@ def test_without_an_engine_that_is_the_error_and_nothing_follows() -> None:
     *_, error, hint = done.stderr.strip().splitlines()
     assert done.returncode == 1
     assert "RuntimeError: docker run any failed: " in done.stderr
-    assert hint.startswith("Does a Docker engine run"), (error, hint)
+    assert hint.startswith("Is a Docker engine running"), (error, hint)
     assert "still there" not in done.stderr
     assert "atexit" not in done.stderr
     assert SECRET not in error

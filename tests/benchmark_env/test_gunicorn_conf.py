@@ -1,15 +1,16 @@
 import json
+import runpy
 import socket
 import subprocess
 from collections import Counter
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from .conftest import FROM_INSIDE, FROM_ROOT, GUNICORN, ROOT, Server, ask, environ_with, free_port, step
+from .conftest import FROM_ROOT, GUNICORN, ROOT, Server, ask, environ_with, free_port, step
 
 pytestmark = pytest.mark.servers
 
@@ -40,14 +41,29 @@ def test_a_bad_setting_ends_it_with_one_line(name: str, value: str, allowed: str
     assert ended.stderr == f"{name}={value}: must be {allowed}\n"
 
 
-@pytest.mark.parametrize("shares_port", [False, True])
-def test_a_port_that_is_taken_ends_it_before_any_worker_starts(shares_port: bool) -> None:
+@contextmanager
+def taken_address(*options: int) -> Iterator[str]:
+    """HOST:PORT of a socket that listens already, with these socket options."""
     with socket.socket() as other:
-        if shares_port:
-            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        for option in options:
+            other.setsockopt(socket.SOL_SOCKET, option, 1)
         other.bind(("127.0.0.1", 0))
         other.listen()
-        taken = f"127.0.0.1:{other.getsockname()[1]}"
+        yield f"127.0.0.1:{other.getsockname()[1]}"
+
+
+def test_a_port_that_is_taken_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with taken_address() as taken:
+        monkeypatch.setenv("BIND", taken)
+        configuration = runpy.run_path(str(ROOT / FROM_ROOT[1]))
+        with pytest.raises(SystemExit) as ended:
+            configuration["on_starting"](None)
+
+    assert ended.value.code == f"BIND={taken}: cannot listen there: Address already in use"
+
+
+def test_a_port_that_another_shares_ends_it_before_any_worker_starts() -> None:
+    with taken_address(socket.SO_REUSEPORT) as taken:
         ended = start_in_vain(BIND=taken)
 
     assert ended.returncode != 0
@@ -55,23 +71,8 @@ def test_a_port_that_is_taken_ends_it_before_any_worker_starts(shares_port: bool
     assert "Booting worker" not in ended.stderr
 
 
-def test_it_starts_from_inside_the_environment_directory(serve: Callable[..., Server]) -> None:
-    server = serve(*FROM_INSIDE, cwd=ROOT / "benchmark_env")
-    with server.connect() as session:
-        seen = step(session)
-
-    assert seen["host_url"] == server.url
-    assert {seen["pid"]} == server.workers()
-
-
-def test_settings_reach_the_server(serve: Callable[..., Server]) -> None:
-    server = serve(
-        MAX_CONCURRENT_ENVS=2,
-        MAX_MESSAGE_BYTES=1000,
-        MAX_WAIT_SECONDS=1,
-        HOST_URL="http://balancer",
-        ACCESS_LOG=1,
-    )
+def test_settings_reach_the_server(strict_server: Server) -> None:
+    server = strict_server
     with server.connect() as first, server.connect() as second, server.connect() as third:
         assert step(first)["host_url"] == "http://balancer"
         assert first.response is not None

@@ -11,17 +11,12 @@ SHOWN = "127.0.0.1:8000"
 
 
 def session(number: int, pid: int, *, host: str = HOST, error: str | None = None) -> Session:
-    worker = (host, pid)
-    return Session(
-        number,
-        0.0123,
-        (
-            Answer("reset", worker, f"{number:016x}", 0.004, 0.0),
-            Answer("step", worker, f"{number:016x}", 0.51, 0.5),
-            Answer("step", worker, f"{number:016x}", 0.53, 0.5),
-        ),
-        error,
-    )
+    answers = [
+        Answer("reset", host, pid, f"{number:016x}", 0.004, 0.0),
+        Answer("step", host, pid, f"{number:016x}", 0.51, 0.5),
+        Answer("step", host, pid, f"{number:016x}", 0.53, 0.5),
+    ]
+    return Session(number, 0.0123, answers, error)
 
 
 def outcome(*sessions: Session, **plan: Any) -> Outcome:
@@ -43,14 +38,14 @@ def test_the_table_says_who_answered_which_and_how_long_it_took() -> None:
     ]
     assert lines[-3:] == [
         "Jain's index of sessions over the 2 workers that answered: 0.900 (1 is even).",
-        "Workers that got nothing are not seen from here.",
+        "Workers that got nothing cannot be seen by a client.",
         "6 of 6 steps answered in 1.25 s.",
     ]
 
 
 def test_failures_are_counted_by_reason() -> None:
-    failed = [Session(number, None, (), "refused") for number in (1, 2)]
-    text = as_text(outcome(*failed, Session(3, None, (), "late")))
+    failed = [Session(number, None, [], "refused") for number in (1, 2)]
+    text = as_text(outcome(*failed, Session(3, None, [], "late")))
 
     assert "2 sessions failed: refused\n1 session failed: late\nNobody answered.\n0 of 6 steps" in text
 
@@ -64,7 +59,7 @@ def test_control_characters_of_a_server_do_not_reach_the_terminal() -> None:
 
 
 def test_over_http_a_session_may_have_many_workers() -> None:
-    mixed = Session(1, None, (*session(1, 7).answers, *session(2, 8).answers), None)
+    mixed = Session(1, None, session(1, 7).answers + session(2, 8).answers)
     lines = as_text(outcome(mixed, transport="http")).splitlines()
 
     assert lines[3].split()[:7] == ["1", SHOWN, "2", "pids", "2", "hashes", "4"]
@@ -102,7 +97,7 @@ def test_a_long_host_is_cut_and_keeps_its_port(width: int | None, longest: int) 
 
 def test_json_says_the_same_in_seconds_and_shares() -> None:
     report = json.loads(
-        json.dumps(as_json(outcome(session(1, 7), Session(2, None, (), "refused"))), allow_nan=False)
+        json.dumps(as_json(outcome(session(1, 7), Session(2, None, [], "refused"))), allow_nan=False)
     )
 
     assert report["config"] == {"url": HOST, "sessions": 2, "steps": 2, "wait_s": 0.5, "transport": "ws"}

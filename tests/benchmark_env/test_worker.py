@@ -31,19 +31,19 @@ def test_a_stopped_server_lets_steps_in_flight_finish(serve: Callable[..., Serve
     with server.connect() as busy, server.connect() as idle, ThreadPoolExecutor() as pool:
         step(busy)
         step(idle)
-        send_step(busy, 2)
+        send_step(busy, 1.5)
         stateless = pool.submit(
-            httpx.post, f"{server.url}/step", json={"action": {"wait_seconds": 2}}, timeout=20
+            httpx.post, f"{server.url}/step", json={"action": {"wait_seconds": 1.5}}, timeout=20
         )
         time.sleep(0.5)
         server.signal(signal.SIGTERM)
 
         assert close_code(idle) == 1012
         answer = json.loads(busy.recv(timeout=20))["data"]["observation"]
-        assert answer["waited_seconds"] >= 1.9
+        assert answer["waited_seconds"] >= 1.4
         assert answer["metadata"]["step_count"] == 2
         assert close_code(busy) == 1012
-        assert stateless.result().json()["observation"]["waited_seconds"] >= 1.9
+        assert stateless.result().json()["observation"]["waited_seconds"] >= 1.4
 
     assert server.process.wait(10) == 0
     assert "Traceback" not in server.printed()
@@ -59,25 +59,24 @@ def test_the_wait_for_steps_in_flight_is_bounded(serve: Callable[..., Server]) -
         assert close_code(busy) == 1012
         assert server.process.wait(10) == 0
 
-    assert "Giving up 1 steps still in flight" in server.printed()
+    assert "Giving up on steps still in flight: 1" in server.printed()
     assert "Traceback" not in server.printed()
 
 
-def test_a_heartbeat_goes_on_while_steps_in_flight_finish(serve: Callable[..., Server]) -> None:
+def test_a_heartbeat_goes_on_while_steps_in_flight_finish_but_a_quick_stop_does_not_wait(
+    serve: Callable[..., Server],
+) -> None:
     server = serve(WORKER_TIMEOUT=1)
     with server.connect() as busy:
         step(busy)
-        send_step(busy, 4)
+        send_step(busy, 3.5)
         time.sleep(0.3)
         server.signal(signal.SIGHUP)
         answer = json.loads(busy.recv(timeout=20))["data"]["observation"]
 
-    assert answer["waited_seconds"] >= 3.9
+    assert answer["waited_seconds"] >= 3.4
     assert "WORKER TIMEOUT" not in server.printed()
 
-
-def test_a_quick_stop_does_not_wait(serve: Callable[..., Server]) -> None:
-    server = serve()
     with server.connect() as busy:
         step(busy)
         send_step(busy, 60)

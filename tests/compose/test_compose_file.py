@@ -83,7 +83,7 @@ def wait_for(what: str, condition: Callable[[], bool]) -> None:
     raise AssertionError(f"{what} did not happen: {compose('logs', '--no-color')[-3000:]}")
 
 
-def test_locust_in_containers_makes_load() -> None:
+def test_locust_in_containers_runs_a_load_test() -> None:
     held = [HeldPort(0), HeldPort(0)]
     port, web_port = (str(port.port) for port in held)
     for holder in held:
