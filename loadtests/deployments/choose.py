@@ -3,7 +3,8 @@
 import secrets
 
 from loadtests.deployments import Deployment, DeploymentConfig, Progress, docker_engine, silent
-from loadtests.deployments.compose import ComposeDeployment, ImageError
+from loadtests.deployments.compose import ComposeDeployment
+from loadtests.deployments.images import ImageError
 from loadtests.deployments.local import LocalDeployment
 from loadtests.deployments.registry import REGISTRY, Purpose, Registry
 from loadtests.deployments.url import UrlDeployment

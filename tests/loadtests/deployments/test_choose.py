@@ -2,7 +2,8 @@ import pytest
 
 from loadtests.deployments import DeploymentConfig, docker_engine
 from loadtests.deployments.choose import choose
-from loadtests.deployments.compose import ComposeDeployment, ImageError
+from loadtests.deployments.compose import ComposeDeployment
+from loadtests.deployments.images import ImageError
 from loadtests.deployments.registry import Record, Registry
 from loadtests.errors import LoadTestError
 
