@@ -23,17 +23,17 @@ from loadtests.protocol.access import HEADERS, Access
 from reports.page.words import printable
 
 _COUNT = 256
-"""How many different actions are made at most."""
+"""The most actions that are made."""
 _ANSWER_S = 10.0
 _REMEDY = 'give actions with ACTION={"…": …} or ACTIONS=FILE.jsonl'
 _LIST_TOOLS = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
 
 
 def settled(options: LoadOptions, base_url: str) -> LoadOptions:
-    """The options with actions that the server at `base_url` takes, where none were given.
+    """The options, with actions that the server at `base_url` accepts where none were given.
 
     An environment that takes `wait_seconds` and needs nothing else gets waits. Raises LoadTestError where the
-    server does not tell its schema, and where no valid action can be made from it, with the field.
+    server does not give its schema, and, with the field, where no valid action can be made from it.
     """
     if options.action_choice in ("given", "wait"):
         return options
@@ -52,7 +52,7 @@ def _action_schema(base_url: str, access: Access) -> dict[str, Any]:
         why = printable(without_secrets(str(error)))
         raise LoadTestError(
             f"{base_url}/schema cannot be read ({why}), so its actions are unknown: check the URL, and that "
-            f"the server runs, or {_REMEDY}"
+            f"the server is running, or {_REMEDY}"
         ) from None
     schema = reply.json_object().get("action")
     if not isinstance(schema, dict):
@@ -73,8 +73,8 @@ def _made_from(schema: dict[str, Any], base_url: str, access: Access) -> Actions
     harmless = [action for action in made.values if not holds_secret(json.dumps(action))]
     if not harmless:
         raise LoadTestError(
-            f"the actions that {base_url}/schema asks for hold what {HEADERS} hold, and would be recorded: "
-            f"{_REMEDY}"
+            f"the actions that {base_url}/schema asks for contain values of {HEADERS}, "
+            f"which would be recorded: {_REMEDY}"
         )
     return replace(made, values=harmless)
 
@@ -86,5 +86,5 @@ def _tools(base_url: str, access: Access) -> list[dict[str, Any]]:
         result = reply.json_object().get("result")
         tools = result.get("tools") if isinstance(result, dict) else None
     if not isinstance(tools, list) or not tools:
-        raise LoadTestError(f"{base_url} takes calls of tools, but its /mcp names none: {_REMEDY}")
+        raise LoadTestError(f"{base_url} takes tool calls, but its /mcp lists none: {_REMEDY}")
     return [tool for tool in tools if isinstance(tool, dict)]

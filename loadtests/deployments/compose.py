@@ -38,7 +38,7 @@ class ComposeDeployment(ManagedDeployment):
     def prepare(self) -> None:
         """Makes sure of the engine, the port and the images.
 
-        Raises ImageError for an image that cannot be had, LoadTestError for the rest.
+        Raises ImageError for an image that is not available, LoadTestError for the rest.
         """
         if self._recorded:
             return
@@ -66,9 +66,9 @@ class ComposeDeployment(ManagedDeployment):
         return versions
 
     def resources(self) -> list[Usage]:
-        """Of each replica and of nginx, asked for all at once.
+        """Of each replica and of nginx, all requested at once.
 
-        Engines before 23 answer at the end of the current second only.
+        Engines before 23 answer only at the end of the current second.
         """
         running = [container for container in self._containers() if container.running]
         usages = self._threads.map(self._usage, running)
@@ -97,16 +97,15 @@ class ComposeDeployment(ManagedDeployment):
         return [container for container in self._containers() if container.service == "env"]
 
     def _replica_names(self) -> dict[str, str]:
-        # As it is now: replicas may have been added since.
         return {_host(replica): f"env-{replica.number}" for replica in self._replicas()}
 
     def _variables(self) -> dict[str, str]:
-        """What compose.yaml is to be filled in with."""
+        """The values for compose.yaml's variables."""
         common = nginx.common_variables(
             self._config,
             name=self._record.name,
             access_log="/dev/stdout",
-            # A container may have what its engine may have; the best guess is what we may have.
+            # A container may have as many as its engine; our own limit is the best guess.
             open_files=nginx.whole_variable(os.environ, "NOFILE", processes.raise_open_file_limit()),
             environ=os.environ,
         )
@@ -158,7 +157,7 @@ class ComposeDeployment(ManagedDeployment):
             if "error setting rlimit" in str(error):
                 raise LoadTestError(
                     f"the engine does not let containers have {self._variables()['NOFILE']} open files: "
-                    "set NOFILE to fewer"
+                    "set NOFILE lower"
                 ) from error
             raise
 
@@ -202,8 +201,9 @@ class ComposeDeployment(ManagedDeployment):
     def _execute(self, container: Container, command: Sequence[str]) -> tuple[int, str]:
         """The exit code (1 if the container is gone) and output of a command run inside a container."""
         try:
-            exit_code, output = self._client.containers.get(container.id).exec_run(list(command))
-            return exit_code or 0, output.decode()
+            execution = self._client.api.exec_create(container.id, list(command))
+            output = self._client.api.exec_start(execution["Id"])
+            return self._client.api.exec_inspect(execution["Id"])["ExitCode"] or 0, output.decode()
         except (DockerException, OSError) as error:
             return 1, str(error)
 
@@ -216,9 +216,9 @@ class ComposeDeployment(ManagedDeployment):
 
 
 def usage(container: Container, stats: Mapping[str, Any]) -> Usage:
-    """Usage from the engine's statistics; raises KeyError where these lack something.
+    """Usage from the engine's statistics; raises KeyError where they lack something.
 
-    Memory is without the cache of files that the kernel would give up first, as `docker stats` has it.
+    Memory excludes the file cache that the kernel would reclaim first, as in `docker stats`.
     """
     memory = stats["memory_stats"]
     details = memory.get("stats", {})

@@ -28,11 +28,6 @@ class LocalDeployment(ManagedDeployment):
     kind: Kind = "local"
     parts = "local processes"
 
-    def prepare(self) -> None:
-        """Finds nginx, holds the ports and records the deployment. Raises LoadTestError."""
-        nginx.command(self._configuration)
-        super().prepare()
-
     def versions(self) -> dict[str, str]:
         """Of Python and of the packages that serve."""
         versions = {"python": ".".join(map(str, sys.version_info[:3]))}
@@ -60,13 +55,13 @@ class LocalDeployment(ManagedDeployment):
         ]
 
     def most_sessions(self) -> int | None:
-        """How many WebSocket sessions nginx has open files for, two each."""
+        """How many WebSocket sessions nginx has open files for: two each."""
         variables = self._nginx_variables(processes.raise_open_file_limit())
         return int(variables["NGINX_WORKERS"]) * int(variables["NOFILE"]) // 2
 
     @cached_property
     def _started(self) -> dict[str, subprocess.Popen[bytes]]:
-        """The processes by their names: the replicas' hosts, and nginx."""
+        """The processes by name: the replicas' hosts, and nginx."""
         return {}
 
     @cached_property
@@ -90,6 +85,7 @@ class LocalDeployment(ManagedDeployment):
 
     def _start(self) -> None:
         most = processes.raise_open_file_limit()
+        balancer = nginx.command(self._configuration)
         for host in self.hosts():
             settings = {
                 "WORKERS": str(self._config.workers),
@@ -101,7 +97,7 @@ class LocalDeployment(ManagedDeployment):
             }
             self._start_process(host, [sys.executable, *SERVER], {**os.environ, **settings})
         self._configuration.write_text(nginx.render(nginx.TEMPLATE.read_text(), self._nginx_variables(most)))
-        self._start_process("nginx", nginx.command(self._configuration), os.environ)
+        self._start_process("nginx", balancer, os.environ)
 
     def _start_process(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> None:
         self._started[name] = processes.start(
@@ -126,7 +122,7 @@ class LocalDeployment(ManagedDeployment):
             "NGINX_LISTEN": f"{ports.LOOPBACK}:{self._record.ports[0]}",
             "RESOLVER_DIRECTIVE": "",
             "UPSTREAM_SERVERS": " ".join(f"server {host} max_fails=0;" for host in self.hosts()),
-            # Started by root, nginx would become a user that may not enter this directory.
+            # Started by root, nginx would switch to a user that may not enter this directory.
             "USER_DIRECTIVE": f"user {getpass.getuser()};" if os.getuid() == 0 else "",
         }
 
@@ -151,14 +147,14 @@ class LocalDeployment(ManagedDeployment):
         for process in family:
             with suppress(psutil.Error):
                 times = process.cpu_times()
-                # Workers that have ended count on: their time went to the master.
+                # Workers that have ended still count: their time went to the master.
                 cpu += times.user + times.system + times.children_user + times.children_system
                 memory += self._memory(process)
                 files += _open_files(process)
         return Usage("nginx" if name == "nginx" else "replica", name, cpu, memory, files)
 
     def _memory(self, process: psutil.Process) -> int:
-        # Pages that workers have in common count by shares. That takes the kernel some 3 ms a process, in
+        # Pages that workers share are divided among them. That takes the kernel about 3 ms a process, during
         # which the process cannot map memory: not every second.
         at, size = self._memories.get(process.pid, (-MEMORY_EVERY_S, 0))
         now = time.monotonic()
@@ -178,7 +174,7 @@ def _sessions() -> dict[int, list[psutil.Process]]:
 
 
 def _open_files(process: psutil.Process) -> int:
-    # Current kernels give the number as the size of the directory; listing ten thousands of files takes long.
+    # Current kernels give the number as the directory's size; listing tens of thousands is slow.
     with suppress(OSError):
         if count := Path(f"/proc/{process.pid}/fd").stat().st_size:
             return count

@@ -1,14 +1,14 @@
-"""Deployments that we run ourselves: recorded before anything starts, and gone without remains after `down`."""
+"""Deployments that we run ourselves: recorded before anything starts, and gone entirely after `down`."""
 
 import os
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
-from loadtests.deployments import DeploymentConfig, Kind, Progress, nginx, ports, processes, silent
+from loadtests.deployments import Deployment, DeploymentConfig, Progress, nginx, ports, processes, silent
 from loadtests.deployments.ready import patience_s
 from loadtests.deployments.registry import REGISTRY, Process, Purpose, Record, Registry
 from loadtests.deployments.teardown import take_down
@@ -24,10 +24,9 @@ class EndedPart(NamedTuple):
     exit_code: int | None = None
 
 
-class ManagedDeployment(ABC):
+class ManagedDeployment(Deployment):
     """What containers and local processes have in common: replicas of known workers behind an nginx."""
 
-    kind: Kind
     parts: ClassVar[str]
     """What it consists of."""
 
@@ -78,12 +77,8 @@ class ManagedDeployment(ABC):
             if self._record.purpose == "up":
                 self._registry.leave_running(self._record)
 
-    def hosts(self) -> list[str]:
-        """The `host` of each replica, by the replicas' numbers."""
-        return list(self._replica_names())
-
     def topology(self) -> Topology:
-        """Replicas, workers, hosts and their names."""
+        """As it is now: replicas may have been added since it came up."""
         names = self._replica_names()
         return Topology(replicas=len(names), workers=self._config.workers, hosts=list(names), names=names)
 
@@ -96,7 +91,7 @@ class ManagedDeployment(ABC):
             return
         ended = [part.name for part in self._ended_parts()]
         if ended:
-            self._progress(f"{', '.join(ended)} had ended before: logs stay in {self._home}")
+            self._progress(f"{', '.join(ended)} had already ended: logs stay in {self._home}")
         keep_logs = bool(ended) or self._config.access_log
         if keep_logs:
             self._save_logs()

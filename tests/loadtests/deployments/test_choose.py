@@ -50,7 +50,7 @@ def test_auto_without_an_image_is_local_and_says_why(
     monkeypatch.setattr(ComposeDeployment, "prepare", fail)
     deployment, why = choose("auto", CONFIG, registry=registry)
     assert deployment.kind == "local"
-    assert why == "target: local processes, because an image cannot be had (no space left)"
+    assert why == "target: local processes, because an image is not available (no space left)"
 
 
 def test_compose_without_an_engine_says_what_to_do(
