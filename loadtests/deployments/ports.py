@@ -48,9 +48,7 @@ def hold_balancer_port(port: int, registry: Registry) -> HeldPort:
     try:
         return HeldPort(port, recently_used=port != 0)
     except PermissionError:
-        raise LoadTestError(
-            f"PORT={port}: only root may listen there; choose one from 1024 to 65535"
-        ) from None
+        raise LoadTestError(f"PORT={port}: only root may listen there; use 1024 to 65535") from None
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise LoadTestError(f"PORT={port}: cannot listen on {LOOPBACK}: {error.strerror}") from error

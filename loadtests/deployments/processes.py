@@ -91,7 +91,7 @@ def stop(record: Record, home: Path, *, patience_s: float = STOP_S) -> int:
             break
         for process in left:
             with suppress(psutil.Error):
-                process.send_signal(signal.SIGKILL)
+                process.kill()
         psutil.wait_procs(left, timeout=1.0)
     return len(running)
 

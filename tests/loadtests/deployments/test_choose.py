@@ -89,3 +89,16 @@ def test_an_image_that_cannot_be_built_is_told_by_its_last_words(
     assert "127.0.0.1:1" in why
     assert [path.name for path in registry.home("run-no-image").iterdir()] == ["build.log"]
     assert registry.records() == []
+
+
+@pytest.mark.docker
+@pytest.mark.usefixtures("docker_engine")
+def test_an_image_that_cannot_be_pulled_is_told_by_its_last_words(
+    monkeypatch: pytest.MonkeyPatch, registry: Registry
+) -> None:
+    monkeypatch.setenv("NGINX_IMAGE", "127.0.0.1:1/missing:latest")
+    deployment, why = choose("auto", CONFIG, name="run-no-nginx", registry=registry)
+    assert deployment.kind == "local"
+    assert "127.0.0.1:1" in why
+    assert registry.home("run-no-nginx") / "pull.log" in registry.home("run-no-nginx").iterdir()
+    assert registry.records() == []

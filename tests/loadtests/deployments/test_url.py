@@ -54,6 +54,8 @@ def test_takes_the_forms_in_which_people_write_a_url(written: str, url: str) -> 
 @pytest.mark.parametrize(
     ("written", "problem"),
     [
+        ("", "starts with http://"),
+        ("127.0.0.1:8000", "starts with http://"),
         ("ftp://127.0.0.1", "starts with http://"),
         ("http://", "is not a URL"),
         ("http://127.0.0.1:99999", "is not a URL"),
