@@ -60,9 +60,10 @@ class ComposeDeployment(ManagedDeployment):
             "    except m.PackageNotFoundError: pass\n"
         )
         commands = {"env": ["python", "-c", script], "nginx": ["nginx", "-v"]}
-        for service, container in {each.service: each for each in self._containers()}.items():
-            _, output = self._execute(container, commands[service])
-            versions.update(VERSION.findall(output))
+        for container in {each.service: each for each in self._containers()}.values():
+            if container.service in commands:
+                _, output = self._execute(container, commands[container.service])
+                versions.update(VERSION.findall(output))
         return versions
 
     def resources(self) -> list[Usage]:
