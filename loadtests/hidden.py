@@ -1,4 +1,4 @@
-"""Secrets, and foreign text without them: a server may repeat in an error the token that it was sent."""
+"""Keeps secrets out of text from elsewhere: a server's error may repeat the token that it was sent."""
 
 import base64
 import binascii
@@ -12,9 +12,9 @@ from urllib.parse import quote, quote_plus
 MASK = "•••"
 
 _PART = 8
-"""So many characters in a row of a secret are hidden, as a server may cut it; fewer stand there by chance."""
+"""This many consecutive characters of a secret are hidden: servers may truncate it. Fewer may be chance."""
 _SHORTEST = 6
-"""A secret as short as this is hidden as a whole; one that is shorter is none."""
+"""The shortest secret, hidden only as a whole; anything shorter is not treated as one."""
 _LONGEST = 8192
 _SCHEME = re.compile(r"^[A-Za-z]+ +")
 """`Bearer ` or `Basic ` before credentials, RFC 9110 section 11.4."""
@@ -24,7 +24,7 @@ _short: set[str] = set()
 
 
 def hide(headers: Mapping[str, str]) -> None:
-    """Hides the values of headers from now on, as they are and encoded as servers may repeat them."""
+    """Hides the values of headers from now on, both as they are and encoded as servers may repeat them."""
     for name, value in headers.items():
         for secret in _secrets(name, value):
             for form in _forms(secret[:_LONGEST]):
@@ -53,12 +53,12 @@ def without_secrets(text: str, limit: int | None = None) -> str:
 
 
 def holds_secret(text: str) -> bool:
-    """Whether anything hidden stands in a text."""
+    """Whether a text contains anything hidden."""
     return without_secrets(text) != text
 
 
 def _secrets(name: str, value: str) -> Iterator[str]:
-    """A header's value, and what of it may be repeated alone: of `Bearer TOKEN` the token."""
+    """A header's value, and the part that may be repeated alone: the token of `Bearer TOKEN`."""
     if name.lower() == "cookie":
         for pair in value.split(";"):
             yield pair.partition("=")[2].strip()
@@ -78,7 +78,7 @@ def _forms(secret: str) -> set[str]:
     """A secret as it is, and as JSON, URLs, HTML, Python and base64 write it."""
     forms = {secret, json.dumps(secret)[1:-1], repr(secret)[1:-1], html.escape(secret)}
     forms |= {quote(secret, safe=""), quote_plus(secret)}
-    for offset in range(3):  # base64 has three forms of a text, by what stands before it
+    for offset in range(3):  # base64 has three forms of a text, depending on what precedes it
         padded = b"\0" * offset + secret.encode(errors="replace")
         whole = base64.b64encode(padded[: len(padded) // 3 * 3]).decode()[4 if offset else 0 :]
         forms |= {whole, whole.translate(str.maketrans("+/", "-_"))}

@@ -1,4 +1,4 @@
-"""The actions that users send: one for all steps, those of a file, or those that a server's schema names."""
+"""The actions that users send: one for all steps, those of a file, or those made from a server's schema."""
 
 import itertools
 import json
@@ -16,7 +16,7 @@ Source = Literal["constant", "file", "schema", "tools"]
 
 _LARGEST_BYTES = 32 * 2**20
 LONGEST_WAIT_S = 3600.0
-"""What the Benchmark environment waits at most, unless its MAX_WAIT_SECONDS says otherwise."""
+"""The longest wait of the Benchmark environment, unless its MAX_WAIT_SECONDS says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Actions:
     values: Sequence[Mapping[str, Any]]
     order: ActionOrder = "cycle"
     file: str | None = None
-    """The name of the file that they come from."""
+    """The name of the file that they come from, if any."""
 
     @property
     def longest_wait_s(self) -> float:
@@ -40,14 +40,12 @@ class Actions:
         return dict(self.values[0]) if self.source == "constant" else None
 
     def turns(self) -> Iterator[int]:
-        """The places of the actions that one user takes, without end."""
-        if self.order == "cycle":
-            return itertools.cycle(range(len(self.values)))
+        """The places of the actions that one user takes, endlessly."""
         places = range(len(self.values))
-        return iter(lambda: choice(places), None)
+        return itertools.cycle(places) if self.order == "cycle" else iter(lambda: choice(places), None)
 
     def described(self) -> ActionsJson | None:
-        """What run.json says of them; None for one constant action, which it shows as it is."""
+        """What run.json says about them; None for one constant action, which it shows as it is."""
         if self.source == "constant":
             return None
         described = ActionsJson(
@@ -63,7 +61,7 @@ class Actions:
 
 
 def asked_wait(action: Mapping[str, Any]) -> float | None:
-    """The seconds that an action asks the environment to wait, where it names any that make sense."""
+    """The seconds that an action asks the environment to wait, if it names a sensible number."""
     wait = action.get("wait_seconds")
     if not isinstance(wait, int | float) or isinstance(wait, bool):
         return None
@@ -72,63 +70,53 @@ def asked_wait(action: Mapping[str, Any]) -> float | None:
 
 def one_action(text: str) -> Actions:
     """The action that ACTION gives as JSON. Raises LoadTestError."""
-    try:
-        action = _parsed(text)
-    except (ValueError, RecursionError) as error:
-        raise LoadTestError(f"ACTION={text} is not JSON: {error}") from None
-    if not isinstance(action, dict):
-        raise LoadTestError(f'ACTION={text} is not a JSON object: write one like {{"message": "hello"}}')
-    return Actions("constant", [action])
+    return Actions("constant", [_action(text, f"ACTION={text}")])
 
 
 def actions_of_file(path: str, order: ActionOrder) -> Actions:
-    """The actions of a JSONL file, a JSON object a line. Raises LoadTestError with the line that is none."""
+    """The actions of a JSONL file, one JSON object per line. Raises LoadTestError that names the bad line."""
     file = Path(path).expanduser()
     try:
         status = file.stat()
         if status.st_size > _LARGEST_BYTES:
             raise LoadTestError(
-                f"ACTIONS={path} has {status.st_size / 2**20:,.0f} MB, and every load process would hold it: "
-                f"give {_LARGEST_BYTES // 2**20} MB at most, a sample of its lines for instance"
+                f"ACTIONS={path} has {status.st_size / 2**20:,.0f} MB, which every load process would hold: "
+                f"give at most {_LARGEST_BYTES // 2**20} MB, for example a sample of its lines"
             )
         values = _read(file, status.st_mtime_ns)
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is not UTF-8"
         raise LoadTestError(
-            f"ACTIONS={path} cannot be read ({why}): give a file with a JSON object a line, wait, or schema"
+            f"ACTIONS={path} cannot be read ({why}): "
+            "give a file with one JSON object per line, wait, or schema"
         ) from None
     return Actions("file", values, order, file.name)
 
 
 @lru_cache(maxsize=4)
 def _read(file: Path, _changed_at: int) -> Sequence[Mapping[str, Any]]:
-    values = []
     with file.open(encoding="utf-8-sig") as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            try:
-                action = _parsed(line)
-            except (ValueError, RecursionError) as error:
-                raise LoadTestError(
-                    f"ACTIONS={file}, line {number} is not JSON ({error}): write one object a line"
-                ) from None
-            if not isinstance(action, dict):
-                raise LoadTestError(
-                    f'ACTIONS={file}, line {number} is not a JSON object such as {{"message": "hello"}}'
-                )
-            values.append(action)
+        values = [
+            _action(line, f"ACTIONS={file}, line {number}")
+            for number, line in enumerate(lines, 1)
+            if line.strip()
+        ]
     if not values:
-        raise LoadTestError(f"ACTIONS={file} holds no action: write a JSON object a line")
+        raise LoadTestError(f"ACTIONS={file} has no action: write one JSON object per line")
     return values
 
 
-def _parsed(text: str) -> Any:
-    """JSON that can be sent and recorded: no NaN, and no half of a character."""
-    value = json.loads(text, parse_constant=_refuse)
-    json.dumps(value, ensure_ascii=False).encode()
-    return value
+def _action(text: str, where: str) -> dict[str, Any]:
+    """A JSON object that can be sent and recorded: without NaN and lone surrogates."""
+    try:
+        action = json.loads(text, parse_constant=_refuse)
+        json.dumps(action, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise LoadTestError(f"{where} is not JSON: {error}") from None
+    if not isinstance(action, dict):
+        raise LoadTestError(f'{where} is not a JSON object: write one like {{"message": "hello"}}')
+    return action
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")

@@ -1,8 +1,8 @@
 """Valid actions for any environment, made from the JSON schemas that its server publishes.
 
-Required fields are given, optional ones left out: what the server puts there is always valid, and an invented
+Required fields are filled, optional ones left out: the server's own default is always valid, and an invented
 value (a game's name, say) may not be. A field with a pattern gets only what its schema offers (const, enum,
-examples, default), believed to match: patterns are never run. The schemas are a stranger's: work, memory and
+examples, default), which is assumed to match: patterns are never run. Schemas are untrusted: work, memory and
 nesting are bounded, and nothing is fetched.
 """
 
@@ -22,11 +22,11 @@ from reports.page.words import printable
 _DEEPEST = 40
 """Levels of a value."""
 _SHALLOW = 6
-"""Below this depth the simplest choices are taken, so that recursive schemas end."""
+"""Below this depth the simplest choices are made, so that recursive schemas end."""
 _WIDEST = 10_000
-"""A range between bounds is used up to this width; a wider one only near zero, or near its bound."""
+"""A range between bounds is used in full up to this width; a wider one only near zero or near a bound."""
 _MISSES = 50
-"""Tries in a row that may give nothing new."""
+"""How many tries in a row may give nothing new."""
 
 _WORDS = ["apple", "beach", "bread", "chair", "cloud", "dance", "eagle", "field", "grape", "green"]
 _WORDS += ["house", "lemon", "light", "maple", "music", "ocean", "olive", "paper", "river", "table"]
@@ -51,14 +51,14 @@ _FORMS = {
     "{hex}-0000-4000-8000-000000000000": "uuid uuid4",
     "{hex}-0000-5000-8000-000000000000": "uuid5",
 }
-"""How formats are written. Those that say what cannot be known here, such as an existing file, are not."""
+"""How formats are written. Those that need knowledge we lack, such as an existing file, are left out."""
 
 _IMPLIED_TYPES = {
     "object": {"properties", "required", "minProperties"},
     "array": {"items", "prefixItems", "minItems"},
     "number": {"multipleOf", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"},
 }
-"""What is meant where a schema has such keywords but names no type. Text otherwise."""
+"""The type that keywords imply where a schema names none; text otherwise."""
 
 
 class ActionSchemaError(Exception):
@@ -72,7 +72,7 @@ class ActionSchemaError(Exception):
 
 
 def sample_actions(schema: Schema, count: int, seed: int = 0) -> list[dict[str, Any]]:
-    """Up to `count` different valid actions, fewer where there are no more; always the same for a seed.
+    """Up to `count` different valid actions, fewer where there are no more; the same ones for the same seed.
 
     Raises ActionSchemaError where none can be made.
     """
@@ -80,7 +80,7 @@ def sample_actions(schema: Schema, count: int, seed: int = 0) -> list[dict[str, 
 
 
 def tool_actions(tools: Sequence[Mapping[str, Any]], count: int, seed: int = 0) -> list[dict[str, Any]]:
-    """`count` actions that call an MCP environment's tools, one tool after the other, so all equally often.
+    """`count` actions that call an MCP environment's tools in turn, so that all are called equally often.
 
     `tools` is as in the answer to tools/list. A tool with few different arguments is called with them again;
     one whose arguments cannot be made is left out. Raises ActionSchemaError where none is left.
@@ -99,7 +99,7 @@ def tool_actions(tools: Sequence[Mapping[str, Any]], count: int, seed: int = 0) 
 
 
 def is_tool_call(schema: Schema) -> bool:
-    """Whether the action is OpenEnv's CallToolAction, so that what is valid is for the tools to say."""
+    """Whether the action is OpenEnv's CallToolAction, so that its tools say what is valid."""
     properties = _mapping(_mapping(schema).get("properties"))
     kind = _mapping(properties.get("type"))
     named = "tool_name" in properties and "arguments" in properties
@@ -107,7 +107,7 @@ def is_tool_call(schema: Schema) -> bool:
 
 
 def takes_wait(schema: Schema) -> bool:
-    """Whether the action is the Benchmark environment's: `wait_seconds`, and nothing else is required."""
+    """Whether the action is the Benchmark environment's: it has `wait_seconds` and requires nothing else."""
     schema = _mapping(schema)
     wait = _mapping(_mapping(schema.get("properties")).get("wait_seconds"))
     return wait.get("type") == "number" and schema.get("required", []) in ([], ["wait_seconds"])
@@ -158,7 +158,7 @@ class _Sampler:
         made = self._value({"type": "object", "allOf": [self._check.schema]}, "", 0)
         with _naming(""):
             if not isinstance(made, dict):
-                raise UnusableSchemaError("it is no object")
+                raise UnusableSchemaError("it is not an object")
             for error in self._check.errors(made):
                 raise UnusableSchemaError(error.message, error.json_path.removeprefix("$").removeprefix("."))
             return json.dumps(made, allow_nan=False)
@@ -187,7 +187,7 @@ class _Sampler:
                 yield offered
 
     def _union(self, schema: Schema, keyword: str, field: str, depth: int) -> Any:
-        """A value of one of the alternatives that can be made, any of the best ones."""
+        """A value of one of the alternatives, chosen among the best that work."""
         rest = {key: value for key, value in schema.items() if key != keyword}
         tag = _mapping(schema.get("discriminator")).get("propertyName")
         branches = [{"type": each} if keyword == "type" else each for each in schema[keyword]]
@@ -219,7 +219,7 @@ class _Sampler:
             case "null":
                 return None
             case kind:
-                raise UnusableSchemaError(f"its type {kind} is not known")
+                raise UnusableSchemaError(f"its type {kind} is unknown")
 
     def _object(self, schema: Schema, field: str, depth: int) -> dict[str, Any]:
         properties, others = schema.get("properties", {}), schema.get("additionalProperties", True)
@@ -277,7 +277,7 @@ class _Sampler:
                     day=self._random.randint(10, 28),
                     hex=f"{self._random.getrandbits(32):08x}",
                 )
-        raise UnusableSchemaError(f"its format {name} says not enough to make one up")
+        raise UnusableSchemaError(f"its format {name} does not say enough to make one up")
 
     def _fraction(self, schema: Schema) -> float:
         low, high = _range(schema, 1)
@@ -298,7 +298,7 @@ class _Sampler:
         """The schema with what `$ref` and `allOf` add to it."""
         self._spend(1)
         if depth > _DEEPEST:
-            raise UnusableSchemaError("its schema nests without end, or too deep")
+            raise UnusableSchemaError("its schema nests endlessly, or too deeply")
         if schema is False:
             raise UnusableSchemaError("its schema allows nothing")
         if schema is True:
@@ -324,7 +324,7 @@ class _Sampler:
 
 @contextmanager
 def _naming(field: str) -> Iterator[None]:
-    """Turns whatever a stranger's schema brings about into an error that names the field."""
+    """Turns whatever an untrusted schema causes into an error that names the field."""
     try:
         yield
     except ActionSchemaError:
@@ -336,7 +336,7 @@ def _naming(field: str) -> Iterator[None]:
 
 
 def _merged(one: Schema, other: Schema) -> dict[str, Any]:
-    """A schema that asks for what both do; where one keyword has two values, mostly what the other does."""
+    """A schema that asks for what both do; where a keyword has two values, usually the other's."""
     both = {**one, **other}
     if "properties" in one and "properties" in other:
         mine, others = one["properties"], other["properties"]
@@ -348,7 +348,7 @@ def _merged(one: Schema, other: Schema) -> dict[str, Any]:
 
 
 def _with_tags(branch: Schema, tag: str | None) -> dict[str, Any]:
-    """An alternative with all that tells it from others required, which pydantic does not say of defaults."""
+    """An alternative that requires everything that tells it from others; pydantic leaves that optional."""
     properties = branch.get("properties", {})
     tags = [name for name, each in properties.items() if name == tag or "const" in _mapping(each)]
     return {**branch, "required": [*branch.get("required", []), *tags]} if tags else dict(branch)
@@ -366,7 +366,7 @@ def _rank(branch: Any, depth: int) -> int:
 
 
 def _range(schema: Schema, usual: float) -> tuple[float, float]:
-    """The bounds, narrowed to a `usual` width where they are none, or far apart."""
+    """The bounds, narrowed to a `usual` width where they are missing or far apart."""
     low = max(schema.get("minimum", -math.inf), schema.get("exclusiveMinimum", -math.inf))
     high = min(schema.get("maximum", math.inf), schema.get("exclusiveMaximum", math.inf))
     if high - low > _WIDEST:

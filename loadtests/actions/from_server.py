@@ -21,7 +21,7 @@ from loadtests.protocol.access import HEADERS, Access
 from reports.page.words import printable
 
 _COUNT = 256
-"""How many different actions are made at most."""
+"""The most actions that are made."""
 _ANSWER_S = 10.0
 _REMEDY = 'give actions with ACTION={"…": …} or ACTIONS=FILE.jsonl'
 _LIST_TOOLS = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
@@ -30,9 +30,9 @@ _LIST_TOOLS = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
 def actions_of_server(base_url: str, access: Access, *, waits: bool = True) -> Actions | None:
     """Actions made from the schema of the server at `base_url`.
 
-    None where `waits` and the environment takes `wait_seconds` and needs nothing else: users draw waits then.
-    Raises LoadTestError where the server does not tell its schema, and where no valid action can be made from
-    it, with the field.
+    None if `waits` and the environment takes `wait_seconds` and needs nothing else: users draw waits then.
+    Raises LoadTestError where the server does not give its schema, and, with the field, where no valid action
+    can be made from it.
     """
     schema = _action_schema(base_url, access)
     if waits and takes_wait(schema):
@@ -47,7 +47,7 @@ def _action_schema(base_url: str, access: Access) -> dict[str, Any]:
         why = printable(without_secrets(str(error)))
         raise LoadTestError(
             f"{base_url}/schema cannot be read ({why}), so its actions are unknown: check the URL, and that "
-            f"the server runs, or {_REMEDY}"
+            f"the server is running, or {_REMEDY}"
         ) from None
     schema = reply.json_object().get("action")
     if not isinstance(schema, dict):
@@ -68,8 +68,8 @@ def _made_from(schema: dict[str, Any], base_url: str, access: Access) -> Actions
     harmless = [action for action in made.values if not holds_secret(json.dumps(action))]
     if not harmless:
         raise LoadTestError(
-            f"the actions that {base_url}/schema asks for hold what {HEADERS} hold, and would be recorded: "
-            f"{_REMEDY}"
+            f"the actions that {base_url}/schema asks for contain values of {HEADERS}, "
+            f"which would be recorded: {_REMEDY}"
         )
     return replace(made, values=harmless)
 
@@ -81,5 +81,5 @@ def _tools(base_url: str, access: Access) -> list[dict[str, Any]]:
         result = reply.json_object().get("result")
         tools = result.get("tools") if isinstance(result, dict) else None
     if not isinstance(tools, list) or not tools:
-        raise LoadTestError(f"{base_url} takes calls of tools, but its /mcp names none: {_REMEDY}")
+        raise LoadTestError(f"{base_url} takes tool calls, but its /mcp lists none: {_REMEDY}")
     return [tool for tool in tools if isinstance(tool, dict)]

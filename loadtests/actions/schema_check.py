@@ -1,7 +1,7 @@
-"""Checks values against a stranger's JSON schema: in bounded time, and without fetching anything.
+"""Checks values against an untrusted JSON schema: in bounded time, and without fetching anything.
 
-Patterns and other regular expressions are never run: a text that has to match one passes where the schema
-itself contains it, and not otherwise.
+Patterns and other regular expressions are never run: a text that has to match one passes only if the schema
+itself contains it.
 """
 
 import json
@@ -18,15 +18,15 @@ Schema = Mapping[str, Any]
 _WORK = 500_000
 """About two seconds of it."""
 _DEEPEST = 100
-"""Keywords within keywords: far from Python's own limit, past which jsonschema's libraries panic."""
+"""Keywords within keywords: far below Python's own limit, past which jsonschema's libraries panic."""
 _QUICK = 8
-"""Items that are compared, or characters of messages written, in the time of one keyword."""
+"""How many items are compared, or characters of messages written, in the time of one keyword."""
 _NEGATIONS = ("not", "if")
-"""Within these it is no safe guess that a text does not match."""
+"""Within these it is not safe to assume that a text does not match."""
 
 
 class UnusableSchemaError(Exception):
-    """Why a schema is of no use, and for which field, where that is known."""
+    """Why a schema is unusable, and for which field, where known."""
 
     def __init__(self, why: str, field: str = "") -> None:
         self.why = why
@@ -35,7 +35,7 @@ class UnusableSchemaError(Exception):
 
 
 class Budget:
-    """The work left to do for a stranger: characters read and written, values made, keywords checked."""
+    """The work that may still be done: characters read and written, values made, keywords checked."""
 
     def __init__(self) -> None:
         self._left = _WORK
@@ -44,23 +44,23 @@ class Budget:
         """Raises UnusableSchemaError when nothing is left."""
         self._left -= amount
         if self._left < 0:
-            raise UnusableSchemaError("its schema asks for too much work")
+            raise UnusableSchemaError("its schema takes too much work")
 
 
 class SchemaCheck:
     """A schema and the check of values against it.
 
     Raises UnusableSchemaError where the schema is malformed, or takes too much work or depth to check; a part
-    that is malformed in a way that is not seen at first may raise anything else.
+    whose defect shows only later may raise anything else.
     """
 
     def __init__(self, schema: Any, budget: Budget) -> None:
         if not isinstance(schema, Mapping):
-            raise UnusableSchemaError("its schema is no object")
+            raise UnusableSchemaError("its schema is not an object")
         text = json.dumps(dict(schema))
         budget.spend(len(text))
         self.schema: dict[str, Any] = json.loads(text, object_hook=_without_identity)
-        """A copy, without a dialect or an address of its own: these change how it is checked."""
+        """A copy, without a dialect or an address of its own, which would change how it is checked."""
         own_texts = frozenset(_texts(self.schema))
         for error in _bounded_validator(_meta_schema(), own_texts, budget).iter_errors(self.schema):
             names = [str(name) for key, name in pairwise(error.absolute_path) if key == "properties"]
@@ -91,7 +91,7 @@ def _texts(part: Any) -> Iterator[str]:
 
 
 def _meta_schema() -> Schema:
-    """The schema of schemas: that of draft 7, the last one in one piece, with what pydantic uses beside."""
+    """The schema of schemas: draft 7's, the last one in one piece, with what pydantic uses besides."""
     from jsonschema import Draft7Validator
 
     meta = _without_identity(dict(Draft7Validator.META_SCHEMA))
@@ -113,9 +113,9 @@ def _bounded_validator(schema: Schema, own_texts: frozenset[str], budget: Budget
             nonlocal depth, negations
             budget.spend(1 + _work(keyword, value, instance))
             if depth > _DEEPEST:
-                raise UnusableSchemaError("its schema nests without end, or too deep")
+                raise UnusableSchemaError("its schema nests endlessly, or too deeply")
             if _is_unbounded(keyword, instance, part):
-                raise UnusableSchemaError(f"its schema uses {keyword}, which is not checked here")
+                raise UnusableSchemaError(f"its schema uses {keyword}, which cannot be checked here")
             depth += 1
             negations += keyword in _NEGATIONS
             try:
@@ -144,7 +144,7 @@ def _bounded_validator(schema: Schema, own_texts: frozenset[str], budget: Budget
 
 
 def _work(keyword: str, value: Any, instance: Any) -> int:
-    """What a keyword costs beside the keywords within it."""
+    """What a keyword costs besides the keywords within it."""
     items = len(instance) if isinstance(instance, list | dict) else 1
     size = len(value) if isinstance(value, list | dict) else 0
     match keyword:
@@ -157,7 +157,7 @@ def _work(keyword: str, value: Any, instance: Any) -> int:
 
 
 def _is_unbounded(keyword: str, instance: Any, part: Schema) -> bool:
-    """Whether jsonschema would run regular expressions, or follow references, without our seeing it."""
+    """Whether jsonschema would run regular expressions, or follow references, out of our control."""
     if keyword in ("patternProperties", "additionalProperties"):
         return "patternProperties" in part and bool(instance)
     return keyword in ("unevaluatedItems", "unevaluatedProperties")

@@ -1,8 +1,9 @@
 """Environment servers to put under load, behind one interface: compose, local processes, or a URL."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 from loadtests.protocol.access import OPEN, Access
 from reports.records.schema import Role, Topology
@@ -10,7 +11,7 @@ from reports.records.schema import Role, Topology
 Kind = Literal["compose", "local", "url"]
 Balancing = Literal["round_robin", "least_conn", "ip_hash", "random"]
 Progress = Callable[[str], None]
-"""Is told, in a few words in the present tense, what a deployment is doing."""
+"""Called with a few words, in the present tense, about what a deployment is doing."""
 
 
 def silent(_what: str) -> None:
@@ -30,7 +31,7 @@ class DeploymentConfig:
     reuse_port: bool = True
     """Each worker of a replica listens on a socket of its own; False: they share one."""
     access: Access = OPEN
-    """How a server that is given by its URL is reached."""
+    """How to reach a server that is given by its URL."""
 
     @property
     def listeners(self) -> int:
@@ -51,32 +52,40 @@ class Usage:
     open_files: int | None
 
 
-class Deployment(Protocol):
-    """An environment server, from before it is up until after it is down."""
+class Deployment(ABC):
+    """An environment server, before, while and after it is up; by default nothing is known about it."""
 
     kind: Kind
 
+    @abstractmethod
     def up(self) -> None:
         """Brings it up and returns once it answers; leaves nothing running when it raises LoadTestError."""
 
     @property
+    @abstractmethod
     def url(self) -> str:
-        """Where clients connect, as http://host:port without a path."""
-
-    def hosts(self) -> list[str]:
-        """The `host` of each replica as observations name it; empty where it cannot be known."""
+        """Where clients connect: http://host:port, followed by a path where the routes lie under one."""
 
     def topology(self) -> Topology:
         """Replicas, workers, hosts and their names."""
+        return Topology(replicas=None, workers=None, hosts=[], names={})
+
+    def hosts(self) -> list[str]:
+        """The `host` of each replica as observations name it; empty where unknown."""
+        return self.topology()["hosts"]
 
     def versions(self) -> dict[str, str]:
-        """Versions of what serves: python, openenv, gunicorn, uvicorn, nginx … as far as known."""
+        """Versions of what serves, as far as known: python, openenv, gunicorn, uvicorn, nginx …"""
+        return {}
 
     def resources(self) -> list[Usage]:
-        """Usage of replicas and balancer now; parts that are gone are left out."""
+        """Usage of replicas and balancer now; parts that have ended are left out."""
+        return []
 
     def most_sessions(self) -> int | None:
         """How many WebSocket sessions fit through what lies in front of the replicas; None where unknown."""
+        return None
 
+    @abstractmethod
     def down(self) -> None:
         """Takes down whatever `up` started; may be called twice."""

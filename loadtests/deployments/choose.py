@@ -1,9 +1,10 @@
-"""Chooses what to put under load from what the user named, and says why."""
+"""Chooses what to put under load from what the user asked for, and says why."""
 
 import secrets
 
 from loadtests.deployments import Deployment, DeploymentConfig, Progress, docker_engine, silent
-from loadtests.deployments.compose import ComposeDeployment, ImageError
+from loadtests.deployments.compose import ComposeDeployment
+from loadtests.deployments.images import ImageError
 from loadtests.deployments.local import LocalDeployment
 from loadtests.deployments.registry import REGISTRY, Purpose, Registry
 from loadtests.deployments.url import UrlDeployment
@@ -19,9 +20,9 @@ def choose(
     progress: Progress = silent,
     registry: Registry = REGISTRY,
 ) -> tuple[Deployment, str]:
-    """The deployment for a target (`auto`, `compose`, `local`, a URL), not up yet, and a line that says why.
+    """The deployment for a target (`auto`, `compose`, `local`, a URL), not yet up, and a line that says why.
 
-    For `auto` the images are built here where they are missing: whether that works decides. Raises
+    For `auto` the images are built here where they are missing, and whether that works decides. Raises
     LoadTestError for an unknown target, an engine that is missing, a port that is taken, and for a second
     deployment to leave running.
     """
@@ -49,5 +50,5 @@ def choose(
         compose.prepare()
     except ImageError as error:
         *_, last = str(error).splitlines()
-        return local, f"target: local processes, because an image cannot be had ({last.strip()})"
+        return local, f"target: local processes, because an image is not available ({last.strip()})"
     return compose, "target: compose, because a Docker engine answers and the images are there"

@@ -1,6 +1,5 @@
 """The Docker engine and its compose projects."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -11,6 +10,7 @@ from typing import Any
 
 import docker
 import psutil
+from docker.context import ContextAPI
 from docker.errors import DockerException
 
 from loadtests.errors import LoadTestError
@@ -18,8 +18,8 @@ from loadtests.errors import LoadTestError
 ANSWER_S = 15
 DOWN_S = 60
 STOP_S = 5
-"""How long a container told to stop has before it is killed."""
-FILES_A_PROXIED_CONNECTION = 6
+"""How long a container that was told to stop has before it is killed."""
+FILES_PER_PROXIED_CONNECTION = 6
 PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
 NUMBER_LABEL = "com.docker.compose.container-number"
@@ -65,21 +65,17 @@ def connect() -> docker.DockerClient:
     try:
         if os.environ.get("DOCKER_HOST"):
             return docker.from_env()
-        # The command also knows contexts, and so Docker Desktop and rootless engines.
-        reply = subprocess.run(
-            ["docker", "context", "inspect", "--format", "{{json .Endpoints.docker.Host}}"],
-            capture_output=True,
-            text=True,
-            timeout=ANSWER_S,
-            check=True,
-        )
-        return docker.DockerClient(base_url=json.loads(reply.stdout))
-    except (DockerException, OSError, subprocess.SubprocessError, ValueError) as error:
+        # Contexts are how Docker Desktop and rootless engines are found.
+        context = ContextAPI.get_context(os.environ.get("DOCKER_CONTEXT"))
+        if context is None:
+            raise LoadTestError("the Docker context that is selected does not exist: see `docker context ls`")
+        return docker.DockerClient(base_url=context.Host, tls=context.TLSConfig or False)
+    except (DockerException, OSError) as error:
         raise LoadTestError(f"no Docker engine answers: {error}") from error
 
 
 def containers(client: docker.DockerClient, project: str) -> list[Container]:
-    """The containers of a project, those that have ended too, by service and number."""
+    """The containers of a project, including those that have ended, by service and number."""
     listed: list[dict[str, Any]] = client.api.containers(
         all=True, filters={"label": f"{PROJECT_LABEL}={project}"}
     )
@@ -97,10 +93,11 @@ def containers(client: docker.DockerClient, project: str) -> list[Container]:
 
 
 def published_connections(port: int) -> int | None:
-    """How many connections the engine passes on from a published port; None if nothing limits them.
+    """How many connections the engine can forward from a published port; None if nothing limits them.
 
-    The engine's own proxy serves 127.0.0.1, unless told otherwise ("userland-proxy": false), and takes six
-    files a connection: two sockets, and a pipe each way. Out of files it ends, and the port is dead.
+    The engine's own proxy serves 127.0.0.1, unless told otherwise ("userland-proxy": false), and uses six
+    files per connection: two sockets, and a pipe each way. When it runs out of files it exits, and the port
+    is dead.
     """
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError, StopIteration):
@@ -108,14 +105,14 @@ def published_connections(port: int) -> int | None:
                 continue
             limits = Path(f"/proc/{process.pid}/limits").read_text().splitlines()
             files = next(line for line in limits if line.startswith("Max open files")).split()[3]
-            return None if files == "unlimited" else int(files) // FILES_A_PROXIED_CONNECTION
+            return None if files == "unlimited" else int(files) // FILES_PER_PROXIED_CONNECTION
     return None
 
 
 def remove_project(project: str) -> None:
-    """Stops and removes the containers and networks of a project, by force where asking is not enough.
+    """Stops and removes the containers and networks of a project, by force if necessary.
 
-    Raises LoadTestError where the engine does not do it.
+    Raises LoadTestError if the engine fails to.
     """
     arguments = ["down", "--remove-orphans", "--volumes", "--timeout", str(STOP_S)]
     with suppress(OSError, subprocess.SubprocessError):

@@ -1,13 +1,13 @@
 """Single requests that find out whether something answers, and what."""
 
+import http.client
 import json
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from loadtests.protocol.access import OPEN, Access
 
@@ -25,7 +25,7 @@ class Answer:
     """Where it redirects to: redirects are not followed, as in the load, and headers are for one server."""
 
     def json_object(self) -> dict[str, Any]:
-        """The JSON object of a good reply; empty for anything else."""
+        """The JSON object of a successful reply; empty for anything else."""
         with suppress(ValueError, RecursionError):
             value = json.loads(self.body) if self.status == 200 else None
             if isinstance(value, dict):
@@ -33,45 +33,40 @@ class Answer:
         return {}
 
 
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        return None
-
-
 def get(url: str, *, timeout_s: float, access: Access = OPEN) -> Answer:
-    """The reply to GET within `timeout_s` seconds, whatever its status; without a proxy, as the load is made.
+    """The reply to GET within `timeout_s` seconds, whatever its status; without a proxy, like the load.
 
-    Raises OSError where nothing answers, or no end comes, and http.client.HTTPException where what answers is
-    no HTTP.
+    Raises OSError where nothing answers or the reply does not end, and http.client.HTTPException where what
+    answers does not speak HTTP.
     """
-    return _answer(urllib.request.Request(url, headers=dict(access.headers)), timeout_s, access)  # noqa: S310
+    return _request("GET", url, None, access.headers, timeout_s, access)
 
 
 def post(url: str, body: Mapping[str, Any], *, timeout_s: float, access: Access = OPEN) -> Answer:
     """The reply to POST of a JSON object. Raises as `get` does."""
     headers = {**access.headers, "Content-Type": "application/json"}
-    request = urllib.request.Request(url, json.dumps(body).encode(), headers)  # noqa: S310
-    return _answer(request, timeout_s, access)
+    return _request("POST", url, json.dumps(body), headers, timeout_s, access)
 
 
-def _answer(request: urllib.request.Request, timeout_s: float, access: Access) -> Answer:
+def _request(
+    method: str, url: str, body: str | None, headers: Mapping[str, str], timeout_s: float, access: Access
+) -> Answer:
     deadline = time.monotonic() + timeout_s
-    context = access.tls_context if request.full_url.startswith("https:") else None
-    opener = urllib.request.build_opener(
-        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context), _NoRedirects
+    parts = urlsplit(url)
+    connection = (
+        http.client.HTTPSConnection(parts.netloc, timeout=timeout_s, context=access.tls_context)
+        if parts.scheme == "https"
+        else http.client.HTTPConnection(parts.netloc, timeout=timeout_s)
     )
-    try:
-        with opener.open(request, timeout=timeout_s) as reply:
-            return Answer(reply.status, _read(reply, deadline))
-    except urllib.error.HTTPError as error:
-        with error:
-            return Answer(error.code, _read(error, deadline), error.headers.get("Location"))
-    except urllib.error.URLError as error:
-        raise error.reason if isinstance(error.reason, OSError) else error from error
+    with closing(connection):
+        connection.request(method, parts.path, body, {**headers, "Connection": "close"})
+        reply = connection.getresponse()
+        location = reply.headers.get("Location") if reply.status >= 300 else None
+        return Answer(reply.status, _read(reply, deadline), location)
 
 
-def _read(reply: Any, deadline: float) -> bytes:
-    """A body, which must end in time and be of a size that can be meant."""
+def _read(reply: http.client.HTTPResponse, deadline: float) -> bytes:
+    """A body, which must end in time and be of a plausible size."""
     body = bytearray()
     while chunk := reply.read1(_CHUNK_BYTES):
         body += chunk

@@ -7,85 +7,26 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import cached_property, partial
 from pathlib import Path
 
 import psutil
 
-from loadtests.deployments import DeploymentConfig, Kind, Progress, Usage, nginx, ports, processes, silent
-from loadtests.deployments.ready import is_ready, patience_s
-from loadtests.deployments.registry import REGISTRY, Process, Purpose, Record, Registry
-from loadtests.deployments.teardown import take_down
-from loadtests.errors import LoadTestError
-from reports.records.schema import Role, Topology
+from loadtests.deployments import Kind, Usage, nginx, ports, processes
+from loadtests.deployments.managed import EndedPart, ManagedDeployment
+from loadtests.deployments.ready import is_ready
 
 MEMORY_EVERY_S = 5.0
 SERVER = ["-m", "gunicorn", "-c", "benchmark_env/server/gunicorn.conf.py", "benchmark_env.server.app:app"]
 
 
-class LocalDeployment:
+class LocalDeployment(ManagedDeployment):
     """Gunicorns and an nginx on 127.0.0.1."""
 
     kind: Kind = "local"
-
-    def __init__(
-        self,
-        config: DeploymentConfig,
-        *,
-        name: str,
-        purpose: Purpose = "run",
-        progress: Progress = silent,
-        registry: Registry = REGISTRY,
-    ) -> None:
-        self._config = config
-        self._progress = progress
-        self._registry = registry
-        self._home = registry.home(name)
-        self._record = Record(name, self.kind, purpose, Process.of(os.getpid()))
-        self._held: list[ports.HeldPort] = []
-        self._replicas: dict[str, subprocess.Popen[bytes]] = {}
-        self._nginx: subprocess.Popen[bytes] | None = None
-        self._noted = False
-        self._memories: dict[int, tuple[float, int]] = {}
-
-    @property
-    def url(self) -> str:
-        """Where nginx listens."""
-        if self._record.url is None:
-            raise RuntimeError("the deployment is not up")
-        return self._record.url
-
-    def up(self) -> None:
-        """Starts the replicas and nginx; returns once every worker listens and all answer."""
-        nginx.command(self._configuration)
-        try:
-            self._held = [ports.hold_balancer_port(self._config.port, self._registry)]
-            self._held += ports.hold_replica_ports(self._config.replicas)
-            self._record.ports = [held.port for held in self._held]
-            self._record.url = f"http://{ports.LOOPBACK}:{self._record.ports[0]}"
-            self._registry.create(self._record)
-            self._noted = True
-            self._start()
-            self._wait()
-            if self._record.purpose == "up":
-                self._registry.leave_running(self._record)
-        except BaseException as error:
-            self._take_down(keep_logs=isinstance(error, LoadTestError))
-            raise
-
-    def hosts(self) -> list[str]:
-        """127.0.0.1:port of each replica."""
-        return [f"{ports.LOOPBACK}:{port}" for port in self._record.ports[1:]]
-
-    def topology(self) -> Topology:
-        """As configured."""
-        hosts = self.hosts()
-        return Topology(
-            replicas=self._config.replicas,
-            workers=self._config.workers,
-            hosts=hosts,
-            names={host: f"replica-{number}" for number, host in enumerate(hosts, 1)},
-        )
+    parts = "local processes"
 
     def versions(self) -> dict[str, str]:
         """Of Python and of the packages that serve."""
@@ -107,66 +48,64 @@ class LocalDeployment:
     def resources(self) -> list[Usage]:
         """Of each replica and of nginx, with their workers."""
         families = _sessions()
-        parts: list[tuple[Role, str, subprocess.Popen[bytes]]] = [
-            ("replica", host, process) for host, process in self._replicas.items()
-        ]
-        if self._nginx is not None:
-            parts.append(("nginx", "nginx", self._nginx))
         return [
-            self._usage(role, name, families.get(process.pid, []))
-            for role, name, process in parts
+            self._usage(name, families.get(process.pid, []))
+            for name, process in self._started.items()
             if process.poll() is None
         ]
 
     def most_sessions(self) -> int | None:
-        """How many WebSocket sessions nginx has open files for, two each."""
+        """How many WebSocket sessions nginx has open files for: two each."""
         variables = self._nginx_variables(processes.raise_open_file_limit())
         return int(variables["NGINX_WORKERS"]) * int(variables["NOFILE"]) // 2
 
-    def down(self) -> None:
-        """Stops everything, by force after a few seconds.
+    @cached_property
+    def _started(self) -> dict[str, subprocess.Popen[bytes]]:
+        """The processes by name: the replicas' hosts, and nginx."""
+        return {}
 
-        Logs stay where a process had ended by itself, and where an access log was asked for.
-        """
-        ended = [name for name, process in self._replicas.items() if process.poll() is not None]
-        if self._nginx is not None and self._nginx.poll() is not None:
-            ended.append("nginx")
-        if ended:
-            self._progress(f"{', '.join(ended)} had ended before: logs stay in {self._home}")
-        self._take_down(keep_logs=bool(ended) or self._config.access_log)
+    @cached_property
+    def _memories(self) -> dict[int, tuple[float, int]]:
+        """When the memory of a process was last measured, and how much it was."""
+        return {}
 
     @property
     def _configuration(self) -> Path:
         return self._home / "nginx.conf"
 
+    def _hold_ports(self) -> None:
+        super()._hold_ports()
+        self._held += ports.hold_replica_ports(self._config.replicas)
+
+    def _replica_names(self) -> dict[str, str]:
+        return {
+            f"{ports.LOOPBACK}:{port}": f"replica-{number}"
+            for number, port in enumerate(self._record.ports[1:], 1)
+        }
+
     def _start(self) -> None:
         most = processes.raise_open_file_limit()
-        self._progress(
-            f"starting {self._config.replicas} × {self._config.workers} workers and nginx as local processes"
-        )
-        for number, host in enumerate(self.hosts(), 1):
+        balancer = nginx.command(self._configuration)
+        for host in self.hosts():
             settings = {
                 "WORKERS": str(self._config.workers),
                 "REUSE_PORT": str(int(self._config.reuse_port)),
                 "BIND": host,
                 "HOST_URL": f"http://{host}",
-            }
-            self._replicas[host] = processes.start(
-                [sys.executable, *SERVER],
-                record=self._record,
-                registry=self._registry,
-                log=self._home / f"replica-{number}.log",
                 # ACCESS_LOG is the balancer's here.
-                environ={**os.environ, **settings, "ACCESS_LOG": "0"},
-            )
+                "ACCESS_LOG": "0",
+            }
+            self._start_process(host, [sys.executable, *SERVER], {**os.environ, **settings})
         self._configuration.write_text(nginx.render(nginx.TEMPLATE.read_text(), self._nginx_variables(most)))
-        self._nginx = processes.start(
-            nginx.command(self._configuration),
-            record=self._record,
-            registry=self._registry,
-            log=self._home / "nginx.log",
-            environ=os.environ,
+        self._start_process("nginx", balancer, os.environ)
+
+    def _start_process(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> None:
+        self._started[name] = processes.start(
+            command, record=self._record, registry=self._registry, log=self._log(name), environ=environ
         )
+
+    def _log(self, name: str) -> Path:
+        return self._home / f"{self._replica_names().get(name, name)}.log"
 
     def _nginx_variables(self, most_open_files: int) -> dict[str, str]:
         variables = nginx.common_variables(
@@ -183,53 +122,39 @@ class LocalDeployment:
             "NGINX_LISTEN": f"{ports.LOOPBACK}:{self._record.ports[0]}",
             "RESOLVER_DIRECTIVE": "",
             "UPSTREAM_SERVERS": " ".join(f"server {host} max_fails=0;" for host in self.hosts()),
-            # Started by root, nginx would become a user that may not enter this directory.
+            # Started by root, nginx would switch to a user that may not enter this directory.
             "USER_DIRECTIVE": f"user {getpass.getuser()};" if os.getuid() == 0 else "",
         }
 
-    def _wait(self) -> None:
-        listeners = self._config.listeners
-        deadline = time.monotonic() + patience_s(self._config.replicas)
-        starting = set(self._replicas)
-        while starting or not nginx.answers(self.url, self._record.name):
-            self._check_alive()
-            ready = {host for host in starting if is_ready(int(host.rpartition(":")[2]), listeners)}
-            if ready:
-                starting -= ready
-                self._progress(
-                    f"waiting for health ({len(self._replicas) - len(starting)} of {len(self._replicas)})"
-                )
-            if time.monotonic() > deadline:
-                late = ", ".join(sorted(starting)) or "nginx"
-                raise LoadTestError(f"{late}: no answer in time; logs are in {self._home}")
-            time.sleep(0.05)
-
-    def _check_alive(self) -> None:
-        logs = {
-            **{f"replica {host}": process for host, process in self._replicas.items()},
-            "nginx": self._nginx,
+    def _readiness(self) -> dict[str, Callable[[], bool]]:
+        return {
+            f"{ports.LOOPBACK}:{port}": partial(is_ready, port, self._config.listeners)
+            for port in self._record.ports[1:]
         }
-        for number, (name, process) in enumerate(logs.items(), 1):
-            if process is not None and (code := process.poll()) is not None:
-                log = self._home / ("nginx.log" if name == "nginx" else f"replica-{number}.log")
-                raise LoadTestError(
-                    f"{name} ended while starting (exit code {code}); "
-                    f"the end of {log}:\n{processes.tail(log)}"
-                )
 
-    def _usage(self, role: Role, name: str, family: list[psutil.Process]) -> Usage:
+    def _ended_parts(self) -> list[EndedPart]:
+        return [
+            EndedPart(name, self._log(name), process.returncode)
+            for name, process in self._started.items()
+            if process.poll() is not None
+        ]
+
+    def _save_logs(self) -> None:
+        """The processes write them there."""
+
+    def _usage(self, name: str, family: list[psutil.Process]) -> Usage:
         cpu, memory, files = 0.0, 0, 0
         for process in family:
             with suppress(psutil.Error):
                 times = process.cpu_times()
-                # Workers that have ended count on: their time went to the master.
+                # Workers that have ended still count: their time went to the master.
                 cpu += times.user + times.system + times.children_user + times.children_system
                 memory += self._memory(process)
                 files += _open_files(process)
-        return Usage(role, name, cpu, memory, files)
+        return Usage("nginx" if name == "nginx" else "replica", name, cpu, memory, files)
 
     def _memory(self, process: psutil.Process) -> int:
-        # Pages that workers have in common count by shares. That takes the kernel some 3 ms a process, in
+        # Pages that workers share are divided among them. That takes the kernel about 3 ms a process, during
         # which the process cannot map memory: not every second.
         at, size = self._memories.get(process.pid, (-MEMORY_EVERY_S, 0))
         now = time.monotonic()
@@ -237,13 +162,6 @@ class LocalDeployment:
             size = process.memory_full_info().pss
             self._memories[process.pid] = (now, size)
         return size
-
-    def _take_down(self, *, keep_logs: bool) -> None:
-        with processes.uninterrupted():
-            if self._noted:
-                take_down(self._record, self._registry, keep="*.log" if keep_logs else None)
-                self._noted = False
-            ports.release(self._held)
 
 
 def _sessions() -> dict[int, list[psutil.Process]]:
@@ -256,7 +174,7 @@ def _sessions() -> dict[int, list[psutil.Process]]:
 
 
 def _open_files(process: psutil.Process) -> int:
-    # Current kernels give the number as the size of the directory; listing ten thousands of files takes long.
+    # Current kernels give the number as the directory's size; listing tens of thousands is slow.
     with suppress(OSError):
         if count := Path(f"/proc/{process.pid}/fd").stat().st_size:
             return count

@@ -24,7 +24,7 @@ BALANCING_DIRECTIVES: dict[Balancing, str] = {
 }
 HEALTH_PATH = "/nginx-health"
 MOST_OPEN_FILES = 65536
-"""nginx reserves memory for each connection that it may have: some 30 MB a worker for this many."""
+"""nginx reserves memory for every connection that it may have: about 30 MB per worker for this many."""
 MOST_WORKERS = 8
 DEFAULT_MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
@@ -34,8 +34,8 @@ def common_variables(
 ) -> dict[str, str]:
     """The template's variables that do not depend on where nginx runs.
 
-    `access_log` is where it goes if one is wanted, `open_files` how many the system allows, `environ` what
-    the environment servers get. Raises LoadTestError.
+    `access_log` is where the log goes if one is wanted, `open_files` how many the system allows, `environ`
+    what the environment servers get. Raises LoadTestError.
     """
     return {
         "DEPLOYMENT": name,

@@ -1,4 +1,4 @@
-"""Ports on 127.0.0.1: held from before anything is started until it is down."""
+"""Ports on 127.0.0.1, held from before anything starts until it is down."""
 
 import errno
 import socket
@@ -12,21 +12,21 @@ from loadtests.errors import LoadTestError
 
 LOOPBACK = "127.0.0.1"
 REPLICA_PORTS = range(18001, 32000)
-"""Below the ports that the kernel gives to outgoing connections."""
+"""Below the ports that the kernel assigns to outgoing connections."""
 
 
 class HeldPort:
     """A port that others find taken; a server with SO_REUSEADDR or SO_REUSEPORT can listen on it."""
 
-    def __init__(self, port: int, *, lately_used: bool = False) -> None:
+    def __init__(self, port: int, *, recently_used: bool = False) -> None:
         """Takes the port, or any free one for 0. Raises OSError.
 
-        Connections closed a moment ago hold a port too, unless one that was `lately_used` will do: then only
-        a server that listens there does.
+        Recently closed connections make a port unavailable too, unless `recently_used` allows for them:
+        then only a server that listens there does.
         """
         self._socket = socket.socket()
         try:
-            if lately_used:
+            if recently_used:
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self._socket.bind((LOOPBACK, port))
         except OSError:
@@ -42,13 +42,13 @@ class HeldPort:
 
 
 def hold_balancer_port(port: int, registry: Registry) -> HeldPort:
-    """Holds the port that clients connect to. Raises LoadTestError where it cannot be had, and says why."""
+    """Holds the port that clients connect to. Raises LoadTestError that says why it is not available."""
     if not 0 <= port <= 65535:
-        raise LoadTestError(f"PORT={port}: must be 0 (any free one) to 65535")
+        raise LoadTestError(f"PORT={port}: must be from 0 (any free one) to 65535")
     try:
-        return HeldPort(port, lately_used=port != 0)
+        return HeldPort(port, recently_used=port != 0)
     except PermissionError:
-        raise LoadTestError(f"PORT={port}: only root may listen there; choose one of 1024 to 65535") from None
+        raise LoadTestError(f"PORT={port}: only root may listen there; use 1024 to 65535") from None
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise LoadTestError(f"PORT={port}: cannot listen on {LOOPBACK}: {error.strerror}") from error
@@ -66,7 +66,7 @@ def hold_balancer_port(port: int, registry: Registry) -> HeldPort:
 def check_free(port: int, setting: str) -> None:
     """Raises LoadTestError where something listens on the port that `setting` names."""
     try:
-        HeldPort(port, lately_used=True).release()
+        HeldPort(port, recently_used=True).release()
     except OSError:
         raise LoadTestError(
             f"{setting}={port}: the port is taken{_by_whom(port)}; choose another with {setting}=…"
@@ -95,7 +95,7 @@ def hold_replica_ports(count: int) -> list[HeldPort]:
 
 
 def release(ports: Iterable[HeldPort]) -> None:
-    """Gives all of them back."""
+    """Gives all of the ports back."""
     for port in ports:
         port.release()
 

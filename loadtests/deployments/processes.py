@@ -5,22 +5,23 @@ import resource
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from loadtests.deployments.registry import CLOCK_TOLERANCE_S, MARKER, ROOT, Process, Record, Registry
 
 STOP_S = 5.0
-"""How long a process told to stop has before it is killed."""
+"""How long a process that was told to stop has before it is killed."""
 KILL_ROUNDS = 5
 _INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
 
 def raise_open_file_limit() -> int:
-    """Allows this process, and those it starts, as many open files as may be had; returns how many."""
+    """Raises the open-file limit of this process, and of those it starts, as far as allowed; returns it."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     return most
@@ -29,10 +30,10 @@ def raise_open_file_limit() -> int:
 def start(
     command: Sequence[str], *, record: Record, registry: Registry, log: Path, environ: Mapping[str, str]
 ) -> subprocess.Popen[bytes]:
-    """Starts a process of the deployment from the root of the checkout and notes it in the record.
+    """Starts a process of the deployment from the root of the checkout and adds it to the record.
 
-    It leads a session of its own, so that a terminal's Ctrl-C does not reach it, and bears the marker, by
-    which it is found even when the command dies before it could be noted.
+    It leads a session of its own, so that a terminal's Ctrl-C does not reach it, and carries the marker, by
+    which it is found even if this command dies before recording it.
     """
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -51,10 +52,10 @@ def start(
 
 
 def members(record: Record, home: Path) -> list[psutil.Process]:
-    """The processes of the deployment that run now.
+    """The processes of the deployment that are running now.
 
-    They bear its marker, are an nginx with its configuration (nginx overwrites its environment), or belong to
-    the session of one that was noted.
+    They carry its marker, are an nginx with its configuration (nginx overwrites its environment), or belong
+    to the session of one that was recorded.
     """
     leaders = {process.pid: process.created for process in record.processes}
     found = []
@@ -84,13 +85,13 @@ def stop(record: Record, home: Path, *, patience_s: float = STOP_S) -> int:
                 process.terminate()
     psutil.wait_procs(running, timeout=patience_s)
     for _ in range(KILL_ROUNDS):
-        # Looked for again each time: a gunicorn master replaces the workers that it loses.
+        # Searched again each time: a gunicorn master replaces the workers that it loses.
         left = members(record, home)
         if not left:
             break
         for process in left:
             with suppress(psutil.Error):
-                process.send_signal(signal.SIGKILL)
+                process.kill()
         psutil.wait_procs(left, timeout=1.0)
     return len(running)
 
@@ -104,37 +105,35 @@ def tail(log: Path, lines: int = 12) -> str:
     return "\n".join("    " + line for line in text.rstrip().splitlines()[-lines:])
 
 
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Ignores Ctrl-C and SIGTERM meanwhile: for taking down, which is bounded in time."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in _INTERRUPTS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def uninterrupted() -> AbstractContextManager[None]:
+    """Ignores Ctrl-C and SIGTERM for the duration of a block: for taking down, which is bounded in time."""
+    return _interrupts_handled(signal.SIG_IGN)
 
 
 @contextmanager
 def deferred() -> Iterator[list[int]]:
-    """Puts Ctrl-C and SIGTERM off until the block has ended: for what must not be done by halves.
+    """Puts Ctrl-C and SIGTERM off until the block has ended: for what must not be left half done.
 
-    Gives the list of those that have come; what is taken from it has no effect any more.
+    Yields the list of those received so far; what is removed from it has no effect.
     """
     received: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield received
-        return
-    before = {
-        number: signal.signal(number, lambda number, _: received.append(number)) for number in _INTERRUPTS
-    }
     try:
-        yield received
+        with _interrupts_handled(lambda number, _: received.append(number)):
+            yield received
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
         if received:
             signal.raise_signal(received[0])
+
+
+@contextmanager
+def _interrupts_handled(handler: signal.Handlers | Callable[[int, Any], None]) -> Iterator[None]:
+    # Only the main thread may set handlers, and only it is interrupted.
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number in _INTERRUPTS}
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)

@@ -1,6 +1,6 @@
 """Whether a replica is ready: each of its workers listens, and it answers.
 
-Needs the standard library only: inside a container it is run as `python3 -c … PORT LISTENERS SECONDS`.
+Needs only the standard library: inside a container it runs as `python3 -c … PORT LISTENERS SECONDS`.
 """
 
 import http.client
@@ -12,7 +12,7 @@ LISTEN = "0A"
 
 
 def patience_s(replicas: int) -> float:
-    """How long a deployment has to get ready, in seconds: a small machine starts replicas in turn."""
+    """How many seconds a deployment has to get ready: a small machine starts replicas one after another."""
     return 60.0 + 10.0 * replicas
 
 
@@ -31,7 +31,7 @@ def listening_sockets(port: int) -> int:
 
 
 def is_ready(port: int, listeners: int) -> bool:
-    """Whether so many sockets listen on the port of 127.0.0.1, and GET /health gives 200."""
+    """Whether at least `listeners` sockets listen on the port, and GET /health on 127.0.0.1 gives 200."""
     if listening_sockets(port) < listeners:
         return False
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)

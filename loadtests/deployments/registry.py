@@ -1,4 +1,4 @@
-"""What deployments this checkout has: one file each, written before anything of it is started."""
+"""The deployments of this checkout: one file each, written before any part of it starts."""
 
 import json
 import os
@@ -16,16 +16,16 @@ from loadtests.errors import LoadTestError
 
 ROOT = Path(__file__).resolve().parents[2]
 MARKER = "OPENENV_LOADTEST_DEPLOYMENT"
-"""The environment variable that says which deployment a process belongs to."""
+"""The environment variable that tells which deployment a process belongs to."""
 CLOCK_TOLERANCE_S = 2.0
 
 Purpose = Literal["run", "up"]
-"""`run`: lives as long as the command that started it. `up`: stays until it is taken down."""
+"""`run`: lasts as long as the command that started it. `up`: stays until it is taken down."""
 
 
 @dataclass(frozen=True)
 class Process:
-    """A process that is told apart from a later one with the same pid."""
+    """A process, distinguished from a later one with the same pid."""
 
     pid: int
     created: float
@@ -39,7 +39,7 @@ class Process:
         return cls(pid, process.create_time(), process.cmdline())
 
     def alive(self) -> bool:
-        """Whether this very process still runs."""
+        """Whether this same process is still running."""
         try:
             process = psutil.Process(self.pid)
             return (
@@ -52,13 +52,13 @@ class Process:
 
 @dataclass
 class Record:
-    """What must be known of a deployment to take it down."""
+    """What must be known about a deployment to take it down."""
 
     name: str
     kind: Kind
     purpose: Purpose
     owner: Process | None
-    """The command that takes it down; None once it is left running, and where that cannot be read."""
+    """The command that takes it down; None once it is left running, and where the record is unreadable."""
     left_running: bool = False
     started_at: float = field(default_factory=time.time)
     url: str | None = None
@@ -89,7 +89,7 @@ class Registry:
             self.directory.mkdir(parents=True, exist_ok=True)
             draft = self._draft(record)
             try:
-                # Fails where the name is taken, and shows nobody a file without content.
+                # Fails if the name is taken, and nobody sees a file without content.
                 (self.directory / f"{record.name}.json").hardlink_to(draft)
             finally:
                 draft.unlink()
@@ -98,7 +98,7 @@ class Registry:
             raise LoadTestError(f"a deployment named {record.name!r} exists already") from None
         except OSError as error:
             raise LoadTestError(
-                f"cannot write {self.directory}: {error.strerror}; deployments are noted there so that "
+                f"cannot write {self.directory}: {error.strerror}; deployments are recorded there so that "
                 "nothing is left behind"
             ) from error
 
@@ -112,13 +112,13 @@ class Registry:
         return draft
 
     def leave_running(self, record: Record) -> None:
-        """Notes that the deployment is up and stays up when its owner ends."""
+        """Records that the deployment is up and stays up when its owner ends."""
         record.owner = None
         record.left_running = True
         self.update(record)
 
     def remove(self, name: str, *, keep: str | None = None) -> None:
-        """Forgets a deployment and deletes its files, but for those that match the pattern `keep`."""
+        """Forgets a deployment and deletes its files, except those that match the pattern `keep`."""
         home = self.home(name)
         kept = set(home.glob(keep)) if keep else set()
         if kept:
@@ -131,7 +131,7 @@ class Registry:
             self.directory.rmdir()
 
     def records(self) -> list[Record]:
-        """All records, oldest first; of one that cannot be read, what its name tells."""
+        """All records, oldest first; for one that cannot be read, only what its name says."""
         found = [_read(path) for path in self.directory.glob("*.json")]
         return sorted((record for record in found if record), key=lambda record: record.started_at)
 
@@ -150,7 +150,7 @@ def _read(path: Path) -> Record | None:
         values["processes"] = [Process(**process) for process in values["processes"]]
         return Record(**values)
     except FileNotFoundError:
-        # Taken down a moment ago.
+        # It has just been taken down.
         return None
     except (OSError, ValueError, TypeError, KeyError):
         return Record(path.stem, "local", "run", owner=None, started_at=0.0)

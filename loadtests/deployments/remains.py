@@ -1,4 +1,4 @@
-"""Deployments that outlived the command that started them: remains of a crash, or left running on purpose."""
+"""Deployments that outlive the command that started them: after a crash, or left running on purpose."""
 
 import time
 
@@ -13,7 +13,7 @@ def find_remains(registry: Registry = REGISTRY) -> list[Record]:
 
 
 def remove_remains(registry: Registry = REGISTRY) -> list[str]:
-    """Takes down what crashed commands have left; a line for each, for people to read."""
+    """Takes down what crashed commands have left; returns a line about each, for people to read."""
     lines = []
     for record in find_remains(registry):
         what = f"what a crashed command{_when(record)} left behind ({record.kind} deployment {record.name})"
@@ -25,13 +25,8 @@ def remove_remains(registry: Registry = REGISTRY) -> list[str]:
     return lines
 
 
-def running_deployment(registry: Registry = REGISTRY) -> Record | None:
-    """The deployment that `make up` left running, if there is one."""
-    return registry.left_running()
-
-
 def take_down_running(registry: Registry = REGISTRY) -> list[str]:
-    """Takes down what `make up` left running; a line for each, none where nothing runs.
+    """Takes down what `make up` left running; returns a line about each, none where nothing runs.
 
     Raises LoadTestError where it cannot be taken down.
     """

@@ -7,7 +7,7 @@ from loadtests.deployments.registry import Record, Registry
 def take_down(record: Record, registry: Registry, *, keep: str | None = None) -> None:
     """Stops the processes and containers of a deployment, then forgets it and deletes its files.
 
-    Takes a bounded time, in which Ctrl-C is ignored. Files that match the pattern `keep` stay. Raises
+    Takes a bounded time, during which Ctrl-C is ignored. Files that match the pattern `keep` stay. Raises
     LoadTestError, and keeps the record, where containers cannot be removed.
     """
     with processes.uninterrupted():

@@ -1,4 +1,4 @@
-"""A server that runs already, somewhere: only checked, never started or stopped."""
+"""A server that is already running somewhere: only checked, never started or stopped."""
 
 import re
 import ssl
@@ -7,27 +7,26 @@ from http.client import HTTPException
 from urllib.parse import urlsplit, urlunsplit
 from urllib.request import getproxies
 
-from loadtests.deployments import Kind, Usage
+from loadtests.deployments import Deployment, Kind
 from loadtests.deployments.health import Answer, get
 from loadtests.errors import LoadTestError
 from loadtests.hidden import without_secrets
 from loadtests.protocol.access import HEADERS, OPEN, Access
 from reports.page.words import printable
-from reports.records.schema import Topology
 
 SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 ANSWER_S = 10.0
 _UNKNOWN_AUTHORITY = (2, 18, 19, 20, 21)
-"""OpenSSL's X509_V_ERR_… of certificates whose issuer is not known here."""
+"""OpenSSL's X509_V_ERR_… for certificates whose issuer is unknown here."""
 
 
-class UrlDeployment:
+class UrlDeployment(Deployment):
     """An OpenEnv server given by its URL, which may have a path that its routes lie under."""
 
     kind: Kind = "url"
 
     def __init__(self, url: str, access: Access = OPEN) -> None:
-        """Raises LoadTestError for what is no URL."""
+        """Raises LoadTestError where it is not a URL."""
         self._url = base_url(url)
         self._access = access
 
@@ -37,14 +36,14 @@ class UrlDeployment:
         return self._url
 
     def up(self) -> None:
-        """Finds out whether an OpenEnv server answers. Raises LoadTestError that says what does not."""
+        """Checks that an OpenEnv server answers. Raises LoadTestError that says what is wrong."""
         health = self._get("/health")
         if health.status in (401, 403):
-            remedy = f"give {HEADERS}='Authorization: Bearer …' in the environment, or what else it wants"
+            remedy = f"give {HEADERS}='Authorization: Bearer …' in the environment, or whatever it asks for"
             if self._access.headers:
-                remedy = f"it does not take the {HEADERS} that were given"
+                remedy = f"it does not accept the {HEADERS} that were given"
             raise LoadTestError(
-                f"{self._url} answers, but lets us not in (GET /health gave {health.status}): {remedy}"
+                f"{self._url} answers, but does not let us in (GET /health gave {health.status}): {remedy}"
             )
         if health.location:
             raise LoadTestError(
@@ -61,16 +60,8 @@ class UrlDeployment:
         elif not {"action", "observation"} <= schema.json_object().keys():
             raise self._not_openenv("/schema", schema)
 
-    def hosts(self) -> list[str]:
-        """None that could be known."""
-        return []
-
-    def topology(self) -> Topology:
-        """Unknown."""
-        return Topology(replicas=None, workers=None, hosts=[], names={})
-
     def versions(self) -> dict[str, str]:
-        """The environment's name and version, where the server tells."""
+        """The environment's name and version, where the server tells them."""
         with suppress(LoadTestError):
             metadata = self._get("/metadata").json_object()
             name, version = metadata.get("name"), metadata.get("version")
@@ -79,19 +70,11 @@ class UrlDeployment:
                 return {"environment": printable(without_secrets(told), 100)}
         return {}
 
-    def resources(self) -> list[Usage]:
-        """None that could be known."""
-        return []
-
-    def most_sessions(self) -> int | None:
-        """Unknown."""
-        return None
-
     def down(self) -> None:
         """Does nothing: the server is not ours."""
 
     def answers(self) -> bool:
-        """Whether it still does, other than with an error of its own."""
+        """Whether it still answers, other than with a server error."""
         try:
             return self._get("/health").status < 500
         except LoadTestError:
@@ -103,20 +86,21 @@ class UrlDeployment:
         except HTTPException:
             raise LoadTestError(f"{self._url}: what answers there does not speak HTTP") from None
         except ssl.SSLCertVerificationError as error:
-            remedy = "take any certificate with TLS_VERIFY=0"
+            remedy = "accept any certificate with TLS_VERIFY=0"
             if error.verify_code in _UNKNOWN_AUTHORITY:
-                remedy = f"have SSL_CERT_FILE name the authority that signed it, or {remedy}"
+                remedy = f"set SSL_CERT_FILE to the authority that signed it, or {remedy}"
             raise LoadTestError(
-                f"{self._url}: its certificate is not to be trusted ({error.verify_message}): {remedy}"
+                f"{self._url}: its certificate is not trusted ({error.verify_message}): {remedy}"
             ) from None
         except OSError as error:
             raise LoadTestError(
-                f"nothing answers at {self._url} ({_reason(error)}): check the URL, and that the server runs"
+                f"nothing answers at {self._url} ({_reason(error)}): "
+                "check the URL, and that the server is running"
             ) from None
 
     def _not_openenv(self, path: str, answer: Answer) -> LoadTestError:
         found = "something else" if answer.status == 200 else str(answer.status)
-        private = "" if self._access.headers else f"; a private server may want {HEADERS}"
+        private = "" if self._access.headers else f"; a private server may need {HEADERS}"
         return LoadTestError(
             f"{self._url} answers, but not as an OpenEnv server (GET {path} gave {found}): "
             f"give the URL that its /health and /schema lie under{private}"
@@ -133,7 +117,7 @@ def base_url(text: str, name: str = "TARGET") -> str:
     if parts.scheme not in SCHEMES:
         raise LoadTestError(f"{name}={text}: a URL starts with http://, https://, ws:// or wss://")
     if not parts.hostname or port == 0 or re.search(r"[\s\x00-\x1f]", text.strip()):
-        raise LoadTestError(f"{name}={text} is not a URL: give for instance http://127.0.0.1:8000")
+        raise LoadTestError(f"{name}={text} is not a URL: give for example http://127.0.0.1:8000")
     if parts.username is not None or parts.password is not None:
         raise LoadTestError(
             f"{name} has a user or password in it, which would be written into results: "

@@ -1,4 +1,4 @@
-"""How a server that may be private is reached: headers of every request, and what its certificate must be."""
+"""How to reach a server that may be private: the headers of every request, and checks of certificates."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from loadtests.settings import Setting, Values, choice
 
 ACCESS_SETTINGS = (
     Setting(
-        "TLS_VERIFY", "1", "0: take any certificate of an https or wss server, as for a test of your own"
+        "TLS_VERIFY", "1", "0: accept any certificate of an https or wss server, for example one of your own"
     ),
     Setting(
         "UPSTREAM_HEADER",
@@ -23,9 +23,9 @@ ACCESS_SETTINGS = (
     ),
 )
 HEADERS = "HEADERS"
-"""The environment variable with headers for private servers; no option, for others can read command lines."""
+"""The environment variable with headers for private servers; no option, as others can read command lines."""
 LOCUST_HEADERS = "LOADTEST_HEADERS"
-"""The same for Locust, as its own variables begin."""
+"""The same for Locust, named like its own variables."""
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]+")
@@ -47,7 +47,7 @@ class Access:
     def tls_context(self) -> ssl.SSLContext:
         """For HTTP/1.1; trusts the system's authorities, or those in SSL_CERT_FILE. Raises LoadTestError."""
         if (authorities := os.environ.get("SSL_CERT_FILE")) and not Path(authorities).is_file():
-            raise LoadTestError(f"SSL_CERT_FILE={authorities} is no file")
+            raise LoadTestError(f"SSL_CERT_FILE={authorities} is not a file")
         context = ssl.create_default_context()
         context.set_alpn_protocols(["http/1.1"])
         if not self.verify_tls:
@@ -56,7 +56,7 @@ class Access:
         return context
 
     def environ(self) -> dict[str, str]:
-        """What tells a Locust process, which runs elsewhere, of headers and authorities, unseen by others."""
+        """Environment variables that pass headers and authorities to a Locust process, unseen by others."""
         told = {}
         if self.headers:
             told[LOCUST_HEADERS] = "\n".join(f"{name}: {value}" for name, value in self.headers.items())
@@ -66,7 +66,7 @@ class Access:
 
 
 OPEN = Access()
-"""A server that wants nothing special."""
+"""Access to a server that needs nothing special."""
 
 
 def server_access(values: Values, headers: str | None) -> Access:
@@ -82,21 +82,21 @@ def server_access(values: Values, headers: str | None) -> Access:
 
 
 def headers_text() -> str | None:
-    """What the environment says of headers, to the harness or to Locust."""
+    """The headers that the environment gives, to the harness or to Locust."""
     return os.environ.get(LOCUST_HEADERS) or os.environ.get(HEADERS)
 
 
 def parse_headers(text: str) -> dict[str, str]:
     """Headers from lines of `Name: value`, or from the file that `@path` names.
 
-    Raises LoadTestError, which tells names and line numbers, but no values. What is read is hidden from then
-    on wherever a server may repeat it.
+    Raises LoadTestError, which gives names and line numbers, but no values. What is read is hidden from then
+    on, wherever a server may repeat it.
     """
     if text.startswith("@"):
         try:
             text = Path(text[1:]).expanduser().read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "it is no text"
+            why = getattr(error, "strerror", None) or "it is not text"
             raise LoadTestError(f"{HEADERS}={text} cannot be read: {why}") from None
     headers: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), 1):
@@ -105,12 +105,12 @@ def parse_headers(text: str) -> dict[str, str]:
         name, separator, value = (part.strip() for part in line.partition(":"))
         if not separator or not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
             raise LoadTestError(
-                f"{HEADERS}, line {number}, is no header: write Name: value, or @ and a file of them"
+                f"{HEADERS}, line {number}, is not a header: write Name: value, or @ and the name of a file"
             )
         if _OF_THE_CLIENT.fullmatch(name):
             raise LoadTestError(f"{HEADERS}: {name} cannot be given, the client sets it itself")
         if name.lower() in map(str.lower, headers):
-            raise LoadTestError(f"{HEADERS}: {name} is there twice")
+            raise LoadTestError(f"{HEADERS}: {name} is given twice")
         headers[name] = value
     hide(headers)
     return headers

@@ -13,9 +13,9 @@ from loadtests.protocol.replies import Answer, OperationError, parse_http, serve
 
 
 class HttpClient(useragent.UserAgent):
-    """The connection of one user: keeps alive, keeps cookies, follows no redirect, tries nothing again.
+    """The connection of one user: kept alive, with cookies, without redirects or retries.
 
-    Every status is a reply to it: what it means is for `parse_response` to say.
+    Every status counts as a reply: `parse_response` says what it means.
     """
 
     valid_response_codes = frozenset(range(100, 600))
@@ -38,39 +38,29 @@ def post(client: HttpClient, url: str, body: bytes, timeout_s: float) -> Any:
 
     Raises OperationError where no response came.
     """
-    # The client's own time-outs are for each read, which a server that drips bytes puts off for ever.
+    # The client's own time-outs are per read, so a server that drips bytes could put them off forever.
     limit = gevent.Timeout.start_new(timeout_s, TimeoutError)
+    response: Any = None
     try:
-        return _post(client, url, body)
-    except TimeoutError:
-        raise _failure(TimeoutError()) from None
-    finally:
-        limit.close()
-
-
-def _post(client: HttpClient, url: str, body: bytes) -> Any:
-    try:
-        response: Any = client.urlopen(
+        response = client.urlopen(
             url,
             method="POST",
             payload=body,
             headers={"Content-Type": "application/json", "Accept": "application/json"},
         )
-    except useragent.ConnectionError as error:
-        raise _failure(getattr(error, "original", None) or error) from error
-    except (OSError, HTTPConnectionClosed, HTTPParseError) as error:
-        raise _failure(error) from error
-    try:
         response.content  # noqa: B018 - reads the body
-    except TimeoutError:
-        raise
-    except (OSError, HTTPConnectionClosed, HTTPParseError) as error:
-        raise OperationError("connection_lost", f"in the middle of the reply: {error}") from error
+    except (useragent.ConnectionError, OSError, HTTPConnectionClosed, HTTPParseError) as error:
+        cause = getattr(error, "original", None) or error
+        if response is not None and not isinstance(cause, TimeoutError):
+            raise OperationError("connection_lost", f"in the middle of the reply: {error}") from error
+        raise _failure(cause) from error
+    finally:
+        limit.close()
     return response
 
 
 def parse_response(response: Any) -> Answer:
-    """Reads a response. Raises OperationError where it is an error or not of the protocol."""
+    """Reads a response. Raises OperationError where it is an error or does not follow the protocol."""
     return parse_http(response.status_code, response.content)
 
 

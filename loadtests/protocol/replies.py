@@ -1,4 +1,4 @@
-"""What an OpenEnv server answered: an observation and who made it, or an error with its category."""
+"""What an OpenEnv server answered: an observation and who made it, or an error and its category."""
 
 import json
 import math
@@ -23,7 +23,7 @@ _ERROR_CODES: dict[str, ErrorCategory] = {
 
 
 class OperationError(Exception):
-    """An operation that failed: its category of the steps table, and what was said about it."""
+    """An operation that failed: its category in the steps table, and what was said about it."""
 
     def __init__(self, category: ErrorCategory, detail: str, session_over: bool = True) -> None:
         self.category = category
@@ -40,7 +40,7 @@ class OperationError(Exception):
 
 @dataclass(slots=True)
 class Answer:
-    """What an observation says of the server. None where it says nothing, or nothing of the right type."""
+    """What an observation says about the server; None where it says nothing, or nothing of the right type."""
 
     host: str | None = None
     pid: int | None = None
@@ -57,7 +57,7 @@ NOBODY = Answer()
 
 
 def parse_message(message: str | bytes) -> Answer:
-    """Reads a WebSocket reply. Raises OperationError where it is an error or not of the protocol."""
+    """Reads a WebSocket reply. Raises OperationError where it is an error or does not follow the protocol."""
     try:
         reply = json.loads(message)
         kind, data = reply["type"], reply["data"]
@@ -99,7 +99,7 @@ def parse_result(result: dict[str, Any], size: int) -> Answer:
 
 
 def _check_tool(error: Any) -> None:
-    """Raises OperationError for OpenEnv's `ToolError`: the call of a tool that gave no result."""
+    """Raises OperationError for OpenEnv's `ToolError`: a tool call that gave no result."""
     kind = error.get("error_type") if isinstance(error, dict) else None
     if isinstance(kind, str):
         category: ErrorCategory = (
@@ -109,7 +109,7 @@ def _check_tool(error: Any) -> None:
 
 
 def parse_http(status: int, body: bytes | None) -> Answer:
-    """Reads an HTTP reply. Raises OperationError for every status but 2xx and for a body of another form."""
+    """Reads an HTTP reply. Raises OperationError for every status but 2xx and for a body in another form."""
     if 200 <= status < 300:
         try:
             result = json.loads(body or b"")
@@ -134,8 +134,8 @@ def host_of(url: Any) -> str | None:
 def served_by(header: str | None, upstream: str | None) -> Answer:
     """Who answered, from the response headers `X-Served-By: host;pid=…` and the balancer's.
 
-    `upstream` lists the servers that the balancer tried, the one that answered last, as nginx's
-    `$upstream_addr` does.
+    `upstream` lists the servers that the balancer tried, last the one that answered, like nginx's
+    `$upstream_addr`.
     """
     host, separator, pid = (header or "").partition(";pid=")
     if upstream and not separator:
@@ -162,9 +162,8 @@ def _clean_name(name: str) -> str:
 
 
 def _clean(text: str, limit: int) -> str:
-    """Text up to a length, without our secrets and what cannot be stored or reach a terminal.
-
-    These are surrogates and control characters.
+    """Text up to a length, without our secrets and without what must not be stored or reach a terminal:
+    surrogates and control characters.
     """
     text = without_secrets(text, limit)
     return text if text.isprintable() else "".join(c if c.isprintable() else "�" for c in text)

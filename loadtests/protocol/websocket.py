@@ -12,13 +12,12 @@ from typing import Any
 import gevent
 from gevent import socket
 from websockets.client import ClientProtocol
-from websockets.exceptions import InvalidHandshake, InvalidURI
+from websockets.exceptions import InvalidHandshake
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Response
 from websockets.protocol import State
 from websockets.uri import WebSocketURI, parse_uri
 
-from loadtests.errors import LoadTestError
 from loadtests.protocol.access import Access
 from loadtests.protocol.replies import Answer, OperationError, parse_message, served_by
 
@@ -31,7 +30,7 @@ RESET = b'{"type": "reset", "data": {}}'
 class WebSocketSession:
     """A connection to `/ws` of an OpenEnv server, one request at a time.
 
-    Raises OperationError from every method that talks to the server; the session is over then, but for
+    Every method that talks to the server may raise OperationError; the session is then over, except after
     errors that say otherwise.
     """
 
@@ -44,50 +43,20 @@ class WebSocketSession:
         self._fragments: list[bytes] = []
         self._response: Response | None = None
         self._socket: socket.socket | None = None
-        deadline = time.monotonic() + connect_timeout_s
-        # Name resolution, each address and TLS have time-outs of their own: this one is for all together.
+        # Name resolution, each address and TLS have time-outs of their own: this one covers them all.
         limit = gevent.Timeout.start_new(connect_timeout_s, TimeoutError)
         try:
-            self._socket = _open_socket(uri, access, connect_timeout_s)
-            request = self._protocol.connect()
-            for name, value in access.headers.items():
-                request.headers.pop(name, None)
-                request.headers[name] = value
-            self._protocol.send_request(request)
-            self._send()
-            while self._protocol.state is State.CONNECTING and self._protocol.handshake_exc is None:
-                self._receive(deadline)
-        except TimeoutError:
+            self._connect(uri, access, connect_timeout_s)
+        except BaseException as error:
             self.abort()
-            raise OperationError("connect_timeout", f"no session within {connect_timeout_s:g} s") from None
-        except OperationError as error:
-            self.abort()
-            raise OperationError("handshake", error.detail) from error
-        except ConnectionRefusedError as error:
-            self.abort()
-            raise OperationError("refused", str(error)) from error
-        except ssl.SSLCertVerificationError as error:
-            self.abort()
-            raise OperationError("handshake", f"certificate not trusted: {error.verify_message}") from error
-        except (ConnectionError, ssl.SSLError) as error:
-            self.abort()
-            raise OperationError("handshake", str(error)) from error
-        except OSError as error:
-            self.abort()
-            raise OperationError("refused", str(error)) from error
-        except BaseException:
-            self.abort()
+            if isinstance(error, OSError | OperationError):
+                raise _connect_failure(error, connect_timeout_s) from error
             raise
         finally:
             limit.close()
-        if self._protocol.handshake_exc is not None:
-            self.abort()
-            raise OperationError(
-                "handshake", _handshake_failure(self._response, self._protocol.handshake_exc)
-            )
 
     def served_by(self) -> Answer:
-        """Who accepted the connection, as far as the handshake's headers say."""
+        """Who accepted the connection, as far as the handshake's headers tell."""
         if self._response is None:
             return served_by(None, None)
         headers = self._response.headers
@@ -96,7 +65,7 @@ class WebSocketSession:
     def request(self, message: bytes, timeout_s: float) -> Answer:
         """Sends one message and reads its reply, within `timeout_s` seconds."""
         if self._messages:
-            # Only an error may come unasked, as the one that turns a session away does.
+            # Only an error may come unasked, like the one that turns a session away.
             parse_message(self._messages.pop(0))
             raise OperationError("protocol", "the server sent a message that nothing asked for")
         deadline = time.monotonic() + timeout_s
@@ -129,7 +98,7 @@ class WebSocketSession:
         gevent.sleep(max(0.0, deadline - time.monotonic()))
 
     def close(self) -> None:
-        """Says goodbye where that is possible at once, and closes the connection."""
+        """Sends a close frame if that is possible at once, and closes the connection."""
         if self._socket is None:
             return
         try:
@@ -143,10 +112,24 @@ class WebSocketSession:
             self.abort()
 
     def abort(self) -> None:
-        """Closes the connection without a word."""
+        """Closes the connection without a close frame."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
+
+    def _connect(self, uri: WebSocketURI, access: Access, timeout_s: float) -> None:
+        deadline = time.monotonic() + timeout_s
+        self._socket = _open_socket(uri, access, timeout_s)
+        request = self._protocol.connect()
+        for name, value in access.headers.items():
+            request.headers.pop(name, None)
+            request.headers[name] = value
+        self._protocol.send_request(request)
+        self._send()
+        while self._protocol.state is State.CONNECTING and self._protocol.handshake_exc is None:
+            self._receive(deadline)
+        if (error := self._protocol.handshake_exc) is not None:
+            raise OperationError("handshake", _handshake_failure(self._response, error))
 
     def _send(self) -> None:
         assert self._socket is not None
@@ -198,15 +181,8 @@ class WebSocketSession:
 
 @cache
 def websocket_uri(base_url: str) -> WebSocketURI:
-    """The address of `/ws` below an http, https, ws or wss URL. Raises LoadTestError where it is none."""
-    scheme, separator, rest = base_url.partition("://")
-    schemes = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
-    if not separator or scheme not in schemes:
-        raise LoadTestError(f"{base_url} is not an http, https, ws or wss URL")
-    try:
-        return parse_uri(f"{schemes[scheme]}://{rest.rstrip('/')}/ws")
-    except InvalidURI as error:
-        raise LoadTestError(str(error)) from error
+    """The address of `/ws` below an http or https URL without a slash at its end."""
+    return parse_uri(f"ws{base_url.removeprefix('http')}/ws")
 
 
 def step_message(action: Mapping[str, Any]) -> bytes:
@@ -240,6 +216,20 @@ def _open_socket(uri: WebSocketURI, access: Access, timeout_s: float) -> socket.
     if uri.secure:
         return access.tls_context.wrap_socket(connection, server_hostname=uri.host)
     return connection
+
+
+def _connect_failure(error: OSError | OperationError, timeout_s: float) -> OperationError:
+    match error:
+        case TimeoutError():
+            return OperationError("connect_timeout", f"no session within {timeout_s:g} s")
+        case OperationError():
+            return OperationError("handshake", error.detail)
+        case ssl.SSLCertVerificationError():
+            return OperationError("handshake", f"certificate not trusted: {error.verify_message}")
+        case ssl.SSLError() | ConnectionError() if not isinstance(error, ConnectionRefusedError):
+            return OperationError("handshake", str(error))
+        case _:
+            return OperationError("refused", str(error))
 
 
 def _handshake_failure(response: Response | None, error: Exception) -> str:

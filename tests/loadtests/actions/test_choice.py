@@ -42,11 +42,11 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "holds no action"),
-        ("\n \n", "holds no action"),
+        ("", "has no action"),
+        ("\n \n", "has no action"),
         ('{"n": 1}\n{"n"', "line 2 is not JSON"),
         ('{"n": 1}\n\n[1]', "line 3 is not a JSON object"),
-        ('{"n": NaN}', "line 1 is not JSON (NaN is no JSON)"),
+        ('{"n": NaN}', "line 1 is not JSON: NaN is not JSON"),
         ('{"n": "\\ud800"}', "line 1 is not JSON"),
         ("\udcff", "it is not UTF-8"),
     ],
@@ -63,7 +63,7 @@ def test_a_file_that_no_process_should_hold_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "large.jsonl"
     with file.open("wb") as sparse:
         sparse.truncate(100 * 2**20)
-    with pytest.raises(LoadTestError, match=r"large\.jsonl has 100 MB.*give 32 MB at most"):
+    with pytest.raises(LoadTestError, match=r"large\.jsonl has 100 MB.*give at most 32 MB"):
         actions_of_file(str(file), "cycle")
 
 

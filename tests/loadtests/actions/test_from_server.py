@@ -97,9 +97,9 @@ def test_tools_are_called_with_arguments_of_their_own_schemas(serve: Serve) -> N
         ({"reply": {}}, "/schema gave no action schema"),
         ({"reply": []}, "/schema gave no action schema"),
         ({"action": TEXT, "status": 404}, "/schema gave 404"),
-        ({"action": CALL}, "its /mcp names none"),
-        ({"action": CALL, "tools": []}, "its /mcp names none"),
-        ({"action": CALL, "tools": "all"}, "its /mcp names none"),
+        ({"action": CALL}, "its /mcp lists none"),
+        ({"action": CALL, "tools": []}, "its /mcp lists none"),
+        ({"action": CALL, "tools": "all"}, "its /mcp lists none"),
     ],
 )
 def test_what_cannot_be_made_is_named_with_the_way_out(
@@ -121,7 +121,7 @@ def test_a_server_that_asks_for_the_token_in_an_action_does_not_get_it_recorded(
         assert made is not None
         assert made.values == [{"key": "hi"}]
     else:
-        with pytest.raises(LoadTestError, match="hold what HEADERS hold") as caught:
+        with pytest.raises(LoadTestError, match="contain values of HEADERS") as caught:
             settled(options(), url)
         assert "abc-987-xyz" not in str(caught.value)
 

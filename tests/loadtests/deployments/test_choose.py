@@ -2,7 +2,8 @@ import pytest
 
 from loadtests.deployments import DeploymentConfig, docker_engine
 from loadtests.deployments.choose import choose
-from loadtests.deployments.compose import ComposeDeployment, ImageError
+from loadtests.deployments.compose import ComposeDeployment
+from loadtests.deployments.images import ImageError
 from loadtests.deployments.registry import Record, Registry
 from loadtests.errors import LoadTestError
 
@@ -49,7 +50,7 @@ def test_auto_without_an_image_is_local_and_says_why(
     monkeypatch.setattr(ComposeDeployment, "prepare", fail)
     deployment, why = choose("auto", CONFIG, registry=registry)
     assert deployment.kind == "local"
-    assert why == "target: local processes, because an image cannot be had (no space left)"
+    assert why == "target: local processes, because an image is not available (no space left)"
 
 
 def test_compose_without_an_engine_says_what_to_do(
@@ -87,4 +88,17 @@ def test_an_image_that_cannot_be_built_is_told_by_its_last_words(
     assert deployment.kind == "local"
     assert "127.0.0.1:1" in why
     assert [path.name for path in registry.home("run-no-image").iterdir()] == ["build.log"]
+    assert registry.records() == []
+
+
+@pytest.mark.docker
+@pytest.mark.usefixtures("docker_engine")
+def test_an_image_that_cannot_be_pulled_is_told_by_its_last_words(
+    monkeypatch: pytest.MonkeyPatch, registry: Registry
+) -> None:
+    monkeypatch.setenv("NGINX_IMAGE", "127.0.0.1:1/missing:latest")
+    deployment, why = choose("auto", CONFIG, name="run-no-nginx", registry=registry)
+    assert deployment.kind == "local"
+    assert "127.0.0.1:1" in why
+    assert registry.home("run-no-nginx") / "pull.log" in registry.home("run-no-nginx").iterdir()
     assert registry.records() == []

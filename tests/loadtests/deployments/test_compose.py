@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from loadtests.deployments import DeploymentConfig, docker_engine
-from loadtests.deployments.compose import ComposeDeployment, environment_inputs, usage
+from loadtests.deployments.compose import ComposeDeployment, usage
 from loadtests.deployments.docker_engine import Container
 from loadtests.deployments.registry import Registry
 from loadtests.errors import LoadTestError
@@ -36,25 +36,6 @@ def test_usage_leaves_the_file_cache_out(cache: str) -> None:
 def test_usage_of_a_container_that_has_ended_is_not_made_up() -> None:
     with pytest.raises(KeyError):
         usage(REPLICA, {"cpu_stats": {"cpu_usage": {"total_usage": 0}}, "memory_stats": {}})
-
-
-def test_the_image_is_built_again_when_its_inputs_change(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr("loadtests.deployments.compose.ENVIRONMENT", tmp_path)
-    (tmp_path / "app.py").write_text("1")
-    first = environment_inputs()
-    (tmp_path / "__pycache__").mkdir()
-    (tmp_path / "__pycache__" / "app.pyc").touch()
-    (tmp_path / ".venv").mkdir()
-    (tmp_path / ".venv" / "pyvenv.cfg").touch()
-    assert environment_inputs() == first
-    (tmp_path / "app.py").write_text("2")
-    second = environment_inputs()
-    (tmp_path / "app.py").rename(tmp_path / "main.py")
-    third = environment_inputs()
-    monkeypatch.setenv("PYTHON_IMAGE", "python:3.14")
-    assert len({first, second, third, environment_inputs()}) == 4
 
 
 @pytest.fixture(scope="module")

@@ -1,3 +1,5 @@
+import hashlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +46,26 @@ def test_says_that_the_plugin_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_pa
 def test_a_project_that_cannot_be_removed_says_how_to_do_it() -> None:
     with pytest.raises(LoadTestError, match="docker compose -p some-project down"):
         docker_engine.remove_project("some-project")
+
+
+def test_a_context_that_does_not_exist_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setenv("DOCKER_CONTEXT", "nowhere")
+    with pytest.raises(LoadTestError, match="see `docker context ls`"):
+        docker_engine.connect()
+
+
+def test_the_engine_of_the_context_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.delenv("DOCKER_CONTEXT", raising=False)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    meta = tmp_path / "contexts" / "meta" / hashlib.sha256(b"desktop").hexdigest()
+    meta.mkdir(parents=True)
+    endpoints = {"docker": {"Host": "tcp://127.0.0.1:9", "SkipTLSVerify": False}}
+    (meta / "meta.json").write_text(json.dumps({"Name": "desktop", "Metadata": {}, "Endpoints": endpoints}))
+    (tmp_path / "config.json").write_text(json.dumps({"currentContext": "desktop"}))
+    with pytest.raises(LoadTestError, match=r"127\.0\.0\.1"):
+        docker_engine.connect()
 
 
 def test_nothing_limits_a_port_that_no_engine_publishes() -> None:

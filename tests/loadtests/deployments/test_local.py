@@ -181,7 +181,7 @@ def test_a_replica_that_ended_by_itself_leaves_its_log(registry: Registry) -> No
     deployment.down()
     assert processes_of("ended-test") == []
     home = registry.home("ended-test")
-    assert told[-1] == f"{deployment.hosts()[0]} had ended before: logs stay in {home}"
+    assert told[-1] == f"{deployment.hosts()[0]} had already ended: logs stay in {home}"
     assert (home / "replica-1.log").exists()
 
 

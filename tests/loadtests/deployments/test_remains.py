@@ -14,7 +14,6 @@ from loadtests.deployments.registry import MARKER, ROOT, Process, Record, Regist
 from loadtests.deployments.remains import (
     find_remains,
     remove_remains,
-    running_deployment,
     take_down_running,
 )
 from loadtests.deployments.teardown import take_down
@@ -107,13 +106,13 @@ def test_a_deployment_that_was_left_running_stays_until_it_is_taken_down(
     owner = start_owner("local", "up-test", until="up http://", purpose="up")
     assert owner.wait(20) == 0
     assert remove_remains(registry) == []
-    running = running_deployment(registry)
+    running = registry.left_running()
     assert running is not None
     assert running.url is not None
     assert members("up-test", registry.home("up-test"))
     assert take_down_running(registry) == [f"took down the local deployment at {running.url}"]
     assert members("up-test", registry.home("up-test")) == []
-    assert running_deployment(registry) is None
+    assert registry.left_running() is None
     assert take_down_running(registry) == []
 
 

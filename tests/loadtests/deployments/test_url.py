@@ -54,6 +54,8 @@ def test_takes_the_forms_in_which_people_write_a_url(written: str, url: str) -> 
 @pytest.mark.parametrize(
     ("written", "problem"),
     [
+        ("", "starts with http://"),
+        ("127.0.0.1:8000", "starts with http://"),
         ("ftp://127.0.0.1", "starts with http://"),
         ("http://", "is not a URL"),
         ("http://127.0.0.1:99999", "is not a URL"),
@@ -125,7 +127,7 @@ def test_says_when_it_is_not_let_in_and_what_to_give(serve: Serve) -> None:
     url = serve({"/health": (401, {})})
     with pytest.raises(LoadTestError, match=r"\(GET /health gave 401\): give HEADERS='"):
         UrlDeployment(url).up()
-    with pytest.raises(LoadTestError, match="it does not take the HEADERS that were given") as error:
+    with pytest.raises(LoadTestError, match="it does not accept the HEADERS that were given") as error:
         UrlDeployment(url, Access(headers={"Authorization": "Bearer not-to-be-told"})).up()
     assert "not-to-be-told" not in str(error.value)
 
@@ -133,7 +135,7 @@ def test_says_when_it_is_not_let_in_and_what_to_give(serve: Serve) -> None:
 def test_asks_with_the_headers(serve: Serve) -> None:
     url = serve(OPENENV | {"wanted": (200, "Bearer sesame")})
     UrlDeployment(url, Access(headers={"Authorization": "Bearer sesame"})).up()
-    with pytest.raises(LoadTestError, match="lets us not in"):
+    with pytest.raises(LoadTestError, match="does not let us in"):
         UrlDeployment(url).up()
 
 

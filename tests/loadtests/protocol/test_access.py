@@ -21,13 +21,13 @@ def test_headers_are_lines_or_a_file_of_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("Bearer top-secret-1", "line 1, is no header"),
-        ("A: b\nX Y: top-secret-2", "line 2, is no header"),
-        ("Authorization: top-secret\x013", "line 1, is no header"),
-        ("Authorization: sécret-4 – €", "line 1, is no header"),
+        ("Bearer top-secret-1", "line 1, is not a header"),
+        ("A: b\nX Y: top-secret-2", "line 2, is not a header"),
+        ("Authorization: top-secret\x013", "line 1, is not a header"),
+        ("Authorization: sécret-4 – €", "line 1, is not a header"),
         ("Host: top-secret-5", "Host cannot be given"),
         ("sec-websocket-key: top-secret-6", "sec-websocket-key cannot be given"),
-        ("A: top-secret-7\na: top-secret-8", "a is there twice"),
+        ("A: top-secret-7\na: top-secret-8", "a is given twice"),
         ("@/none/such", "@/none/such cannot be read: No such file or directory"),
     ],
 )
@@ -56,7 +56,7 @@ def test_locust_finds_the_same_authorities_though_it_runs_elsewhere(monkeypatch:
 
 def test_authorities_that_are_not_there_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/none/such.pem")
-    with pytest.raises(LoadTestError, match=r"SSL_CERT_FILE=/none/such\.pem is no file"):
+    with pytest.raises(LoadTestError, match=r"SSL_CERT_FILE=/none/such\.pem is not a file"):
         print(Access().tls_context)
 
 

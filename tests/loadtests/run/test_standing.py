@@ -4,7 +4,7 @@ import sys
 import httpx
 import pytest
 
-from loadtests.deployments.remains import running_deployment
+from loadtests.deployments.registry import REGISTRY
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.servers
@@ -21,7 +21,7 @@ def loadtests(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.skipif(running_deployment() is not None, reason="a deployment is up here: make down first")
+@pytest.mark.skipif(REGISTRY.left_running() is not None, reason="a deployment is up here: make down first")
 def test_a_deployment_stays_up_until_it_is_taken_down() -> None:
     up = loadtests("up", "--target", "local", "--port", "0", "--replicas", "1", "--workers", "1")
     try:
