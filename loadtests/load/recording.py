@@ -26,8 +26,9 @@ from loadtests.errors import EXIT_ROWS_LOST, EXIT_WORKER_LOST
 from loadtests.load.recorder import Recorder
 from loadtests.load.users import OpenEnvUser
 from loadtests.machine import machine, versions
-from reports.records.run_directory import RunDirectory, RunDirectoryError, StreamWriter
+from reports.records.run_directory import RunDirectory, RunDirectoryError
 from reports.records.schema import SCHEMA_VERSION, STEPS, RunConfig, RunJson, Slo, Topology
+from reports.records.tables import StreamWriter
 
 DEFAULT_SLO = Slo(success_rate=0.95, total_p99_s=None)
 

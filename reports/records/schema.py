@@ -281,20 +281,14 @@ def too_large(value: Any) -> float | None:
     return None
 
 
-def fault_in_run_json(value: Any) -> str | None:
-    """What keeps `value` from being a RunJson, in words; None where it is one. Further keys are no fault."""
-    return _fault_in(value, RunJson)
+def fault_in(value: Any, shape: type[RunJson] | type[ExperimentJson]) -> str | None:
+    """Why `value` is not a RunJson or an ExperimentJson, in words; None where it is one.
 
-
-def fault_in_experiment_json(value: Any) -> str | None:
-    """What keeps `value` from being an ExperimentJson, in words; None where it is one."""
-    return _fault_in(value, ExperimentJson)
-
-
-def _fault_in(value: Any, kind: Any) -> str | None:
+    Additional keys are allowed.
+    """
     if (number := too_large(value)) is not None:
         return f"it holds the number {number!r:.30}, which is too large"
-    return _fault(value, kind, "it")
+    return _fault(value, shape, "it")
 
 
 def _fault(value: Any, kind: Any, where: str) -> str | None:
