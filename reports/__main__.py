@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from reports.page.words import printable
+from reports.records.directory import ReportDirectory
 from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.run_directory import RunDirectory, RunDirectoryError
 
@@ -100,7 +101,7 @@ def _report_run(path: Path) -> int:
 
     directory = RunDirectory(path)
     report = write_report(directory)
-    sys.stdout.write("\n".join([*verdict_lines(report), f"report: {directory.report_html}"]) + "\n")
+    _print(verdict_lines(report), directory)
     return PASSED if passed(report) else FAILED
 
 
@@ -110,25 +111,28 @@ def _report_experiment(path: Path) -> int:
 
     directory = ExperimentDirectory(path)
     report = write_experiment_report(directory)
-    sys.stdout.write("\n".join([*verdict_lines(report), f"report: {directory.report_html}"]) + "\n")
+    _print(verdict_lines(report), directory)
     return PASSED if report.complete else FAILED
 
 
 def _compare(a: Path, b: Path, output: Path | None, most_percent: float | None) -> int:
-    from reports.comparison.report import regressions
+    from reports.comparison.regressions import regressions
     from reports.comparison.verdict import verdict_lines
-    from reports.comparison.write import write_comparison
+    from reports.write import write_comparison
 
-    written = write_comparison(a, b, output, _runs_read(time.monotonic()))
-    found = [] if most_percent is None else regressions(written.comparison, most_percent)
-    lines = [*verdict_lines(written.comparison, found), f"report: {written.report_html}"]
-    sys.stdout.write("\n".join(lines) + "\n")
+    comparison, directory = write_comparison(a, b, output, _runs_read())
+    found = [] if most_percent is None else regressions(comparison, most_percent)
+    _print(verdict_lines(comparison, found), directory)
     return FAILED if found else PASSED
 
 
-def _runs_read(begun: float) -> Callable[[int, int], None]:
-    """Tells every two seconds how many runs of a comparison are read."""
-    told = begun
+def _print(lines: list[str], directory: ReportDirectory) -> None:
+    sys.stdout.write("\n".join([*lines, f"report: {directory.report_html}"]) + "\n")
+
+
+def _runs_read() -> Callable[[int, int], None]:
+    """Prints every two seconds how many runs of a comparison have been read."""
+    told = time.monotonic()
 
     def tell(done: int, of: int) -> None:
         nonlocal told

@@ -1,4 +1,4 @@
-"""Throughput, percentiles and success of one run, each with how far it varies by chance."""
+"""Estimates of one run's throughput, percentiles and success rate, each with its variation by chance."""
 
 import math
 from collections.abc import Mapping
@@ -8,8 +8,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.comparison.dependence import BINS, Spread, critical_t, spread_of_sum
+from reports.statistics.dependence import BINS, Spread, spread_of_sum
 from reports.statistics.quantiles import quantiles_of_sorted
+from reports.statistics.significance import critical_t
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -31,17 +32,17 @@ class Estimate:
     drifts: bool = False
     """Whether it drifted more slowly than the run is long."""
     doubt: str | None = None
-    """Why chance cannot be told, in words; the errors are NaN then."""
+    """Why the variation by chance is unknown, in words; the errors are NaN then."""
 
 
 @dataclass(frozen=True)
 class Successes:
-    """How many of something succeeded, and by how much their dependence widens what chance explains."""
+    """How many operations or users succeeded, and how much their dependence adds to what chance explains."""
 
     succeeded: int
     total: int
     design_effect: float
-    """The variance of the share over what it would be, were each independent of the others; at least 1."""
+    """The variance of the share relative to that of independent operations; at least 1."""
     degrees: float
 
     @property
@@ -65,7 +66,7 @@ class Layout:
 
     @property
     def most_blocks(self) -> float:
-        """So many that a block is as long as a user takes from one step to the next."""
+        """The number of blocks that are as long as a user takes from one step to the next."""
         return self.bins.size / self.users if self.users else 0.0
 
     def spread(self, chosen: NDArray[np.bool_], share: float, drifts: bool = False) -> Spread:
@@ -85,7 +86,7 @@ def sustained_estimates(
     """Throughput and percentiles of a window that lasts `seconds`.
 
     Where throughput or a percentile is seen to drift more slowly than the run is long, the percentiles after
-    it are taken to do so too: what drifts is the machine, and the tail only shows it less plainly.
+    it are assumed to drift too: it is the machine that drifts, and the tail only shows it less clearly.
     """
     estimates: dict[Metric, Estimate] = {"throughput": throughput(layout, seconds)}
     for name, quantile in quantiles.items():

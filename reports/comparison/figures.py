@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.comparison.change import LEAST_CHANGE, Change
 from reports.comparison.estimates import Metric
+from reports.comparison.sections.changes import LEAST_CHANGE, Change
 from reports.page import drawing, formatting
 from reports.page.drawing import HALF, NARROW
 from reports.page.palette import stand_in

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reports.comparison.compare_runs import compare_runs
 from reports.comparison.measurement import measure
-from reports.comparison.report import regressions
+from reports.comparison.regressions import regressions
+from reports.comparison.report import compare_runs
 from reports.comparison.verdict import verdict_lines
 from reports.records.run_directory import RunDirectory, RunDirectoryError
 from reports.run.report import report_run

@@ -6,7 +6,8 @@ from scipy import stats
 
 from reports.comparison.estimates import Estimate, Metric, Successes
 from reports.comparison.measurement import Measurement
-from reports.comparison.rows import Pair, rows_of
+from reports.comparison.pairs import Pair
+from reports.comparison.rows import rows_of
 from tests.reports.comparison.simulated import Load, differ, estimates, run_json, simulate
 
 SEEDS = 360

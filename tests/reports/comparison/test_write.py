@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from reports.comparison.write import write_comparison
 from reports.records.run_directory import RunDirectoryError
+from reports.write import write_comparison
 from tests.reports.comparison.simulated import Load, write_experiment, write_run
 
 LOAD = Load(users=8, seconds=10)
@@ -12,7 +12,7 @@ LOAD = Load(users=8, seconds=10)
 
 def test_the_report_lies_with_b_and_bears_the_name_of_a(tmp_path: Path) -> None:
     a, b = write_run(tmp_path / "a", LOAD, 1), write_run(tmp_path / "b", LOAD, 2)
-    written = write_comparison(a.path, b.path)
+    _, written = write_comparison(a.path, b.path)
     assert written.report_html == b.path / "compare-a" / "report.html"
     assert sorted(path.name for path in written.report_html.parent.iterdir()) == [
         "report.html",
@@ -23,7 +23,7 @@ def test_the_report_lies_with_b_and_bears_the_name_of_a(tmp_path: Path) -> None:
 
 def test_the_json_has_the_keys_of_its_schema_and_no_number_that_json_does_not_know(tmp_path: Path) -> None:
     a, b = write_run(tmp_path / "a", LOAD, 1), write_run(tmp_path / "b", LOAD, 2, failing=1.1)
-    written = write_comparison(a.path, b.path)
+    _, written = write_comparison(a.path, b.path)
 
     def refuse(number: str) -> None:
         pytest.fail(f"{number} is no JSON")
@@ -38,15 +38,15 @@ def test_the_json_has_the_keys_of_its_schema_and_no_number_that_json_does_not_kn
 
 def test_the_same_runs_give_the_same_bytes(tmp_path: Path) -> None:
     a, b = write_run(tmp_path / "a", LOAD, 1), write_run(tmp_path / "b", LOAD, 2)
-    one = write_comparison(a.path, b.path, tmp_path / "one")
-    other = write_comparison(a.path, b.path, tmp_path / "other")
+    _, one = write_comparison(a.path, b.path, tmp_path / "one")
+    _, other = write_comparison(a.path, b.path, tmp_path / "other")
     assert one.report_json.read_bytes() == other.report_json.read_bytes()
     assert one.report_html.read_bytes() == other.report_html.read_bytes()
 
 
 def test_experiments_are_compared_too(tmp_path: Path) -> None:
     a, b = write_experiment(tmp_path / "a", 1), write_experiment(tmp_path / "b", 2)
-    assert write_comparison(a.path, b.path).comparison.of == "experiments"
+    assert write_comparison(a.path, b.path)[0].of == "experiments"
 
 
 def test_a_run_and_an_experiment_are_no_pair(tmp_path: Path) -> None:
@@ -81,4 +81,4 @@ def test_a_folder_that_cannot_be_written_is_a_clear_error_and_another_helps(tmp_
     (b.path / "compare-a").write_text("a file where the folder should be")
     with pytest.raises(RunDirectoryError, match="--output"):
         write_comparison(a.path, b.path)
-    assert write_comparison(a.path, b.path, tmp_path / "elsewhere").report_html.exists()
+    assert write_comparison(a.path, b.path, tmp_path / "elsewhere")[1].report_html.exists()
