@@ -71,13 +71,18 @@ class Layout:
 
     def spread(self, chosen: NDArray[np.bool_], share: float, drifts: bool = False) -> Spread:
         """Of the count of `chosen` rows, which are `share` of all."""
-        by_bin = np.bincount(self.bins[chosen], minlength=BINS) - share * np.bincount(
-            self.bins, minlength=BINS
+        by_bin, by_user = self.counts()
+        chosen_by_bin = np.bincount(self.bins[chosen], minlength=BINS)
+        chosen_by_user = np.bincount(self.user[chosen], minlength=self.users)
+        own = self.bins.size * share * (1 - share)
+        return spread_of_sum(
+            chosen_by_bin - share * by_bin, chosen_by_user - share * by_user, own, self.most_blocks, drifts
         )
-        by_user = np.bincount(self.user[chosen], minlength=self.users) - share * np.bincount(
-            self.user, minlength=self.users
-        )
-        return spread_of_sum(by_bin, by_user, self.bins.size * share * (1 - share), self.most_blocks, drifts)
+
+    def counts(self) -> tuple[Floats, Floats]:
+        """How many rows there are in each bin, and of each user."""
+        by_bin, by_user = np.bincount(self.bins, minlength=BINS), np.bincount(self.user, minlength=self.users)
+        return by_bin.astype(np.float64), by_user.astype(np.float64)
 
 
 def sustained_estimates(
@@ -98,8 +103,7 @@ def sustained_estimates(
 def throughput(layout: Layout, seconds: float) -> Estimate:
     """Steps a second of a window that lasts `seconds`."""
     count = layout.bins.size
-    by_bin = np.bincount(layout.bins, minlength=BINS).astype(np.float64)
-    by_user = np.bincount(layout.user, minlength=layout.users).astype(np.float64)
+    by_bin, by_user = layout.counts()
     if not count or not seconds > 0:
         return _unknown(math.nan, "no step succeeded in the measured window")
     spread = spread_of_sum(by_bin - by_bin.mean(), by_user, 0.0, layout.most_blocks)
@@ -127,8 +131,7 @@ def percentile_of_independent(rising_s: Floats, quantile: float) -> Estimate:
     if not rising_s.size:
         return _unknown(math.nan, "no session was complete")
     value = float(quantiles_of_sorted(rising_s, np.array([quantile]))[0])
-    count = rising_s.size
-    if count < _LEAST_USERS:
+    if (count := rising_s.size) < _LEAST_USERS:
         return _unknown(value, f"fewer than {_LEAST_USERS} complete sessions: make the batch larger")
     spread = Spread(math.sqrt(count * quantile * (1 - quantile)), count - 1)
     return _read_back(rising_s, quantile, value, spread)
@@ -144,14 +147,9 @@ def successes(succeeded: NDArray[np.bool_], layout: Layout) -> Successes:
         degrees = spread.degrees
         if spread.doubt is None:
             effect = max(spread.error**2 / (total * rate * (1 - rate)), 1.0)
-        else:
-            effect, degrees = _whole_users(layout)
+        else:  # all operations of a user are assumed to share one fate
+            effect, degrees = max(layout.most_blocks, 1.0), max(layout.users - 1, 1)
     return Successes(good, total, effect, degrees)
-
-
-def _whole_users(layout: Layout) -> tuple[float, float]:
-    """The design effect where a user's operations all share one fate: as many facts as users."""
-    return max(layout.most_blocks, 1.0), max(layout.users - 1, 1)
 
 
 def _read_back(rising_s: Floats, quantile: float, value: float, spread: Spread) -> Estimate:

@@ -12,10 +12,11 @@ from reports.comparison.rows import Row, rows_of
 from reports.comparison.sections.changes import Change, Verdict
 from reports.comparison.sections.configuration import Difference, difference_notices, differences
 from reports.page.words import count, listing
+from reports.records.directory import RecordDirectory
 from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.json_values import finite
 from reports.records.run_directory import RunDirectory, RunDirectoryError
-from reports.records.schema import SCHEMA_VERSION, ExperimentJson
+from reports.records.schema import SCHEMA_VERSION, ExperimentJson, RunJson
 from reports.run.sections.latency import Curve
 from reports.statistics.significance import CONFIDENCE
 
@@ -105,8 +106,8 @@ def compare_runs(a: RunDirectory, b: RunDirectory) -> Comparison:
     same = one is other or one.run_id == other.run_id
     return Comparison(
         of="runs",
-        a=_side(a, one.run_id, one.run["started_at"], one.run["machine"], pair.a),
-        b=_side(b, other.run_id, other.run["started_at"], other.run["machine"], pair.b),
+        a=_side(a, one.run_id, one.run, pair.a),
+        b=_side(b, other.run_id, other.run, pair.b),
         batch=one.batch,
         rows=[row],
         notices=[
@@ -137,18 +138,16 @@ def compare_experiments(
     rows, together = rows_of(pairs)
     found = differences(pairs[0].a[0].run, pairs[0].b[0].run)
     same = a.path.resolve() == b.path.resolve() or one["experiment_id"] == other["experiment_id"]
-    runs_a, runs_b = ([run for pair in pairs for run in getattr(pair, side)] for side in ("a", "b"))
+    runs_a, runs_b = [run for pair in pairs for run in pair.a], [run for pair in pairs for run in pair.b]
     return Comparison(
         of="experiments",
-        a=_side(a, one["experiment_id"], one["started_at"], one["machine"], runs_a),
-        b=_side(b, other["experiment_id"], other["started_at"], other["machine"], runs_b),
+        a=_side(a, one["experiment_id"], one, runs_a),
+        b=_side(b, other["experiment_id"], other, runs_b),
         batch=runs_a[0].batch,
         rows=rows,
         notices=[
             *(["A and B are the same experiment, so nothing can differ."] if same else []),
-            *_endings(one, other),
-            *_renamed(matching.renamed),
-            *_left_out(unmatched),
+            *_experiment_notices(one, other, matching.renamed, unmatched),
             *difference_notices(found),
             *([] if same or all(row.run_to_run for row in rows) else [_SINGLE_RUNS]),
         ],
@@ -176,36 +175,31 @@ def to_json(comparison: Comparison) -> dict[str, Any]:
 
 
 def _side(
-    directory: RunDirectory | ExperimentDirectory,
-    name: str,
-    started_at: float,
-    machine: dict[str, Any],
-    runs: Sequence[Measurement],
+    directory: RecordDirectory, name: str, record: RunJson | ExperimentJson, runs: Sequence[Measurement]
 ) -> Side:
-    return Side(name, str(directory.path), started_at, len(runs), machine, runs[0].run["versions"])
+    versions = runs[0].run["versions"]
+    return Side(name, str(directory.path), record["started_at"], len(runs), record["machine"], versions)
 
 
-def _endings(a: ExperimentJson, b: ExperimentJson) -> list[str]:
-    return [
+def _experiment_notices(
+    a: ExperimentJson, b: ExperimentJson, renamed: tuple[str, str] | None, unmatched: Sequence[Unmatched]
+) -> list[str]:
+    notices = [
         f"Experiment {side} {_ENDINGS[experiment['status']]}: its cells that finished are compared."
         for side, experiment in (("A", a), ("B", b))
         if experiment["status"] in _ENDINGS
     ]
-
-
-def _renamed(names: tuple[str, str] | None) -> list[str]:
-    if names is None:
-        return []
-    named = f"The deployments have different names ({names[0]} in A, {names[1]} in B)"
-    return [f"{named}. Each side has only one, so they are compared with each other."]
-
-
-def _left_out(unmatched: Sequence[Unmatched]) -> list[str]:
-    if not unmatched:
-        return []
-    cells = len({each.name for each in unmatched})
-    are = "is" if cells == 1 else "are"
-    return [f"{count(cells, 'cell')} {are} left out, wholly or in part; Left out gives the reasons."]
+    if renamed:
+        notices.append(
+            f"The deployments have different names ({renamed[0]} in A, {renamed[1]} in B). "
+            "Each side has only one, so they are compared with each other."
+        )
+    if cells := len({each.name for each in unmatched}):
+        are = "is" if cells == 1 else "are"
+        notices.append(
+            f"{count(cells, 'cell')} {are} left out, wholly or in part; Left out gives the reasons."
+        )
+    return notices
 
 
 def _nothing_in_common(unmatched: Sequence[Unmatched]) -> str:
