@@ -60,20 +60,21 @@ class RecordDirectory(ReportDirectory):
         """
         stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(at))
         name = f"{stamp}-{re.sub(r'[^a-z0-9]+', '-', slug.lower()).strip('-') or cls.kind}"
+        path, number = results / name, 1
         try:
             results.mkdir(parents=True, exist_ok=True)
-            for suffix in ("", *(f"-{n}" for n in range(2, 1000))):
+            while True:
                 try:
-                    (results / (name + suffix)).mkdir()
+                    path.mkdir()
+                    return cls(path)
                 except FileExistsError:
-                    continue
-                return cls(results / (name + suffix))
+                    number += 1
+                    path = results / f"{name}-{number}"
         except OSError as error:
             raise RunDirectoryError(
                 f"the results folder {results} cannot be written ({error.strerror}): "
                 "choose another with RESULTS=…"
             ) from error
-        raise RunDirectoryError(f"{results} holds too many directories named {name}: remove some")
 
     @property
     def json_path(self) -> Path:
