@@ -97,7 +97,7 @@ class ActionsJson(TypedDict):
     """The actions of a run that sends several, other than the Benchmark environment's waits."""
 
     source: Literal["schema", "tools", "file"]
-    """Generated from the server's action schema or the schemas of its MCP tools, or read from a JSONL file."""
+    """Generated from the server's action schema or its MCP tools' schemas, or read from a JSONL file."""
     order: ActionOrder
     """cycle: each user sends them one after another; sample: each step draws one."""
     count: int
@@ -118,7 +118,7 @@ class RunConfig(TypedDict):
     spawn_rate: float
     duration_s: float | None
     wait: str
-    """The wait requested in each step, as written: `0.5`, `uniform:0:1`, `exponential:0.5`, `lognormal:0.5:1`."""
+    """The wait of each step, as written: `0.5`, `uniform:0:1`, `exponential:0.5`, `lognormal:0.5:1`."""
     think_time: str
     steps_per_episode: int
     """Steps between two resets; 0: one reset only."""
