@@ -30,7 +30,7 @@ class Estimate:
     above: float
     degrees: float
     drifts: bool = False
-    """Whether it drifted more slowly than the run is long."""
+    """Whether it drifted too slowly to be measured in this run."""
     doubt: str | None = None
     """Why the variation by chance is unknown, in words; the errors are NaN then."""
 
@@ -52,7 +52,7 @@ class Successes:
 
 @dataclass(frozen=True)
 class Layout:
-    """When the steps of a window ended, by BINS equal pieces of it, and whose they were."""
+    """In which of BINS equal pieces of a window each of its steps ended, and which user's it was."""
 
     bins: Indices
     user: NDArray[np.int32]
@@ -90,8 +90,8 @@ def sustained_estimates(
 ) -> dict[Metric, Estimate]:
     """Throughput and percentiles of a window that lasts `seconds`.
 
-    Where throughput or a percentile is seen to drift more slowly than the run is long, the percentiles after
-    it are assumed to drift too: it is the machine that drifts, and the tail only shows it less clearly.
+    Where throughput or a percentile is seen to drift too slowly to be measured, the percentiles after it are
+    assumed to drift too: it is the machine that drifts, and the tail only shows it less clearly.
     """
     estimates: dict[Metric, Estimate] = {"throughput": throughput(layout, seconds)}
     for name, quantile in quantiles.items():
@@ -129,7 +129,7 @@ def percentile(
 def percentile_of_independent(rising_s: Floats, quantile: float) -> Estimate:
     """A percentile of values that do not depend on each other, such as one total time a user."""
     if not rising_s.size:
-        return _unknown(math.nan, "no session was complete")
+        return _unknown(math.nan, "no session was completed")
     value = float(quantiles_of_sorted(rising_s, np.array([quantile]))[0])
     if (count := rising_s.size) < _LEAST_USERS:
         return _unknown(value, f"fewer than {_LEAST_USERS} complete sessions: make the batch larger")

@@ -31,7 +31,7 @@ def regressions(comparison: Comparison, percent: float) -> list[str]:
             lower = f"{_at_least(points, row.run_to_run)} points lower"
             found.append(f"{row.name}: the success rate is {lower} in B")
     found += [
-        f"{row.name}: the run of B is not valid, that of A is"
+        f"{row.name}: the run of B is not valid, but that of A is"
         for row in comparison.rows
         if row.not_valid == ["B"]
     ]

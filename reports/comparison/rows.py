@@ -109,7 +109,9 @@ def _change(metric: Metric, pair: Pair, variance: RunVariance | None) -> Change:
     if pair.not_valid:
         return replace(change, p=1.0, reason=f"the run of {listing([*pair.not_valid])} is not valid")
     if pair.less_load:
-        return replace(change, p=1.0, reason=f"{pair.less_load} served fewer of its users: its load was less")
+        return replace(
+            change, p=1.0, reason=f"{pair.less_load} served fewer of its users, so its load was smaller"
+        )
     return change
 
 
@@ -135,8 +137,10 @@ def _row(pair: Pair, changes: list[Change], success: SuccessChange, run_to_run: 
         sentence=sentence_of(changes, run_to_run),
         changes=changes,
         success=success,
-        spread=spread_change(*([run.spread for run in side if run.spread] for side in (pair.a, pair.b))),
-        errors=errors_change(*([run.errors for run in side] for side in (pair.a, pair.b))),
+        spread=spread_change(
+            [run.spread for run in pair.a if run.spread], [run.spread for run in pair.b if run.spread]
+        ),
+        errors=errors_change([run.errors for run in pair.a], [run.errors for run in pair.b]),
         not_valid=pair.not_valid,
         notices=[
             *(f"{side}, {run.run_id}, is not valid: {why}" for side, run in runs for why in run.reservations),

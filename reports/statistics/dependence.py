@@ -33,7 +33,7 @@ class Spread:
     error: float
     degrees: float
     drifts: bool = False
-    """Whether the scores drift more slowly than the run is long, so that the error is a cautious guess."""
+    """Whether the scores drift too slowly to be measured in this run; the error is a cautious guess then."""
     doubt: str | None = None
     """Why the error is unknown; it is NaN then."""
 
@@ -57,7 +57,7 @@ def spread_of_sum(
     if most_blocks < LEAST_BLOCKS:
         return Spread(np.nan, 0, doubt=f"fewer than {LEAST_BLOCKS} blocks as long as a step: run longer")
     if users < 2:
-        return Spread(np.nan, 0, doubt="one user says nothing of how sessions differ: run with more users")
+        return Spread(np.nan, 0, doubt="one user cannot show how sessions differ: run with more users")
     centred = by_user - by_user.mean()
     between_users = float(centred @ centred) * users / (users - 1)
     widest = Spread(0.0, users - 1, drifts)

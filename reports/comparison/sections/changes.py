@@ -15,7 +15,7 @@ from reports.statistics.significance import CONFIDENCE, critical_t, two_sided_p
 Verdict = Literal["faster", "slower", "no difference shown"]
 
 _LEAST_CELLS = 3
-_DRIFTS = "it drifted more slowly than the run is long, so the interval is wide: run longer"
+_DRIFTS = "it drifted too slowly to be measured in this run, so the interval is wide: run longer"
 
 LEAST_CHANGE = 0.01
 """A change of a figure below this share is never called a difference, however sure it is."""
