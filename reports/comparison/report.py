@@ -197,7 +197,7 @@ def _experiment_notices(
     if cells := len({each.name for each in unmatched}):
         are = "is" if cells == 1 else "are"
         notices.append(
-            f"{count(cells, 'cell')} {are} left out, wholly or in part; Left out gives the reasons."
+            f"{count(cells, 'cell')} {are} left out, wholly or in part, for the reasons under Left out."
         )
     return notices
 

@@ -105,7 +105,7 @@ def of_experiments(cells: int = 16) -> Comparison:
         of="experiments",
         rows=rows,
         unmatched=[Unmatched("A", "4 × 4, 16 users", "B has no such cell that finished", regression=True)],
-        notices=["1 cell is left out, wholly or in part; Left out gives the reasons."],
+        notices=["1 cell is left out, wholly or in part, for the reasons under Left out."],
         curves=None,
         together=[change("throughput", 1.0, -0.05, 0.02), *(change(m, 1.0, 0.05, 0.1) for m in TAIL)],
     )
