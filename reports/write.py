@@ -5,7 +5,6 @@ What a report needs is imported where it is made: a run's should not wait for wh
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,11 +18,7 @@ if TYPE_CHECKING:
     from reports.run.report import RunReport
 
 
-@dataclass(frozen=True)
-class ComparisonDirectory(ReportDirectory):
-    """Where the report of a comparison is written."""
-
-    otherwise = ", or choose another folder with --output"
+_OTHERWISE = ", or choose another folder with --output"
 
 
 def write_report(directory: RunDirectory) -> "RunReport":
@@ -64,17 +59,17 @@ def write_comparison(
     from reports.comparison.report import compare_experiments, compare_runs, to_json
 
     experiments = _are_experiments(a, b)
-    directory = ComparisonDirectory(output or b / f"compare-{a.resolve().name}")
+    directory = ReportDirectory(output or b / f"compare-{a.resolve().name}")
     try:
         directory.path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise unwritable(directory.path, error, directory.otherwise) from error
+        raise unwritable(directory.path, error, _OTHERWISE) from error
     try:
         if experiments:
             comparison = compare_experiments(ExperimentDirectory(a), ExperimentDirectory(b), progress)
         else:
             comparison = compare_runs(RunDirectory(a), RunDirectory(b))
-        directory.write_report(to_json(comparison), render(comparison))
+        directory.write_report(to_json(comparison), render(comparison), _OTHERWISE)
     finally:
         with contextlib.suppress(OSError):
             directory.path.rmdir()  # which removes it only if nothing was written

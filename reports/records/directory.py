@@ -23,9 +23,6 @@ class ReportDirectory:
 
     path: Path
 
-    otherwise: ClassVar[str] = ""
-    """What else helps where the report cannot be written."""
-
     @property
     def report_json(self) -> Path:
         return self.path / "report.json"
@@ -34,13 +31,16 @@ class ReportDirectory:
     def report_html(self) -> Path:
         return self.path / "report.html"
 
-    def write_report(self, form: dict[str, Any], page: str) -> None:
-        """Replaces report.json and report.html. Raises RunDirectoryError where that is not possible."""
+    def write_report(self, form: dict[str, Any], page: str, otherwise: str = "") -> None:
+        """Replaces report.json and report.html. Raises RunDirectoryError where that is not possible.
+
+        `otherwise` is added to what the message says to do then.
+        """
         try:
             write_atomically(self.report_json, json.dumps(form, indent=2) + "\n")
             write_atomically(self.report_html, page)
         except OSError as error:
-            raise unwritable(self.path, error, self.otherwise) from error
+            raise unwritable(self.path, error, otherwise) from error
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def unwritable(path: Path, error: OSError, otherwise: str = "") -> RunDirectoryError:
-    """The error for a file or folder that cannot be written; `otherwise` is added to what helps."""
+    """The error for a file or folder that cannot be written; `otherwise` is added to what to do."""
     return RunDirectoryError(
         f"{path} cannot be written ({error.strerror or error}): "
         f"check its permissions and the free disk space{otherwise}"
