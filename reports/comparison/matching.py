@@ -11,8 +11,10 @@ from reports.records.schema import CellJson, ExperimentJson
 CRITERIA = "deployment, replicas, workers, balancing, port, transport, wait and users"
 """What two cells must have in common to be compared, in words."""
 
-Key = tuple[Group, int]
-"""The same as a group and a number of users."""
+SideName = Literal["A", "B"]
+
+_Key = tuple[Group, int]
+"""CRITERIA: a group and a number of users."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Match:
 class Unmatched:
     """A cell of which a side has no run to compare, or has lost some of its repetitions."""
 
-    side: Literal["A", "B"]
+    side: SideName
     name: str
     reason: str
     regression: bool = False
@@ -79,9 +81,9 @@ def match_cells(a: ExperimentJson, b: ExperimentJson) -> Matching:
     return Matching(matches, unmatched, renamed)
 
 
-def _by_key(cells: Iterable[CellJson], deployment: str | None) -> dict[Key, list[CellJson]]:
+def _by_key(cells: Iterable[CellJson], deployment: str | None) -> dict[_Key, list[CellJson]]:
     """The repetitions of each cell, all under the name `deployment` unless that is None."""
-    found: dict[Key, list[CellJson]] = {}
+    found: dict[_Key, list[CellJson]] = {}
     for cell in sorted(cells, key=lambda cell: cell["repetition"]):
         group = Group.of(cell)
         if deployment is not None:

@@ -4,11 +4,11 @@ import functools
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from reports.comparison.matching import Matching, Unmatched
+from reports.comparison.matching import Matching, SideName, Unmatched
 from reports.comparison.measurement import Measurement, is_batch, measure
 from reports.page.words import TRANSPORTS, count, printable
 from reports.records.experiment_directory import ExperimentDirectory
@@ -33,18 +33,16 @@ class Pair:
     b: Sequence[Measurement]
 
     @property
-    def sides(
-        self,
-    ) -> tuple[tuple[Literal["A"], Sequence[Measurement]], tuple[Literal["B"], Sequence[Measurement]]]:
+    def sides(self) -> tuple[tuple[SideName, Sequence[Measurement]], ...]:
         return ("A", self.a), ("B", self.b)
 
     @property
-    def not_valid(self) -> list[Literal["A", "B"]]:
+    def not_valid(self) -> list[SideName]:
         """The sides with a run that is not valid, so that it says nothing of its deployment."""
         return [side for side, runs in self.sides if any(run.reservations for run in runs)]
 
     @property
-    def less_load(self) -> Literal["A", "B"] | None:
+    def less_load(self) -> SideName | None:
         """The side that shut out more of its users, so that its figures are those of a smaller load."""
         a, b = (float(np.mean([run.served_share for run in runs])) for _, runs in self.sides)
         return None if abs(a - b) <= _SAME_LOAD else "A" if a < b else "B"

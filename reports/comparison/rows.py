@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reports.comparison.estimates import Metric
+from reports.comparison.matching import SideName
 from reports.comparison.measurement import Measurement
 from reports.comparison.pairs import Pair
 from reports.comparison.sections.changes import (
@@ -52,7 +53,7 @@ class Row:
     success: SuccessChange
     spread: SpreadChange
     errors: ErrorsChange
-    not_valid: list[Literal["A", "B"]] = field(default_factory=list)
+    not_valid: list[SideName] = field(default_factory=list)
     """The sides whose run is not valid, so that no difference is shown."""
     notices: list[str] = field(default_factory=list)
 

@@ -56,7 +56,7 @@ def difference_notices(found: Iterable[Difference]) -> list[str]:
         by_kind.setdefault(each.kind, []).append(f"{each.name} ({each.a} in A, {each.b} in B)")
     sentences: dict[Kind, str] = {
         "load": "A and B did not carry the same load: {}. That alone makes their figures differ.",
-        "machine": "A and B ran on different machines: {}. A change may be the machine's.",
+        "machine": "A and B ran on different machines: {}. A change may be the machine's, not the server's.",
         "versions": "Versions differ: {}.",
     }
     return [text.format(listing(by_kind[kind])) for kind, text in sentences.items() if kind in by_kind]
