@@ -1,7 +1,7 @@
-"""Searches a server whose capacity is known, several times, and exits with 1 where an answer is wrong.
+"""Runs the capacity search several times on a server of known capacity; exits with 1 if an answer is wrong.
 
 `python -m benchmarks.capacity_truth` brings up one replica of four workers that hold 64 sessions each, five
-times over: every search must find 256 sessions, and say that the server turns further ones away.
+times in a row: every search must find 256 sessions and say that the server turns further ones away.
 """
 
 import argparse
@@ -43,7 +43,7 @@ class Truth:
 
 
 def search(truth: Truth, results: Path) -> CapacityJson:
-    """Runs one search, into a folder of its own. Raises RuntimeError where it gives no whole answer."""
+    """Runs one search in a folder of its own. Raises RuntimeError if it does not give a complete answer."""
     done = subprocess.run(
         truth.command(results),
         cwd=_ROOT,
@@ -75,7 +75,7 @@ def fault(capacity: CapacityJson, truth: Truth) -> str | None:
 
 
 def judged(truth: Truth, results: Path) -> tuple[bool, str]:
-    """Searches once. Whether the answer is right, and a line that says so; no answer is a wrong one."""
+    """Searches once. Returns whether the answer is right, and a line that says so; no answer is wrong."""
     begin = time.monotonic()
     try:
         capacity = search(truth, results)

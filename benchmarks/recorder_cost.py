@@ -1,7 +1,7 @@
 """What recording costs: steps/s at full speed with and without the recorder, one generator, one worker.
 
-The two alternate, so that a machine that becomes slower meanwhile slows both; the figure to quote is the
-median of the ratios of neighbouring runs. CPU seconds a step are of the generator process alone.
+The two alternate, so that a machine that slows down meanwhile affects both; the figure to quote is the
+median of the ratios of neighbouring runs. CPU seconds per step are those of the generator process alone.
 """
 
 import argparse

@@ -1,7 +1,7 @@
-"""Measures how long a report takes and how much memory it needs, against the bounds that were promised.
+"""Measures how long a report takes and how much memory it needs, against the promised bounds.
 
 `python -m benchmarks.report_speed` reports synthetic runs of one and of ten million rows, each in a process
-of its own, and exits with 1 where a bound is exceeded.
+of its own, and exits with 1 if a bound is exceeded.
 """
 
 import argparse
@@ -22,7 +22,7 @@ _GOOD_EXITS = (0, 1)
 
 @dataclass(frozen=True)
 class Cost:
-    """What one report took, imports and page included."""
+    """What one report takes, including imports and the page."""
 
     seconds: float
     cpu_seconds: float
@@ -45,14 +45,14 @@ def measure_report(run: Path) -> Cost:
 
 
 def _make_run(run: Path, rows: int, users: int, transport: str) -> None:
-    """Makes a synthetic run in a process of its own: the peak of this one would count as its children's."""
+    """Creates a synthetic run in its own process: this one's peak memory would count for its children."""
     command = [sys.executable, "-m", "benchmarks.synthetic_run", str(run), "--rows", str(rows)]
     command += ["--users", str(users), "--spawn-rate", str(users / 10), "--transport", transport]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 def main() -> int:
-    """Makes the runs, measures their reports and prints a line for each."""
+    """Creates the runs, measures their reports and prints a line for each."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.report_speed",
         description="Time and peak memory of the report of synthetic runs.",

@@ -1,19 +1,21 @@
-"""Makes a run directory as a real run would leave it, of any size, for the report's tests and benchmarks.
+"""Creates a run directory of any size, as a real run would leave it, for tests and benchmarks of the report.
 
 `python -m benchmarks.synthetic_run DIR --rows 20000` writes one into DIR.
 """
 
 import argparse
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from reports.records.run_directory import RunDirectory, StreamWriter
+from reports.records.run_directory import RunDirectory
 from reports.records.schema import RESOURCES, SCHEMA_VERSION, STEPS, RunJson, Topology, Transport
+from reports.records.tables import StreamWriter
 
 _STARTED = 1_760_000_000.0
 _BATCH_ROWS = 100_000
@@ -32,7 +34,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class SyntheticRun:
-    """What to make. Rows are whole columns of users, so there may be a few fewer than asked for."""
+    """What to create. Each user gets equally many rows, so there may be slightly fewer than asked for."""
 
     rows: int = 20_000
     users: int = 200
@@ -170,7 +172,7 @@ def _write_steps(directory: RunDirectory, what: SyntheticRun, random: np.random.
 def _operations(
     shape: tuple[int, int], what: SyntheticRun, random: np.random.Generator
 ) -> tuple[NDArray[np.int8], Bools]:
-    """Each user's operations, a row a user: connect, reset, steps; after a failure it connects anew."""
+    """Each user's operations, one row per user: connect, reset, steps; after a failure it reconnects."""
     op = np.full(shape, _STEP, dtype=np.int8)
     over_http = what.transport == "http"
     op[:, :1] = _RESET if over_http else _CONNECT
@@ -197,7 +199,7 @@ def _latencies(
 
 
 def _sessions(op: NDArray[np.int8]) -> Ints:
-    """A number for each operation's session; a connect begins one."""
+    """The number of each operation's session; a connect starts a new one."""
     first_of_user = np.arange(op.shape[0])[:, None]
     connects = np.cumsum(op == _CONNECT, axis=1)
     sessions: Ints = first_of_user + np.maximum(connects - 1, 0) * op.shape[0]
@@ -211,7 +213,7 @@ def _counts_since_reset(op: NDArray[np.int8]) -> Ints:
 
 
 def _workers(op: NDArray[np.int8], session: Ints, what: SyntheticRun, random: np.random.Generator) -> Ints:
-    """The worker that answers each operation: one a session, or any for a request over HTTP."""
+    """The worker that answers each operation: the same one for a session, any one for a request over HTTP."""
     expected = what.replicas * what.workers
     weights = np.linspace(1.0, 0.6, expected)
     weights /= weights.sum()
@@ -254,31 +256,19 @@ def _write_resources(
 
 def main() -> int:
     """Writes the run directory that the command line asks for."""
-    default = SyntheticRun()
     parser = argparse.ArgumentParser(prog="python -m benchmarks.synthetic_run", description=__doc__)
     parser.add_argument("directory", type=Path, metavar="DIR", help="where to write it")
-    parser.add_argument("--rows", type=int, default=default.rows, help="operations (default: %(default)s)")
-    parser.add_argument("--users", type=int, default=default.users, help="users (default: %(default)s)")
-    parser.add_argument("--spawn-rate", type=float, default=default.spawn_rate, metavar="USERS_PER_S")
-    parser.add_argument("--replicas", type=int, default=default.replicas, help="default: %(default)s")
-    parser.add_argument(
-        "--workers", type=int, default=default.workers, help="a replica (default: %(default)s)"
-    )
-    parser.add_argument("--transport", choices=("ws", "http"), default=default.transport)
-    parser.add_argument("--failure-share", type=float, default=default.failure_share, help="0…1")
-    parser.add_argument("--seed", type=int, default=default.seed)
-    options = parser.parse_args()
-    what = SyntheticRun(
-        rows=options.rows,
-        users=options.users,
-        spawn_rate=options.spawn_rate,
-        replicas=options.replicas,
-        workers=options.workers,
-        failure_share=options.failure_share,
-        transport=options.transport,
-        seed=options.seed,
-    )
-    sys.stdout.write(f"{write_synthetic_run(options.directory, what).path}\n")
+    for field in fields(SyntheticRun):
+        parser.add_argument(
+            f"--{field.name.replace('_', '-')}",
+            type=type(field.default),
+            choices=get_args(Transport) if field.name == "transport" else None,
+            default=field.default,
+            help="default: %(default)s",
+        )
+    options = vars(parser.parse_args())
+    directory = write_synthetic_run(options.pop("directory"), SyntheticRun(**options))
+    sys.stdout.write(f"{directory.path}\n")
     return 0
 
 

@@ -89,7 +89,9 @@ def _percent(text: str) -> float:
     except ValueError:
         percent = math.nan
     if not 0 <= percent < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r:.60} is no percentage: give a number from 0 on, such as 5")
+        raise argparse.ArgumentTypeError(
+            f"{text!r:.60} is not a percentage: give a number of at least 0, such as 5"
+        )
     return percent
 
 
@@ -117,19 +119,19 @@ def _report_experiment(path: Path) -> int:
 
 
 def _compare(a: Path, b: Path, output: Path | None, most_percent: float | None) -> int:
-    from reports.comparison.report import regressions
+    from reports.comparison.regressions import regressions
     from reports.comparison.verdict import verdict_lines
-    from reports.comparison.write import write_comparison
+    from reports.write import write_comparison
 
-    written = write_comparison(a, b, output, _runs_read(time.monotonic()))
-    found = [] if most_percent is None else regressions(written.comparison, most_percent)
-    lines = [*verdict_lines(written.comparison, found), f"report: {written.report_html}"]
+    comparison, directory = write_comparison(a, b, output, _runs_read(time.monotonic()))
+    found = [] if most_percent is None else regressions(comparison, most_percent)
+    lines = [*verdict_lines(comparison, found), f"report: {directory.report_html}"]
     sys.stdout.write("\n".join(lines) + "\n")
     return FAILED if found else PASSED
 
 
 def _runs_read(begun: float) -> Callable[[int, int], None]:
-    """Tells every two seconds how many runs of a comparison are read."""
+    """Prints every two seconds how many runs of a comparison have been read."""
     told = begun
 
     def tell(done: int, of: int) -> None:

@@ -26,8 +26,9 @@ from loadtests.errors import EXIT_ROWS_LOST, EXIT_WORKER_LOST, ROWS_LOST, WORKER
 from loadtests.load.recorder import Recorder
 from loadtests.load.run_json import UNKNOWN, Target, starting_run
 from loadtests.load.users import OpenEnvUser
-from reports.records.run_directory import RunDirectory, RunDirectoryError, StreamWriter
+from reports.records.run_directory import RunDirectory, RunDirectoryError
 from reports.records.schema import STEPS, RunJson, RunStatus
+from reports.records.tables import StreamWriter
 
 _ROWS = "openenv-rows"
 _FINISH = "openenv-finish"

@@ -28,8 +28,9 @@ from loadtests.run.live_view import LiveView
 from loadtests.run.resource_sampler import ResourceSampler
 from loadtests.terminal import end_on_termination, progress
 from reports.page.words import count, printable
-from reports.records.run_directory import RunDirectory, RunDirectoryError, StreamReader
+from reports.records.run_directory import RunDirectory, RunDirectoryError
 from reports.records.schema import RunStatus
+from reports.records.tables import StreamReader
 
 EXIT_PASSED, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 

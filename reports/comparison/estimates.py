@@ -1,4 +1,4 @@
-"""Throughput, percentiles and success of one run, each with how far it varies by chance."""
+"""Estimates of one run's throughput, percentiles and success rate, each with its variation by chance."""
 
 import math
 from collections.abc import Mapping
@@ -8,8 +8,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.comparison.dependence import BINS, Spread, critical_t, spread_of_sum
+from reports.statistics.dependence import BINS, Spread, spread_of_sum
 from reports.statistics.quantiles import quantiles_of_sorted
+from reports.statistics.significance import critical_t
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -29,19 +30,19 @@ class Estimate:
     above: float
     degrees: float
     drifts: bool = False
-    """Whether it drifted more slowly than the run is long."""
+    """Whether it drifted too slowly to be measured in this run."""
     doubt: str | None = None
-    """Why chance cannot be told, in words; the errors are NaN then."""
+    """Why the variation by chance is unknown, in words; the errors are NaN then."""
 
 
 @dataclass(frozen=True)
 class Successes:
-    """How many of something succeeded, and by how much their dependence widens what chance explains."""
+    """How many operations or users succeeded, and how much their dependence adds to what chance explains."""
 
     succeeded: int
     total: int
     design_effect: float
-    """The variance of the share over what it would be, were each independent of the others; at least 1."""
+    """The variance of the share relative to that of independent operations; at least 1."""
     degrees: float
 
     @property
@@ -51,7 +52,7 @@ class Successes:
 
 @dataclass(frozen=True)
 class Layout:
-    """When the steps of a window ended, by BINS equal pieces of it, and whose they were."""
+    """In which of BINS equal pieces of a window each of its steps ended, and which user's it was."""
 
     bins: Indices
     user: NDArray[np.int32]
@@ -65,18 +66,23 @@ class Layout:
 
     @property
     def most_blocks(self) -> float:
-        """So many that a block is as long as a user takes from one step to the next."""
+        """The number of blocks that are as long as a user takes from one step to the next."""
         return self.bins.size / self.users if self.users else 0.0
 
     def spread(self, chosen: NDArray[np.bool_], share: float, drifts: bool = False) -> Spread:
         """Of the count of `chosen` rows, which are `share` of all."""
-        by_bin = np.bincount(self.bins[chosen], minlength=BINS) - share * np.bincount(
-            self.bins, minlength=BINS
+        by_bin, by_user = self.counts()
+        chosen_by_bin = np.bincount(self.bins[chosen], minlength=BINS)
+        chosen_by_user = np.bincount(self.user[chosen], minlength=self.users)
+        own = self.bins.size * share * (1 - share)
+        return spread_of_sum(
+            chosen_by_bin - share * by_bin, chosen_by_user - share * by_user, own, self.most_blocks, drifts
         )
-        by_user = np.bincount(self.user[chosen], minlength=self.users) - share * np.bincount(
-            self.user, minlength=self.users
-        )
-        return spread_of_sum(by_bin, by_user, self.bins.size * share * (1 - share), self.most_blocks, drifts)
+
+    def counts(self) -> tuple[Floats, Floats]:
+        """How many rows there are in each bin, and of each user."""
+        by_bin, by_user = np.bincount(self.bins, minlength=BINS), np.bincount(self.user, minlength=self.users)
+        return by_bin.astype(np.float64), by_user.astype(np.float64)
 
 
 def sustained_estimates(
@@ -84,8 +90,8 @@ def sustained_estimates(
 ) -> dict[Metric, Estimate]:
     """Throughput and percentiles of a window that lasts `seconds`.
 
-    Where throughput or a percentile is seen to drift more slowly than the run is long, the percentiles after
-    it are taken to do so too: what drifts is the machine, and the tail only shows it less plainly.
+    Where throughput or a percentile is seen to drift too slowly to be measured, the percentiles after it are
+    assumed to drift too: it is the machine that drifts, and the tail only shows it less clearly.
     """
     estimates: dict[Metric, Estimate] = {"throughput": throughput(layout, seconds)}
     for name, quantile in quantiles.items():
@@ -97,8 +103,7 @@ def sustained_estimates(
 def throughput(layout: Layout, seconds: float) -> Estimate:
     """Steps a second of a window that lasts `seconds`."""
     count = layout.bins.size
-    by_bin = np.bincount(layout.bins, minlength=BINS).astype(np.float64)
-    by_user = np.bincount(layout.user, minlength=layout.users).astype(np.float64)
+    by_bin, by_user = layout.counts()
     if not count or not seconds > 0:
         return _unknown(math.nan, "no step succeeded in the measured window")
     spread = spread_of_sum(by_bin - by_bin.mean(), by_user, 0.0, layout.most_blocks)
@@ -124,10 +129,9 @@ def percentile(
 def percentile_of_independent(rising_s: Floats, quantile: float) -> Estimate:
     """A percentile of values that do not depend on each other, such as one total time a user."""
     if not rising_s.size:
-        return _unknown(math.nan, "no session was complete")
+        return _unknown(math.nan, "no session was completed")
     value = float(quantiles_of_sorted(rising_s, np.array([quantile]))[0])
-    count = rising_s.size
-    if count < _LEAST_USERS:
+    if (count := rising_s.size) < _LEAST_USERS:
         return _unknown(value, f"fewer than {_LEAST_USERS} complete sessions: make the batch larger")
     spread = Spread(math.sqrt(count * quantile * (1 - quantile)), count - 1)
     return _read_back(rising_s, quantile, value, spread)
@@ -143,14 +147,9 @@ def successes(succeeded: NDArray[np.bool_], layout: Layout) -> Successes:
         degrees = spread.degrees
         if spread.doubt is None:
             effect = max(spread.error**2 / (total * rate * (1 - rate)), 1.0)
-        else:
-            effect, degrees = _whole_users(layout)
+        else:  # all operations of a user are assumed to share one fate
+            effect, degrees = max(layout.most_blocks, 1.0), max(layout.users - 1, 1)
     return Successes(good, total, effect, degrees)
-
-
-def _whole_users(layout: Layout) -> tuple[float, float]:
-    """The design effect where a user's operations all share one fate: as many facts as users."""
-    return max(layout.most_blocks, 1.0), max(layout.users - 1, 1)
 
 
 def _read_back(rising_s: Floats, quantile: float, value: float, spread: Spread) -> Estimate:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.comparison.change import LEAST_CHANGE, Change
 from reports.comparison.estimates import Metric
+from reports.comparison.sections.changes import LEAST_CHANGE, Change
 from reports.page import curves, drawing, formatting
 from reports.page.curves import PercentileLine
 from reports.page.drawing import HALF, NARROW

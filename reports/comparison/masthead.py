@@ -1,9 +1,9 @@
 """The first screen of a comparison's page: what was compared, and the answers to four questions."""
 
-from reports.comparison.change import Change
 from reports.comparison.figures import BATCH_METRICS, METRICS
-from reports.comparison.report import Comparison, Row
-from reports.comparison.rows import verdict_of
+from reports.comparison.report import Comparison
+from reports.comparison.rows import Row
+from reports.comparison.sections.changes import Change, verdict_of
 from reports.page import formatting
 from reports.page.parts import Answer, Question
 from reports.page.words import count, listing

@@ -1,30 +1,42 @@
-"""Which cells of two experiments belong together, and how to call them."""
+"""Which cells of two experiments are compared with each other, and what they are called."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
-from reports.comparison.report import Unmatched
 from reports.experiment.cells import Group, labels, order_key
 from reports.page.words import count, printable
 from reports.records.schema import CellJson, ExperimentJson
 
+CRITERIA = "deployment, replicas, workers, balancing, port, transport, wait and users"
+"""What two cells must have in common to be compared, in words."""
 
-@dataclass(frozen=True)
-class CellKey:
-    """What two cells must have in common to be compared."""
+SideName = Literal["A", "B"]
 
-    group: Group
-    users: int
+_Key = tuple[Group, int]
+"""CRITERIA: a group and a number of users."""
 
 
 @dataclass(frozen=True)
 class Match:
-    """The cells of both sides that belong together: repetitions that finished, in order."""
+    """The cells of both sides that are compared: the repetitions that finished, in order."""
 
-    key: CellKey
     name: str
+    cell: dict[str, Any]
+    """What they have in common, as CellJson names it."""
     a: list[CellJson]
     b: list[CellJson]
+
+
+@dataclass(frozen=True)
+class Unmatched:
+    """A cell of which a side has no run to compare, or has lost some of its repetitions."""
+
+    side: SideName
+    name: str
+    reason: str
+    regression: bool = False
+    """Whether B lacks something that A has."""
 
 
 @dataclass(frozen=True)
@@ -34,79 +46,64 @@ class Matching:
     matches: list[Match]
     unmatched: list[Unmatched]
     renamed: tuple[str, str] | None
-    """The names of the one deployment of each side, where they differ and were matched regardless."""
+    """The names of the only deployment of each side, where they differ and were matched regardless."""
 
 
 def match_cells(a: ExperimentJson, b: ExperimentJson) -> Matching:
-    """Matches cells by deployment, replicas, workers, balancing, port, transport, wait and users.
-
-    Where each side has a single deployment, their names need not agree.
-    """
+    """Matches cells by CRITERIA. Where each side has a single deployment, their names need not agree."""
     names_a, names_b = ({cell["deployment"] for cell in side["cells"]} for side in (a, b))
     renamed = None
     if len(names_a) == len(names_b) == 1 and names_a != names_b:
         renamed = (printable(min(names_a), 60), printable(min(names_b), 60))
     common = min(names_b) if renamed else None
     cells_a, cells_b = (_by_key(side["cells"], common) for side in (a, b))
-    keys = sorted({*cells_a, *cells_b}, key=lambda key: (order_key(key.group), key.users))
-    names = labels(dict.fromkeys(key.group for key in keys))
-
-    def name(key: CellKey) -> str:
-        return f"{printable(names[key.group], 120)}, {count(key.users, 'user')}"
-
+    keys = sorted({*cells_a, *cells_b}, key=lambda key: (order_key(key[0]), key[1]))
+    names = labels(dict.fromkeys(group for group, _ in keys))
     matches, unmatched = [], []
-    for key in keys:
-        sides = cells_a.get(key, []), cells_b.get(key, [])
-        done = [[cell for cell in side if cell["status"] == "completed" and cell["run_id"]] for side in sides]
-        failed = [[cell for cell in side if cell["status"] == "failed"] for side in sides]
-        if done[0] and done[1]:
-            matches.append(Match(key, name(key), done[0], done[1]))
-            if failed[0]:
-                unmatched.append(Unmatched("A", name(key), _some(failed[0], sides[0])))
-            if failed[1]:
-                lost = _some(failed[1], sides[1])
-                unmatched.append(Unmatched("B", name(key), lost, regression=not failed[0]))
+    for group, users in keys:
+        name = f"{printable(names[group], 120)}, {count(users, 'user')}"
+        all_a, all_b = cells_a.get((group, users), []), cells_b.get((group, users), [])
+        done_a, done_b = _finished(all_a), _finished(all_b)
+        if done_a and done_b:
+            matches.append(Match(name, {**asdict(group), "users": users}, done_a, done_b))
+            failed_a, failed_b = _some_failed(all_a), _some_failed(all_b)
+            if failed_a:
+                unmatched.append(Unmatched("A", name, failed_a))
+            if failed_b:
+                unmatched.append(Unmatched("B", name, failed_b, regression=not failed_a))
             continue
-        if sides[0]:
-            reason = "B has no such cell that finished" if done[0] else _why(sides[0])
-            unmatched.append(Unmatched("A", name(key), reason, regression=bool(done[0] and not sides[1])))
-        if sides[1]:
-            reason = "A has no such cell that finished" if done[1] else _why(sides[1])
-            unmatched.append(Unmatched("B", name(key), reason, regression=bool(done[0])))
+        if all_a:
+            reason = "B has no such cell that finished" if done_a else _why(all_a)
+            unmatched.append(Unmatched("A", name, reason, regression=bool(done_a and not all_b)))
+        if all_b:
+            reason = "A has no such cell that finished" if done_b else _why(all_b)
+            unmatched.append(Unmatched("B", name, reason, regression=bool(done_a)))
     return Matching(matches, unmatched, renamed)
 
 
-def cell_form(key: CellKey) -> dict[str, object]:
-    """The key as CellJson names its parts."""
-    group = key.group
-    return {
-        "deployment": group.deployment,
-        "replicas": group.replicas,
-        "workers": group.workers,
-        "balancing": group.balancing,
-        "reuse_port": group.reuse_port,
-        "transport": group.transport,
-        "wait": group.wait,
-        "users": key.users,
-    }
-
-
-def _by_key(cells: Iterable[CellJson], deployment: str | None) -> dict[CellKey, list[CellJson]]:
-    found: dict[CellKey, list[CellJson]] = {}
+def _by_key(cells: Iterable[CellJson], deployment: str | None) -> dict[_Key, list[CellJson]]:
+    """The repetitions of each cell, all under the name `deployment` unless that is None."""
+    found: dict[_Key, list[CellJson]] = {}
     for cell in sorted(cells, key=lambda cell: cell["repetition"]):
-        key = CellKey(Group.of(cell), cell["users"])
+        group = Group.of(cell)
         if deployment is not None:
-            key = replace(key, group=replace(key.group, deployment=deployment))
-        found.setdefault(key, []).append(cell)
+            group = replace(group, deployment=deployment)
+        found.setdefault((group, cell["users"]), []).append(cell)
     return found
 
 
+def _finished(cells: Iterable[CellJson]) -> list[CellJson]:
+    return [cell for cell in cells if cell["status"] == "completed" and cell["run_id"]]
+
+
+def _some_failed(cells: Sequence[CellJson]) -> str | None:
+    """How many of a cell's repetitions failed, and why; None where none did."""
+    failed = [cell for cell in cells if cell["status"] == "failed"]
+    return f"{len(failed):,} of {count(len(cells), 'repetition')} {_why(failed)}" if failed else None
+
+
 def _why(cells: Sequence[CellJson]) -> str:
-    """Why none of a cell's repetitions can be compared."""
+    """Why none of these repetitions can be compared."""
     reasons = [cell["reason"] for cell in cells if cell["reason"]]
     status = " and ".join(dict.fromkeys(cell["status"] for cell in cells))
     return f"{status}: {printable(reasons[0])}" if reasons else f"{status}, so there is nothing to compare"
-
-
-def _some(failed: Sequence[CellJson], cells: Sequence[CellJson]) -> str:
-    return f"{len(failed):,} of {count(len(cells), 'repetition')} {_why(failed)}"

@@ -1,6 +1,7 @@
-"""What a comparison takes from one run: figures with their chance variation, its spread and its errors."""
+"""What a comparison takes from one run: figures with their variation by chance, spread and errors."""
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +21,6 @@ from reports.page.words import printable
 from reports.records.run_directory import RunDirectory
 from reports.records.schema import RunJson
 from reports.records.steps import (
-    CONNECT,
-    RESET,
     STEP,
     StepColumns,
     Steps,
@@ -30,11 +29,11 @@ from reports.records.steps import (
     load_steps,
     user_spans,
 )
-from reports.run.sections import distribution, errors
-from reports.run.sections.latency import Curve, curve_quantiles
+from reports.run.sections import distribution
+from reports.run.sections.latency import Curve, curve_quantiles, total_of_each_step
 from reports.run.sections.totals import measured_window, shut_out
 from reports.run.sections.validity import INVALIDATING
-from reports.statistics.quantiles import quantiles_of_sorted, stable_order
+from reports.statistics.quantiles import quantiles_of_sorted
 
 Floats = NDArray[np.float64]
 
@@ -67,8 +66,6 @@ class Measurement:
     """Failures by category."""
     curve: Curve | None
     """Latency of the steps that the percentiles are of; of a batch, total time."""
-    steps: int
-    window_s: float
     reservations: list[str]
     """Why the run is not valid, so that its figures say nothing of the deployment; empty where it is."""
     shut_out: int
@@ -97,52 +94,51 @@ def is_batch(run: RunJson) -> bool:
 def measure(directory: RunDirectory) -> Measurement:
     """Reads a run directory. Raises RunDirectoryError where it cannot be read.
 
-    Throughput and percentiles are of the successful steps that ended in the measured window, the success
-    rate of all operations, or of users where fewer of these were served. Of a batch the percentiles are of
-    total time, and success is a user's.
+    Throughput and percentiles are of the successful steps that ended in the measured window. The success
+    rate is of all operations, or of users where fewer of these were served. In a batch the percentiles are
+    of total time, and the success rate is of users.
     """
     run = directory.read_run()
     columns = StepColumns.of_run(directory)
     failures = load_failures(columns)
     steps = load_steps(columns, failures)
-    run_errors = errors.summarize(steps, failures)
     answers = load_answers(columns)
     spread = _spread(distribution.summarize(steps, answers, run["topology"], run["config"]))
     del answers
     out = int(np.count_nonzero(shut_out(steps)))
     if is_batch(run):
-        rising = np.sort(_complete_totals(steps))
-        window_s = steps.duration_s
-        estimates = {
-            metric: percentile_of_independent(rising, quantile) for metric, quantile in QUANTILES.items()
-        }
-        users = max(run["config"]["users"], steps.users)
-        success = Successes(rising.size, users, 1.0, max(users - 1, 1))
+        estimates, success, rising = _batch(steps, max(run["config"]["users"], steps.users))
     else:
-        estimates, rising, window_s = _sustained(steps, run["config"].get("warmup_s", 0.0))
-        everything = Layout.of(steps.ended_s, steps.user, steps.users, (0.0, steps.duration_s))
-        success = successes(steps.succeeded, everything)
-        if success.total and 1 - out / steps.users < success.rate:
-            success = Successes(steps.users - out, steps.users, 1.0, max(steps.users - 1, 1))
-    counted: dict[str, int] = {}
-    for group in run_errors.groups:
-        counted[group.category] = counted.get(group.category, 0) + group.count
+        estimates, rising = _sustained(steps, run["config"].get("warmup_s", 0.0))
+        success = _success(steps, out)
+    counts = np.bincount(failures.category, minlength=len(failures.categories)).tolist()
+    quantiles = curve_quantiles(rising.size) if rising.size else None
     return Measurement(
         run=run,
         estimates=estimates,
         successes=success,
         spread=spread,
-        errors=counted,
-        curve=_curve(rising),
-        steps=int(rising.size),
-        window_s=window_s,
+        errors={
+            printable(category): failed
+            for category, failed in zip(failures.categories, counts, strict=True)
+            if failed
+        },
+        curve=None if quantiles is None else Curve(quantiles, quantiles_of_sorted(rising, quantiles)),
         reservations=_reservations(directory, run),
         shut_out=0 if is_batch(run) else out,
         users=steps.users,
     )
 
 
-def _sustained(steps: Steps, warmup_s: float) -> tuple[dict[Metric, Estimate], Floats, float]:
+def _batch(steps: Steps, users: int) -> tuple[dict[Metric, Estimate], Successes, Floats]:
+    rising = np.sort(total_of_each_step(steps))
+    estimates = {
+        metric: percentile_of_independent(rising, quantile) for metric, quantile in QUANTILES.items()
+    }
+    return estimates, Successes(rising.size, users, 1.0, max(users - 1, 1)), rising
+
+
+def _sustained(steps: Steps, warmup_s: float) -> tuple[dict[Metric, Estimate], Floats]:
     window = measured_window(user_spans(steps), steps.duration_s, warmup_s) or (0.0, steps.duration_s)
     ended_s = steps.ended_s
     chosen = steps.successes(STEP) & (ended_s >= window[0]) & (ended_s <= window[1])
@@ -150,30 +146,16 @@ def _sustained(steps: Steps, warmup_s: float) -> tuple[dict[Metric, Estimate], F
     del ended_s
     latency_s = steps.latency_s[chosen]
     rising = np.sort(latency_s)
-    seconds = window[1] - window[0]
-    estimates = sustained_estimates(latency_s, rising, layout, seconds, QUANTILES)
-    return estimates, rising, seconds
+    return sustained_estimates(latency_s, rising, layout, window[1] - window[0], QUANTILES), rising
 
 
-def _complete_totals(steps: Steps) -> Floats:
-    """Connect, reset and first step of every user that did all it began, in seconds together."""
-    order = stable_order(steps.user, steps.users)
-    order = order[steps.succeeded[order]]
-    first: dict[int, Floats] = {}
-    for op in (CONNECT, RESET, STEP):
-        of_op = order[steps.op[order] == op][::-1]
-        first[op] = np.full(steps.users, np.nan)
-        first[op][steps.user[of_op]] = steps.latency_s[of_op]
-    connect = np.where(np.isnan(first[CONNECT]) & ~_connects(steps), 0.0, first[CONNECT])
-    total: Floats = connect + first[RESET] + first[STEP]
-    return total[np.isfinite(total)]
-
-
-def _connects(steps: Steps) -> NDArray[np.bool_]:
-    """Which users work over WebSocket, where a session begins with a connect."""
-    connects = np.zeros(steps.users, dtype=np.bool_)
-    connects[steps.user[steps.over_ws]] = True
-    return connects
+def _success(steps: Steps, out: int) -> Successes:
+    """Of all operations, or of users where fewer of these were served; `out` were shut out."""
+    everything = Layout.of(steps.ended_s, steps.user, steps.users, (0.0, steps.duration_s))
+    success = successes(steps.succeeded, everything)
+    if success.total and 1 - out / steps.users < success.rate:
+        return Successes(steps.users - out, steps.users, 1.0, max(steps.users - 1, 1))
+    return success
 
 
 def _spread(spread: distribution.Distribution) -> Spread | None:
@@ -192,27 +174,16 @@ def _spread(spread: distribution.Distribution) -> Spread | None:
     )
 
 
-def _curve(rising: Floats) -> Curve | None:
-    if not rising.size:
-        return None
-    quantiles = curve_quantiles(rising.size)
-    return Curve(quantiles, quantiles_of_sorted(rising, quantiles))
-
-
 def _reservations(directory: RunDirectory, run: RunJson) -> list[str]:
-    """That the run did not go to its end, or what its own report says against its validity."""
+    """That the run was not completed, or what its own report says against its validity."""
     endings = {"running": "was cut short", "interrupted": "was interrupted", "failed": "failed"}
     if run["status"] in endings:
         return [f"it {endings[run['status']]}"]
-    try:
-        report = json.loads(directory.report_json.read_text(encoding="utf-8"))
-        validity = report["validity"]
-        if validity["valid"] is not False:
-            return []
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
-    try:
+    valid, against = True, []
+    with suppress(OSError, ValueError, KeyError, TypeError):  # the report may be missing, older or damaged
+        validity = json.loads(directory.report_json.read_text(encoding="utf-8"))["validity"]
+        valid = validity["valid"] is not False
         against = [each["message"] for each in validity["warnings"] if each["code"] in INVALIDATING]
-    except (KeyError, TypeError):
-        against = []
+    if valid:
+        return []
     return [printable(str(message)) for message in against] or ["its report says that it is not valid"]

@@ -1,10 +1,9 @@
 """The report of a comparison as one self-contained HTML page. It shows result objects, computes nothing."""
 
 from reports.comparison import figures, masthead
-from reports.comparison.change import LEAST_CHANGE
 from reports.comparison.figures import BATCH_METRICS, METRICS, Line
 from reports.comparison.report import Comparison
-from reports.comparison.rows import verdict_of
+from reports.comparison.sections.changes import LEAST_CHANGE, verdict_of
 from reports.page import formatting, parts
 from reports.page.drawing import HALF
 from reports.page.parts import Drawing, drawn

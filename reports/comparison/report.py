@@ -1,74 +1,41 @@
-"""The result of a comparison as data, and its form as report.json."""
+"""The comparison of two runs or two experiments as data, and its form as report.json."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from typing import Any, Literal
 
-from reports.comparison.change import Change, SuccessChange, SuccessVerdict, Verdict
-from reports.comparison.dependence import CONFIDENCE
-from reports.comparison.differences import Difference
+from reports.comparison.matching import CRITERIA, Unmatched, match_cells
+from reports.comparison.measurement import Measurement
+from reports.comparison.pairs import Progress, pair_of_runs, pairs_of_cells
+from reports.comparison.rows import Row, rows_of
+from reports.comparison.sections.changes import Change, Verdict
+from reports.comparison.sections.configuration import Difference, difference_notices, differences
+from reports.page.words import count, listing
+from reports.records.directory import RecordDirectory
+from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.json_values import finite
-from reports.records.schema import SCHEMA_VERSION
+from reports.records.run_directory import RunDirectory, RunDirectoryError
+from reports.records.schema import SCHEMA_VERSION, ExperimentJson, RunJson
 from reports.run.sections.latency import Curve
+from reports.statistics.significance import CONFIDENCE
 
 ALL_CELLS = "all cells together"
-
-SpreadVerdict = Literal["more even", "less even", "no difference shown", "unknown"]
-
-
-@dataclass(frozen=True)
-class SpreadChange:
-    """How evenly the load was spread in A and in B; means over the runs of each side, None where unknown."""
-
-    unit: str
-    """worker or replica: what the load is spread over."""
-    jain_a: float | None
-    jain_b: float | None
-    busiest_share_a: float | None
-    """The share of steps of the busiest part, 0…1."""
-    busiest_share_b: float | None
-    parts_a: int | None
-    parts_b: int | None
-    verdict: SpreadVerdict
-    """More or less even where one side is uneven beyond chance and the other is not, or less so."""
-
-
-@dataclass(frozen=True)
-class ErrorsChange:
-    """The failures of both sides by category, and the categories that only one side has."""
-
-    counts: dict[str, tuple[int, int]]
-    """In A and in B, most frequent first."""
-    new: list[str]
-    gone: list[str]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One pair that was compared: two runs, or the repetitions of one cell in both experiments."""
-
-    name: str
-    cell: dict[str, Any]
-    """What the pair has in common, as CellJson names it; empty for two runs."""
-    a_runs: list[str]
-    b_runs: list[str]
-    run_to_run: bool
-    """Whether repeated runs tell how far runs differ, so that the intervals hold from run to run."""
-    verdict: Verdict
-    """Slower where any figure is shown slower; else faster where any is shown faster."""
-    sentence: str
-    changes: list[Change]
-    success: SuccessChange
-    spread: SpreadChange
-    errors: ErrorsChange
-    not_valid: list[Literal["A", "B"]] = field(default_factory=list)
-    """The sides whose run is not valid, so that no difference is shown."""
-    notices: list[str] = field(default_factory=list)
-
-    @property
-    def verdict_in_words(self) -> str:
-        return in_words(self.verdict, self.run_to_run)
+ONE_RUN_EACH = (
+    "Each side is one run. The intervals cover chance within the two runs, not how much two runs of the same "
+    "deployment differ from each other; on a shared machine that is often several per cent. To be sure, "
+    "repeat both, for example as experiments with repetitions, and compare those."
+)
+_SINGLE_RUNS = (
+    "Cells were repeated too seldom to tell how much two runs of the same deployment differ from each other, "
+    "so the intervals cover chance within the runs only. To be sure, run the experiments with more "
+    "repetitions."
+)
+_ENDINGS = {
+    "running": "was cut short or is still going on",
+    "interrupted": "was interrupted",
+    "failed": "failed",
+}
 
 
 @dataclass(frozen=True)
@@ -81,17 +48,6 @@ class Side:
     runs: int
     machine: dict[str, Any]
     versions: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Unmatched:
-    """A cell of which a side has no run to compare, or has lost some of its repetitions."""
-
-    side: Literal["A", "B"]
-    name: str
-    reason: str
-    regression: bool = False
-    """Whether A has what B, which is held against it, has not."""
 
 
 @dataclass(frozen=True)
@@ -108,12 +64,15 @@ class Comparison:
     """What a reader must know before the figures."""
     differences: list[Difference]
     unmatched: list[Unmatched]
-    figures: int
-    """How many figures the verdicts allow for."""
     together: list[Change] = field(default_factory=list)
     """The mean change of each figure over all cells; empty for two runs, and where cells are too few."""
     curves: tuple[Curve, Curve] | None = None
     """Latency of A and of B at each percentile, where two runs are compared."""
+
+    @property
+    def figures(self) -> int:
+        """How many figures the verdicts allow for."""
+        return sum(len(row.changes) + 1 for row in self.rows) + len(self.together)
 
     @property
     def run_to_run(self) -> bool:
@@ -135,81 +94,118 @@ class Comparison:
         return [row for row in self.rows if row.verdict == verdict]
 
 
-def in_words(verdict: Verdict | SuccessVerdict, run_to_run: bool) -> str:
-    """A verdict, and that it holds of two runs alone where nothing tells how far runs differ."""
-    return verdict if run_to_run or verdict == "no difference shown" else f"{verdict}, in these two runs"
+def compare_runs(a: RunDirectory, b: RunDirectory) -> Comparison:
+    """Compares run B with run A, its baseline.
 
-
-def regressions(comparison: Comparison, percent: float) -> list[str]:
-    """What is shown to be worse in B by more than `percent`, or is there in A only, a sentence each.
-
-    A difference counts where its verdict says slower or worse and its point estimate exceeds the bound: per
-    cent of throughput or of a percentile, percentage points of the success rate. Where no repetitions tell
-    how far runs differ, the end of its interval that is nearer to zero must exceed the bound. So that a gate
-    does not open for what cannot be judged, a figure of two runs that has no interval counts where it
-    is twice as bad.
+    Raises RunDirectoryError where one cannot be read, or where one is a batch and the other is not.
     """
-    found = []
-    named = [(row.name, row.changes, row.run_to_run) for row in comparison.rows]
-    for name, changes, run_to_run in [*named, (ALL_CELLS, comparison.together, True)]:
-        for change in changes:
-            extent = _worsening(change, run_to_run)
-            if change.verdict == "slower" and extent > percent:
-                direction = "lower" if change.metric == "throughput" else "higher"
-                found.append(f"{name}: {change.metric} is {_at_least(extent, run_to_run)} % {direction} in B")
-    for row in comparison.rows:
-        if comparison.of == "runs" and not row.not_valid:
-            found += [
-                f"{row.name}: {words}" for words in map(partial(_unjudged, percent), row.changes) if words
-            ]
-        points = _worsening(row.success, row.run_to_run)
-        if row.success.verdict == "worse" and points > percent:
-            lower = f"{_at_least(points, row.run_to_run)} points lower"
-            found.append(f"{row.name}: the success rate is {lower} in B")
-    found += [
-        f"{row.name}: the run of B is not valid, that of A is"
-        for row in comparison.rows
-        if row.not_valid == ["B"]
-    ]
-    lost = [each for each in comparison.unmatched if each.regression]
-    return found + [f"{each.name}: measured in A but not in B: {each.reason}" for each in lost]
-
-
-def _unjudged(percent: float, change: Change) -> str | None:
-    """What a figure without an interval says, where it is worse than the bound."""
-    if change.a is not None and change.b is None:
-        return f"B has no {change.metric}, for no step succeeded"
-    if change.change is None or change.low is not None:
-        return None
-    worse = -change.change if change.metric == "throughput" else change.change
-    twice_as_bad = worse >= (0.5 if change.metric == "throughput" else 1.0)
-    if 100 * worse <= percent or not twice_as_bad:
-        return None
-    direction = "lower" if change.metric == "throughput" else "higher"
-    return (
-        f"{change.metric} is {100 * worse:,.0f} % {direction} in B, which cannot be judged "
-        f"({change.reason or 'there is no interval'})"
+    pair = pair_of_runs(a, b)
+    one, other = pair.a[0], pair.b[0]
+    [row], _ = rows_of([pair])
+    found = differences(one.run, other.run)
+    same = one is other or one.run_id == other.run_id
+    return Comparison(
+        of="runs",
+        a=_side(a, one.run_id, one.run, pair.a),
+        b=_side(b, other.run_id, other.run, pair.b),
+        batch=one.batch,
+        rows=[row],
+        notices=[
+            *(["A and B are the same run, so nothing can differ."] if same else []),
+            *row.notices,
+            *difference_notices(found),
+            *([] if same else [ONE_RUN_EACH]),
+        ],
+        differences=found,
+        unmatched=[],
+        curves=(one.curve, other.curve) if one.curve and other.curve else None,
     )
 
 
-def _worsening(change: Change | SuccessChange, run_to_run: bool) -> float:
-    """The size of a change in per cent, or of what its interval holds nearest to zero; 0 where unknown."""
-    if change.change is None or change.low is None or change.high is None:
-        return 0.0
-    nearest = change.low if change.change > 0 else -change.high
-    return 100 * (abs(change.change) if run_to_run else max(nearest, 0.0))
+def compare_experiments(
+    a: ExperimentDirectory, b: ExperimentDirectory, progress: Progress | None = None
+) -> Comparison:
+    """Compares experiment B with experiment A, its baseline; the repetitions of a cell count together.
 
-
-def _at_least(extent: float, run_to_run: bool) -> str:
-    return f"{extent:,.1f}" if run_to_run else f"at least {extent:,.1f}"
+    Raises RunDirectoryError where one cannot be read, or where no cell of theirs can be compared.
+    """
+    one, other = a.read(), b.read()
+    matching = match_cells(one, other)
+    pairs, unreadable = pairs_of_cells(a, b, matching, progress)
+    unmatched = [*matching.unmatched, *unreadable]
+    if not pairs:
+        raise RunDirectoryError(_nothing_in_common(unmatched))
+    rows, together = rows_of(pairs)
+    found = differences(pairs[0].a[0].run, pairs[0].b[0].run)
+    same = a.path.resolve() == b.path.resolve() or one["experiment_id"] == other["experiment_id"]
+    runs_a, runs_b = [run for pair in pairs for run in pair.a], [run for pair in pairs for run in pair.b]
+    return Comparison(
+        of="experiments",
+        a=_side(a, one["experiment_id"], one, runs_a),
+        b=_side(b, other["experiment_id"], other, runs_b),
+        batch=runs_a[0].batch,
+        rows=rows,
+        notices=[
+            *(["A and B are the same experiment, so nothing can differ."] if same else []),
+            *_experiment_notices(one, other, matching.renamed, unmatched),
+            *difference_notices(found),
+            *([] if same or all(row.run_to_run for row in rows) else [_SINGLE_RUNS]),
+        ],
+        differences=found,
+        unmatched=unmatched,
+        together=together,
+    )
 
 
 def to_json(comparison: Comparison) -> dict[str, Any]:
     """The comparison in the form of report.json: seconds, shares in 0…1, changes as shares of A."""
     form = asdict(comparison)
     form.pop("curves")
-    form["run_to_run"] = comparison.run_to_run
     plain: dict[str, Any] = finite(
-        {"kind": "comparison", "schema_version": SCHEMA_VERSION, "confidence": CONFIDENCE} | form
+        {
+            "kind": "comparison",
+            "schema_version": SCHEMA_VERSION,
+            "confidence": CONFIDENCE,
+            **form,
+            "figures": comparison.figures,
+            "run_to_run": comparison.run_to_run,
+        }
     )
     return plain
+
+
+def _side(
+    directory: RecordDirectory, name: str, record: RunJson | ExperimentJson, runs: Sequence[Measurement]
+) -> Side:
+    versions = runs[0].run["versions"]
+    return Side(name, str(directory.path), record["started_at"], len(runs), record["machine"], versions)
+
+
+def _experiment_notices(
+    a: ExperimentJson, b: ExperimentJson, renamed: tuple[str, str] | None, unmatched: Sequence[Unmatched]
+) -> list[str]:
+    notices = [
+        f"Experiment {side} {_ENDINGS[experiment['status']]}: its cells that finished are compared."
+        for side, experiment in (("A", a), ("B", b))
+        if experiment["status"] in _ENDINGS
+    ]
+    if renamed:
+        notices.append(
+            f"The deployments have different names ({renamed[0]} in A, {renamed[1]} in B). "
+            "Each side has only one, so they are compared with each other."
+        )
+    if cells := len({each.name for each in unmatched}):
+        are = "is" if cells == 1 else "are"
+        notices.append(
+            f"{count(cells, 'cell')} {are} left out, wholly or in part, for the reasons under Left out."
+        )
+    return notices
+
+
+def _nothing_in_common(unmatched: Sequence[Unmatched]) -> str:
+    seen = listing([f"{each.side} {each.name} ({each.reason})" for each in unmatched[:3]])
+    return (
+        "the experiments have no cell in common that finished in both"
+        + (f": {seen}" if seen else "")
+        + f"; cells are matched by {CRITERIA}"
+    )

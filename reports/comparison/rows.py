@@ -1,108 +1,107 @@
-"""The rows of a comparison: pairs of runs, or of repeated runs, judged together."""
+"""The rows of a comparison: every section's result for each pair, with verdicts that allow for all rows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from reports.comparison.between_runs import RunVariance, run_variances
-from reports.comparison.change import (
+from reports.comparison.estimates import Metric
+from reports.comparison.matching import SideName
+from reports.comparison.measurement import Measurement
+from reports.comparison.pairs import Pair
+from reports.comparison.sections.changes import (
     Change,
-    SuccessChange,
     Verdict,
     change_of,
     change_over_cells,
-    holm,
+    in_words,
     judged,
+    sentence_of,
+    verdict_of,
+)
+from reports.comparison.sections.distribution import SpreadChange, spread_change
+from reports.comparison.sections.errors import (
+    ErrorsChange,
+    SuccessChange,
+    errors_change,
     judged_success,
     overdispersion,
     success_change,
 )
-from reports.comparison.estimates import Metric
-from reports.comparison.measurement import Measurement
-from reports.comparison.report import ErrorsChange, Row, SpreadChange, in_words
-from reports.page.words import count, listing, signed_percent
-
-_SUSTAINED: tuple[Metric, ...] = ("throughput", "p50", "p95", "p99")
-_AS_MUCH_LOAD = 0.05
-"""Shares of users served that differ by no more than this are of the same load."""
-_BATCH: tuple[Metric, ...] = ("p50", "p95", "p99")
+from reports.page.words import count, listing
+from reports.statistics.run_variance import RunVariance, run_variances
+from reports.statistics.significance import holm
 
 
 @dataclass(frozen=True)
-class Pair:
-    """What is compared with what: one run or several of each side."""
+class Row:
+    """One pair that was compared: two runs, or the repetitions of one cell in both experiments."""
 
     name: str
     cell: dict[str, Any]
-    a: Sequence[Measurement]
-    b: Sequence[Measurement]
+    """What the pair has in common, as CellJson names it; empty for two runs."""
+    a_runs: list[str]
+    b_runs: list[str]
+    run_to_run: bool
+    """Whether repeated runs tell how far runs differ, so that the intervals hold from run to run."""
+    verdict: Verdict
+    """Slower where any figure is shown to be slower; else faster where any is shown to be faster."""
+    sentence: str
+    changes: list[Change]
+    success: SuccessChange
+    spread: SpreadChange
+    errors: ErrorsChange
+    not_valid: list[SideName] = field(default_factory=list)
+    """The sides whose run is not valid, so that no difference is shown."""
+    notices: list[str] = field(default_factory=list)
 
     @property
-    def not_valid(self) -> list[Literal["A", "B"]]:
-        """The sides that have a run that says nothing of its deployment."""
-        sides: tuple[tuple[Literal["A", "B"], Sequence[Measurement]], ...] = (("A", self.a), ("B", self.b))
-        return [side for side, runs in sides if any(run.reservations for run in runs)]
-
-    @property
-    def less_load(self) -> Literal["A", "B"] | None:
-        """The side that shut more of its users out, so that its figures are those of a smaller load."""
-        a, b = (float(np.mean([run.served_share for run in side])) for side in (self.a, self.b))
-        return None if abs(a - b) <= _AS_MUCH_LOAD else "A" if a < b else "B"
+    def verdict_in_words(self) -> str:
+        return in_words(self.verdict, self.run_to_run)
 
 
 def rows_of(pairs: Sequence[Pair]) -> tuple[list[Row], list[Change]]:
-    """A row for every pair, and the changes of all pairs together where these are enough.
+    """A row for every pair, and the changes of all pairs together where there are enough pairs.
 
-    The verdicts allow for all figures together (Holm 1979). Of a pair whose runs are not valid no difference
-    is shown.
+    The verdicts allow for all figures together (Holm 1979). No difference is shown for a pair with a run
+    that is not valid.
     """
-    if not pairs:
-        return [], []
-    changes: list[list[Change]] = [[] for _ in pairs]
-    run_to_run = [True] * len(pairs)
-    for metric in _BATCH if pairs[0].a[0].batch else _SUSTAINED:
-        variances = run_variances(
-            [(_logarithms(pair.a, metric), _logarithms(pair.b, metric)) for pair in pairs]
-        )
-        run_to_run = [
-            known and variance is not None for known, variance in zip(run_to_run, variances, strict=True)
-        ]
-        for row, pair, variance in zip(changes, pairs, variances, strict=True):
-            row.append(_change(metric, pair, variance))
+    metrics = list(pairs[0].a[0].estimates)
+    variances = {metric: _run_variances(pairs, metric) for metric in metrics}
+    changes = [
+        [_change(metric, pair, variances[metric][at]) for metric in metrics] for at, pair in enumerate(pairs)
+    ]
     successes = _success_changes(pairs)
     together = [
-        change
-        for of_metric in zip(*changes, strict=True)
-        if (change := change_over_cells(of_metric[0].metric, of_metric))
+        change for of_metric in zip(*changes, strict=True) if (change := change_over_cells(of_metric))
     ]
-    if len(together) < len(changes[0]):
+    if len(together) < len(metrics):
         together = []
-    p_values = [p for row, success in zip(changes, successes, strict=True) for p in _p_values(row, success)]
-    adjusted = holm([*p_values, *(change.p for change in together)])
-    rows = []
-    place = 0
-    for pair, of_pair, success, known in zip(pairs, changes, successes, run_to_run, strict=True):
-        own = adjusted[place : place + len(of_pair) + 1]
-        place += len(own)
-        final = [judged(change, p) for change, p in zip(of_pair, own[:-1], strict=True)]
-        rows.append(_row(pair, final, judged_success(success, own[-1]), known))
-    return rows, [judged(change, p) for change, p in zip(together, adjusted[place:], strict=True)]
+    p_values: list[float] = []
+    for of_pair, success in zip(changes, successes, strict=True):
+        p_values += [*(change.p for change in of_pair), success.p]
+    adjusted = iter(holm([*p_values, *(change.p for change in together)]))
+    rows = [
+        _row(
+            pair,
+            changes=[judged(change, next(adjusted)) for change in changes[at]],
+            success=judged_success(successes[at], next(adjusted)),
+            run_to_run=all(variances[metric][at] is not None for metric in metrics),
+        )
+        for at, pair in enumerate(pairs)
+    ]
+    return rows, [judged(change, next(adjusted)) for change in together]
 
 
-def _p_values(changes: Sequence[Change], success: SuccessChange) -> list[float]:
-    return [*(change.p for change in changes), success.p]
+def _run_variances(pairs: Sequence[Pair], metric: Metric) -> list[RunVariance | None]:
+    def logarithms(runs: Sequence[Measurement]) -> NDArray[np.float64]:
+        values = np.array([run.estimates[metric].value for run in runs])
+        logs: NDArray[np.float64] = np.log(values[values > 0])
+        return logs
 
-
-def figures_of(rows: Sequence[Row], together: Sequence[Change] = ()) -> int:
-    """How many figures the verdicts of the rows allow for."""
-    return sum(len(row.changes) + 1 for row in rows) + len(together)
-
-
-def _logarithms(runs: Sequence[Measurement], metric: Metric) -> Any:
-    values = np.array([run.estimates[metric].value for run in runs])
-    return np.log(values[values > 0])
+    return run_variances([(logarithms(pair.a), logarithms(pair.b)) for pair in pairs])
 
 
 def _change(metric: Metric, pair: Pair, variance: RunVariance | None) -> Change:
@@ -111,13 +110,15 @@ def _change(metric: Metric, pair: Pair, variance: RunVariance | None) -> Change:
     if pair.not_valid:
         return replace(change, p=1.0, reason=f"the run of {listing([*pair.not_valid])} is not valid")
     if pair.less_load:
-        return replace(change, p=1.0, reason=f"{pair.less_load} served fewer of its users: its load was less")
+        return replace(
+            change, p=1.0, reason=f"{pair.less_load} served fewer of its users, so its load was smaller"
+        )
     return change
 
 
 def _success_changes(pairs: Sequence[Pair]) -> list[SuccessChange]:
     sides = [([run.successes for run in pair.a], [run.successes for run in pair.b]) for pair in pairs]
-    common, degrees = overdispersion([side for both in sides for side in both])
+    common, degrees = overdispersion(side for both in sides for side in both)
     changes = [success_change(a, b, max(common, overdispersion((a, b))[0]), degrees) for a, b in sides]
     return [
         replace(change, p=1.0) if pair.not_valid else change
@@ -126,6 +127,7 @@ def _success_changes(pairs: Sequence[Pair]) -> list[SuccessChange]:
 
 
 def _row(pair: Pair, changes: list[Change], success: SuccessChange, run_to_run: bool) -> Row:
+    runs = [(side, run) for side, of_side in pair.sides for run in of_side]
     return Row(
         name=pair.name,
         cell=pair.cell,
@@ -133,94 +135,21 @@ def _row(pair: Pair, changes: list[Change], success: SuccessChange, run_to_run: 
         b_runs=[run.run_id for run in pair.b],
         run_to_run=run_to_run,
         verdict=verdict_of(changes),
-        sentence=_sentence(changes, run_to_run),
+        sentence=sentence_of(changes, run_to_run),
         changes=changes,
         success=success,
-        spread=_spread_change(pair),
-        errors=_errors_change(pair),
+        spread=spread_change(
+            [run.spread for run in pair.a if run.spread], [run.spread for run in pair.b if run.spread]
+        ),
+        errors=errors_change([run.errors for run in pair.a], [run.errors for run in pair.b]),
         not_valid=pair.not_valid,
         notices=[
-            f"{side}, {run.run_id}, is not valid: {why}"
-            for side, runs in (("A", pair.a), ("B", pair.b))
-            for run in runs
-            for why in run.reservations
-        ]
-        + [
-            f"{side}, {run.run_id}: {run.shut_out:,} of {count(run.users, 'user')} completed no step and met "
-            "failures, so its latencies and throughput are those of the others."
-            for side, runs in (("A", pair.a), ("B", pair.b))
-            for run in runs
-            if run.shut_out
+            *(f"{side}, {run.run_id}, is not valid: {why}" for side, run in runs for why in run.reservations),
+            *(
+                f"{side}, {run.run_id}: {run.shut_out:,} of {count(run.users, 'user')} completed no step and "
+                "met failures, so its latencies and throughput are those of the others."
+                for side, run in runs
+                if run.shut_out
+            ),
         ],
-    )
-
-
-def verdict_of(changes: Sequence[Change]) -> Verdict:
-    """Slower where any figure is shown slower; else faster where any is shown faster."""
-    verdicts = {change.verdict for change in changes}
-    return "slower" if "slower" in verdicts else "faster" if "faster" in verdicts else "no difference shown"
-
-
-def _sentence(changes: Sequence[Change], run_to_run: bool) -> str:
-    """What is shown, and where nothing can be, why."""
-    parts = []
-    verdicts: tuple[Verdict, ...] = ("slower", "faster")
-    for verdict in verdicts:
-        shown = [
-            f"{change.metric} {signed_percent(change.change or 0)}"
-            for change in changes
-            if change.verdict == verdict
-        ]
-        if shown:
-            parts.append(f"{in_words(verdict, run_to_run)}: {listing(shown)}")
-    if parts:
-        return "; ".join(parts)
-    reasons = list(dict.fromkeys(change.reason for change in changes if change.reason))
-    if reasons and all(change.reason for change in changes):
-        return f"no difference shown: {'; '.join(reasons)}"
-    return "no difference shown"
-
-
-def _spread_change(pair: Pair) -> SpreadChange:
-    a, b = ([run.spread for run in side if run.spread] for side in (pair.a, pair.b))
-    if not a or not b:
-        known = [*a, *b]
-        unit = known[0].unit if known else "worker"
-        return replace(_spreads(unit, a, b), verdict="unknown")
-    level_a, level_b = (float(np.median([each.unevenness for each in side])) for side in (a, b))
-    change = _spreads(b[0].unit, a, b)
-    if level_a == level_b:
-        return change
-    return replace(change, verdict="less even" if level_b > level_a else "more even")
-
-
-def _spreads(unit: str, a: Sequence[Any], b: Sequence[Any]) -> SpreadChange:
-    def mean(side: Sequence[Any], name: str) -> float | None:
-        return float(np.mean([getattr(each, name) for each in side])) if side else None
-
-    return SpreadChange(
-        unit=unit,
-        jain_a=mean(a, "jain"),
-        jain_b=mean(b, "jain"),
-        busiest_share_a=mean(a, "busiest_share"),
-        busiest_share_b=mean(b, "busiest_share"),
-        parts_a=max((each.parts for each in a), default=None),
-        parts_b=max((each.parts for each in b), default=None),
-        verdict="no difference shown",
-    )
-
-
-def _errors_change(pair: Pair) -> ErrorsChange:
-    counts: dict[str, tuple[int, int]] = {}
-    for place, side in enumerate((pair.a, pair.b)):
-        for run in side:
-            for category, failures in run.errors.items():
-                both = list(counts.get(category, (0, 0)))
-                both[place] += failures
-                counts[category] = (both[0], both[1])
-    ordered = dict(sorted(counts.items(), key=lambda item: (-sum(item[1]), item[0])))
-    return ErrorsChange(
-        ordered,
-        new=[category for category, (a, b) in ordered.items() if b and not a],
-        gone=[category for category, (a, b) in ordered.items() if a and not b],
     )

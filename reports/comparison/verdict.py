@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from reports.comparison.change import Change
-from reports.comparison.report import ALL_CELLS, Comparison, Row, in_words
-from reports.comparison.rows import verdict_of
+from reports.comparison.report import ALL_CELLS, Comparison
+from reports.comparison.rows import Row
+from reports.comparison.sections.changes import Change, in_words, verdict_of
 from reports.page.words import listing, printable, share, signed_percent
 
 
 def verdict_lines(comparison: Comparison, regressions: Sequence[str] = ()) -> list[str]:
-    """A line for each row with its verdict, then what to know before believing it, then the regressions."""
+    """A line with its verdict for each row, then what to know before relying on it, then the regressions."""
     lines = [f"A: {printable(comparison.a.path)}", f"B: {printable(comparison.b.path)}"]
     width = min(max((len(row.name) for row in comparison.rows), default=0), 60)
     lines += [f"{row.name:<{width}}  {_row(row)}" for row in comparison.rows]
@@ -40,7 +40,7 @@ def _row(row: Row) -> str:
 
 
 def _figures(verdict: str, changes: Sequence[Change]) -> str:
-    """The verdict, its first word in capitals where there is one, and how much each figure changed."""
+    """The verdict, its first word in capitals where a difference is shown, and the change of each figure."""
     word = verdict.replace("slower", "SLOWER").replace("faster", "FASTER")
     figures = [
         f"{change.metric} {signed_percent(change.change)}" for change in changes if change.change is not None

@@ -1,6 +1,6 @@
 """The file formats of run and experiment directories: columns of tables and keys of JSON files.
 
-Light on purpose: the load generator imports this module, so it needs pyarrow and nothing heavier.
+Kept light: the load generator imports this module, so it needs pyarrow and nothing heavier.
 """
 
 import math
@@ -53,7 +53,7 @@ STEPS = pa.schema(
         pa.field("error_detail", pa.string()),
     ]
 )
-"""The steps table: one row for every operation, failed ones too. Times in seconds, clocks in Unix time."""
+"""The steps table: one row per operation, failed ones included. Times in seconds, clocks in Unix time."""
 
 RESOURCES = pa.schema(
     [
@@ -65,9 +65,9 @@ RESOURCES = pa.schema(
         pa.field("open_files", pa.int64()),
     ]
 )
-"""CPU (cores kept busy since the sample before), memory and open files of every part, each second.
+"""CPU (cores kept busy since the previous sample), memory and open files of every part, each second.
 
-The role `others` is what all other programs of the generator's machine kept busy, and what its hypervisor
+The role `others` is what all other programs on the generator's machine kept busy, and what its hypervisor
 took away.
 """
 
@@ -76,13 +76,13 @@ class Slo(TypedDict):
     """The service level objective of a run."""
 
     success_rate: float
-    """The least share of operations that must succeed, and of users that must get to step, 0…1."""
+    """The smallest share of operations that must succeed, and of users that must get to step, 0…1."""
     total_p99_s: float | None
     """The bound on the 99th percentile of total time in seconds; None: 2 × (wait + 0.5 s)."""
 
 
 class Topology(TypedDict):
-    """What was under load. None stands for what the harness cannot know, as behind a bare URL."""
+    """What was under load. None stands for what the harness cannot know, for example behind a bare URL."""
 
     replicas: int | None
     workers: int | None
@@ -90,16 +90,16 @@ class Topology(TypedDict):
     hosts: list[str]
     """One `host` value for each replica, as the steps table names them; empty where unknown."""
     names: dict[str, str]
-    """A friendlier name for a host, for instance the container's."""
+    """A friendlier name for a host, such as the container's."""
 
 
 class ActionsJson(TypedDict):
-    """The actions of a run that are neither one alone nor the Benchmark environment's waits."""
+    """The actions of a run that sends several, other than the Benchmark environment's waits."""
 
     source: Literal["schema", "tools", "file"]
-    """Made from the server's action schema, from the schemas of its MCP tools, or read from a JSONL file."""
+    """Generated from the server's action schema or its MCP tools' schemas, or read from a JSONL file."""
     order: ActionOrder
-    """cycle: each user takes them one after another; sample: each step draws one."""
+    """cycle: each user sends them one after another; sample: each step draws one."""
     count: int
     """How many there are."""
     example: dict[str, Any]
@@ -109,7 +109,7 @@ class ActionsJson(TypedDict):
 
 
 class RunConfig(TypedDict):
-    """The configuration of a run. Further keys may stand beside these."""
+    """The configuration of a run. There may be additional keys."""
 
     deployment: Literal["compose", "local", "url"]
     url: str
@@ -118,7 +118,7 @@ class RunConfig(TypedDict):
     spawn_rate: float
     duration_s: float | None
     wait: str
-    """The wait asked of each step, as written: `0.5`, `uniform:0:1`, `exponential:0.5`, `lognormal:0.5:1`."""
+    """The wait of each step, as written: `0.5`, `uniform:0:1`, `exponential:0.5`, `lognormal:0.5:1`."""
     think_time: str
     steps_per_episode: int
     """Steps between two resets; 0: one reset only."""
@@ -128,16 +128,16 @@ class RunConfig(TypedDict):
     """The one action of every step; None where there are several."""
     actions: NotRequired[ActionsJson]
     tls_verified: NotRequired[bool]
-    """Whether the server's certificate was checked; missing where there is none."""
+    """Whether the server's certificate was verified; missing where it has none."""
     balancing: str | None
     reuse_port: NotRequired[bool | None]
     """Whether each worker of a replica listens on a socket of its own; False: they share one."""
     server_settings: NotRequired[dict[str, str]]
-    """Environment variables that the environment servers were given besides: MAX_CONCURRENT_ENVS …"""
+    """Additional environment variables of the environment servers: MAX_CONCURRENT_ENVS …"""
     scenario: NotRequired[Scenario]
-    """What the users do; sustained where it is missing."""
+    """What the users do; sustained if it is missing."""
     warmup_s: NotRequired[float]
-    """Seconds that do not count, after all users are there."""
+    """Seconds after the arrival of all users that do not count."""
     processes: int
     slo: Slo
 
@@ -154,7 +154,7 @@ class RunJson(TypedDict):
     stopped_on_page: NotRequired[bool]
     """Whether a person stopped it on Locust's page before its time."""
     incidents: NotRequired[list[str]]
-    """What happened to the deployment while the run went on, a sentence each."""
+    """What happened to the deployment during the run, a sentence each."""
     started_at: float
     ended_at: float | None
     config: RunConfig
@@ -165,12 +165,12 @@ class RunJson(TypedDict):
 
 
 class CellJson(TypedDict):
-    """One cell of an experiment's grid: one run, made or still to make."""
+    """One cell of an experiment's grid: one run, done or still to do."""
 
     deployment: str
     """The name of the target within the experiment."""
     replicas: int | None
-    """None, as in all that follow, where the harness cannot know: behind a bare URL."""
+    """None, as below, where the harness cannot know: behind a bare URL."""
     workers: int | None
     balancing: str | None
     reuse_port: bool | None
@@ -183,31 +183,31 @@ class CellJson(TypedDict):
     reason: str | None
     """Why it failed, in words."""
     run_id: str | None
-    """Its run directory, `runs/<run_id>`, once it has begun."""
+    """Its run directory, `runs/<run_id>`, once it has started."""
 
 
 class ExperimentConfig(TypedDict):
-    """What an experiment holds fixed, and how its grid was asked for. Further keys may stand beside these."""
+    """What an experiment holds fixed, and how its grid was specified. There may be additional keys."""
 
     scenario: Scenario
     targets: dict[str, str]
-    """The name of each target within the experiment, and what it is: auto, compose, local or a URL."""
+    """The name of each target within the experiment, and the target: auto, compose, local or a URL."""
     seed: int
     """Of the random order of the cells."""
     repetitions: int
     duration_s: float | None
-    """How long each sustained cell is measured, ramp-up and warm-up not counted."""
+    """How long each sustained cell is measured, without ramp-up and warm-up."""
     slo: Slo
     settings: NotRequired[dict[str, str]]
-    """As given to `make scaling`, by which it can be taken up again."""
+    """As given to `make scaling`, so that it can be resumed."""
     server_settings: NotRequired[dict[str, str]]
     """As in RunConfig."""
     search: NotRequired[dict[str, float]]
-    """How a capacity search went about it: start, most, precision, budget_s."""
+    """The settings of a capacity search: start, most, precision, budget_s."""
 
 
 class CapacityTry(TypedDict):
-    """What one batch of a capacity search came to."""
+    """The result of one batch of a capacity search."""
 
     users: int
     run_id: str
@@ -219,33 +219,33 @@ class CapacityTry(TypedDict):
 
 
 class CapacityJson(TypedDict):
-    """The answer of a capacity search."""
+    """The result of a capacity search."""
 
     sessions: int
-    """The largest number of sessions that the deployment holds within its objective; 0: none."""
+    """The largest number of sessions that the deployment carries within its objective; 0: none."""
     max_batch: int
     """The largest batch that met the objective in most of its tries."""
     low: int
     """The largest batch, up to `max_batch`, that met it in every try."""
     high: int | None
-    """The smallest batch, above all that met it in any try, that missed it in every one; None: none."""
+    """The smallest batch, above all that met it in any try, that missed it in every try; None: none."""
     confidence: float
-    """How probable it is, after the tries, that `max_batch` meets the objective more often than not."""
+    """The probability, given the tries, that `max_batch` meets the objective more often than not."""
     lower_bound: bool
-    """Whether the deployment may hold more than `sessions`: something else ended the search."""
+    """Whether the deployment may carry more than `sessions`, because something else ended the search."""
     server_cap: int | None
-    """How many sessions the server held when it turned others away; None where it turned none away."""
+    """How many sessions the server held when it turned others away; None if it turned none away."""
     cores: int | None
     """Cores of the machine that the deployment runs on; None where unknown."""
     limit: str
-    """What was hit first: errors, latency, open_files, generator, cap or time."""
+    """Which limit was reached first: errors, latency, open_files, generator, cap or time."""
     explanation: str
     remedy: str
     tries: list[CapacityTry]
 
 
 class ExperimentJson(TypedDict):
-    """experiment.json: written when an experiment starts, and again with every cell that begins or ends."""
+    """experiment.json: written when an experiment starts, and again when a cell starts or ends."""
 
     kind: Literal["experiment"]
     schema_version: int
@@ -258,7 +258,7 @@ class ExperimentJson(TypedDict):
     config: ExperimentConfig
     machine: dict[str, Any]
     further_machines: NotRequired[list[dict[str, Any]]]
-    """Other machines on which it was taken up again."""
+    """Other machines on which it was resumed."""
     cells: list[CellJson]
     """In the order in which they run."""
     capacity: NotRequired[CapacityJson]
@@ -283,30 +283,22 @@ def too_large(value: Any) -> float | None:
     return None
 
 
-def fault_in_run_json(value: Any) -> str | None:
-    """What keeps `value` from being a RunJson, in words; None where it is one. Further keys are no fault."""
-    return _fault_in(value, RunJson)
+def fault_in(value: Any, shape: type[RunJson] | type[ExperimentJson]) -> str | None:
+    """Why `value` is not a RunJson or an ExperimentJson, in words; None where it is one.
 
-
-def fault_in_experiment_json(value: Any) -> str | None:
-    """What keeps `value` from being an ExperimentJson, in words; None where it is one."""
-    return _fault_in(value, ExperimentJson)
-
-
-def _fault_in(value: Any, kind: Any) -> str | None:
+    Additional keys are allowed.
+    """
     if (number := too_large(value)) is not None:
         return f"it holds the number {number!r:.30}, which is too large"
-    return _fault(value, kind, "it")
+    return _fault(value, shape, "it")
 
 
 def _fault(value: Any, kind: Any, where: str) -> str | None:
-    if get_origin(kind) is list and isinstance(value, list) and is_typeddict(get_args(kind)[0]):
+    if get_origin(kind) is list and isinstance(value, list):
         faults = (_fault(item, get_args(kind)[0], f"{where}[{place}]") for place, item in enumerate(value))
         return next(filter(None, faults), None)
-    if kind is Any or _is_one_of(value, kind):
-        return None
     if not is_typeddict(kind) or not isinstance(value, dict):
-        return f"{where} is {value!r:.60}"
+        return None if _is_one_of(value, kind) else f"{where} is {value!r:.60}"
     inside = "" if where == "it" else f"{where}."
     for key, inner in _types_of(kind).items():
         if key not in value:
@@ -325,14 +317,12 @@ def _types_of(kind: Any) -> dict[str, Any]:
 
 
 def _is_one_of(value: Any, kind: Any) -> bool:
-    """Whether a JSON value is of a type that the classes above use for anything but a TypedDict."""
+    """Whether a JSON value is of one of the simple types that the classes above use."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is UnionType:
         return any(_is_one_of(value, argument) for argument in arguments)
     if origin is Literal:
         return value in arguments
-    if origin is list:
-        return isinstance(value, list) and all(_is_one_of(item, arguments[0]) for item in value)
     if origin is dict:
         return isinstance(value, dict) and all(_is_one_of(item, arguments[1]) for item in value.values())
     if kind is float:

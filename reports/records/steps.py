@@ -1,4 +1,4 @@
-"""The steps of a run as columns of numbers, read one at a time so that ten million rows fit in memory."""
+"""The steps of a run as columns of numbers, read one by one so that ten million rows fit in memory."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from reports.records.run_directory import RunDirectory
+from reports.records.schema import STEPS
 from reports.statistics.quantiles import stable_order
 
 CONNECT, RESET, STEP = 0, 1, 2
@@ -21,22 +22,7 @@ Ints = NDArray[np.int64]
 Codes = NDArray[np.int32]
 Bools = NDArray[np.bool_]
 
-_USED = [
-    "started_at",
-    "intended_at",
-    "op",
-    "transport",
-    "latency_s",
-    "wait_s",
-    "waited_s",
-    "host",
-    "pid",
-    "session_hash",
-    "step_count",
-    "user",
-    "error",
-    "error_detail",
-]
+_USED = [name for name in STEPS.names if name not in ("server_timestamp", "generator")]
 
 
 @dataclass(frozen=True)
@@ -60,7 +46,7 @@ class StepColumns:
 
     @classmethod
     def of_run(cls, directory: RunDirectory) -> "StepColumns":
-        """The columns of a run on disk. A stream has to be sorted and may grow, so it is read at once."""
+        """The columns of a run on disk. A stream must be sorted and may grow, so it is read at once."""
         if directory.steps_parquet.exists():
             return cls(lambda name: directory.read_steps([name]).column(name))
         table = directory.read_steps(_USED)
@@ -68,7 +54,7 @@ class StepColumns:
         return cls(unread.pop)
 
     def _column(self, name: str) -> pa.ChunkedArray:
-        pa.default_memory_pool().release_unused()  # what the column before has left, which Arrow would keep
+        pa.default_memory_pool().release_unused()  # what the previous column left and Arrow would keep
         return self._read(name)
 
     def floats(self, name: str) -> Floats | None:
@@ -122,7 +108,7 @@ class Steps:
 
     @property
     def ended_s(self) -> Floats:
-        """When each operation ended; computed anew each time, for it is as large as the run."""
+        """When each operation ended; computed anew each time, because it is as large as the run."""
         return self.started_s + self.latency_s
 
     @property
@@ -192,7 +178,7 @@ class Answers:
 
 
 def load_answers(columns: StepColumns) -> Answers:
-    """Who answered; a worker is known by its host and pid together, for pids repeat across containers."""
+    """Who answered; a worker is known by host and pid together, because pids repeat across containers."""
     host, pid = columns.encoded("host"), columns.encoded("pid")
     pids = len(pid.values)
     pair = host.codes.astype(np.int64) * pids + pid.codes
@@ -211,9 +197,9 @@ def load_answers(columns: StepColumns) -> Answers:
 class Sessions:
     """The session that each row was answered in over WebSocket: 0 … count - 1, or -1.
 
-    A session is known by the hash that its replies name. Where those of a whole connection name none, the
-    connection is the session: each has one of its own. A connect alone makes none, for a server may accept a
-    connection only to turn its session away.
+    A session is known by the hash that its replies name. Where no reply of a whole connection names one, the
+    connection counts as the session. A connect alone makes none, because a server may accept a connection
+    only to turn its session away.
     """
 
     of_row: Codes
@@ -238,7 +224,7 @@ def sessions_of(steps: Steps, answers: Answers) -> Sessions:
 
 
 def _connections(steps: Steps) -> Codes:
-    """The connection that each row belongs to, 0, 1, 2 …: a user's begins with its connect."""
+    """The connection that each row belongs to, 0, 1, 2 …; each starts with a user's connect."""
     order = stable_order(steps.user, steps.users)
     begins = steps.op[order] == CONNECT
     begins[:1] = True
@@ -249,7 +235,7 @@ def _connections(steps: Steps) -> Codes:
 
 
 def first_of_each(groups: NDArray[Any], values: NDArray[Any], count: int, missing: Any) -> NDArray[Any]:
-    """For every group 0 … count - 1 the value in its first row; `missing` where it has no row."""
+    """The value in the first row of every group 0 … count - 1; `missing` for a group without rows."""
     first = np.full(count, missing, dtype=values.dtype)
     first[groups[::-1]] = values[::-1]
     return first
@@ -257,7 +243,7 @@ def first_of_each(groups: NDArray[Any], values: NDArray[Any], count: int, missin
 
 @dataclass(frozen=True)
 class UserSpans:
-    """When each user began its first operation and ended its last, seconds since the run's start."""
+    """When each user started its first operation and ended its last, in seconds since the run's start."""
 
     first_s: Floats
     last_s: Floats

@@ -15,7 +15,8 @@ import psutil
 import pytest
 
 from loadtests.deployments.local import LocalDeployment
-from reports.records.run_directory import RunDirectory, StreamReader
+from reports.records.run_directory import RunDirectory
+from reports.records.tables import StreamReader
 from reports.run.report import report_run
 from tests.conftest import ROOT, free_port
 

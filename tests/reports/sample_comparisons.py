@@ -4,18 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from reports.comparison.change import Change, SuccessChange
-from reports.comparison.compare_runs import ONE_RUN_EACH
-from reports.comparison.differences import Difference
 from reports.comparison.estimates import Metric
-from reports.comparison.report import (
-    Comparison,
-    ErrorsChange,
-    Row,
-    Side,
-    SpreadChange,
-    Unmatched,
-)
+from reports.comparison.matching import Unmatched
+from reports.comparison.report import ONE_RUN_EACH, Comparison, Side
+from reports.comparison.rows import Row
+from reports.comparison.sections.changes import Change
+from reports.comparison.sections.configuration import Difference
+from reports.comparison.sections.distribution import SpreadChange
+from reports.comparison.sections.errors import ErrorsChange, SuccessChange
 from reports.run.sections.latency import Curve
 from tests.reports.sample_reports import HOSTILE, QUANTILES, run_json
 
@@ -77,7 +73,6 @@ def of_runs() -> Comparison:
         notices=["A and B ran on machines that differ: cores (2 in A, 4 in B).", ONE_RUN_EACH],
         differences=[Difference("machine", "cores", "2", "4", True)],
         unmatched=[],
-        figures=5,
         curves=(curve(1.0), curve(1.12)),
     )
 
@@ -110,10 +105,9 @@ def of_experiments(cells: int = 16) -> Comparison:
         of="experiments",
         rows=rows,
         unmatched=[Unmatched("A", "4 × 4, 16 users", "B has no such cell that finished", regression=True)],
-        notices=["1 cell is left out, wholly or in part; the reasons stand under Left out."],
+        notices=["1 cell is left out, wholly or in part, for the reasons under Left out."],
         curves=None,
         together=[change("throughput", 1.0, -0.05, 0.02), *(change(m, 1.0, 0.05, 0.1) for m in TAIL)],
-        figures=5 * cells,
     )
 
 

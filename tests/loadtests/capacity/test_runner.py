@@ -16,7 +16,7 @@ from loadtests.capacity.search import Answer
 from loadtests.deployments.local import LocalDeployment
 from loadtests.deployments.url import UrlDeployment
 from reports.records.experiment_directory import ExperimentDirectory
-from reports.records.schema import CapacityJson, fault_in_experiment_json
+from reports.records.schema import CapacityJson, ExperimentJson, fault_in
 from tests.conftest import ROOT
 from tests.loadtests.batches import SETUP, outcome
 from tests.loadtests.run.test_load_test import owned, remains
@@ -234,7 +234,7 @@ def test_ctrl_c_leaves_what_is_known_and_nothing_running(tmp_path: Path) -> None
     assert "stopped by Ctrl-C" in output
     directory = only_experiment(tmp_path)
     experiment = json.loads(directory.experiment_json.read_text())
-    assert fault_in_experiment_json(experiment) is None
+    assert fault_in(experiment, ExperimentJson) is None
     assert experiment["status"] == "interrupted"
     assert experiment["capacity"]["sessions"] == 16
     assert experiment["capacity"]["lower_bound"]

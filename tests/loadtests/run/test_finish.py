@@ -4,8 +4,9 @@ import pytest
 
 from benchmarks.synthetic_run import SyntheticRun, run_json
 from loadtests.run.finish import finish_run
-from reports.records.run_directory import RunDirectory, RunDirectoryError, StreamWriter
+from reports.records.run_directory import RunDirectory, RunDirectoryError
 from reports.records.schema import STEPS
+from reports.records.tables import StreamWriter
 from tests.loadtests.rows import batch
 
 

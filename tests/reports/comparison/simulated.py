@@ -8,12 +8,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from reports.comparison.change import Change, change_of, holm, judged
 from reports.comparison.estimates import Estimate, Layout, Metric, sustained_estimates
 from reports.comparison.measurement import QUANTILES
+from reports.comparison.sections.changes import Change, change_of, judged
 from reports.records.experiment_directory import ExperimentDirectory
-from reports.records.run_directory import RunDirectory, StreamWriter
+from reports.records.run_directory import RunDirectory
 from reports.records.schema import STEPS, CellJson, ExperimentJson, RunJson
+from reports.records.tables import StreamWriter
+from reports.statistics.significance import holm
 from tests.reports import sample_reports
 
 Floats = NDArray[np.float64]

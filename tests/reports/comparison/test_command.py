@@ -48,7 +48,7 @@ def test_a_bound_that_is_no_percentage_is_bad_input(
     with pytest.raises(SystemExit) as stop:
         main(["compare", *runs, f"--fail-on-regression={percent}"])
     assert stop.value.code == 2
-    assert "is no percentage" in capsys.readouterr().err
+    assert "is not a percentage" in capsys.readouterr().err
 
 
 def test_what_cannot_be_compared_is_bad_input(

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from reports.comparison.compare_experiments import compare_experiments
-from reports.comparison.report import regressions
+from reports.comparison.regressions import regressions
+from reports.comparison.report import compare_experiments
 from reports.records.run_directory import RunDirectoryError
 from tests.reports.comparison.simulated import Load, cell, write_experiment, write_run
 from tests.reports.comparison.test_compare_runs import SATURATED, invalidate
@@ -125,7 +125,7 @@ def test_a_run_outside_of_the_experiment_is_not_read(tmp_path: Path, run_id: str
     a.write(experiment)
     comparison = compare_experiments(a, b)
     assert [row.name for row in comparison.rows] == ["2 × 2, 16 users"]
-    assert "is no name of a run" in comparison.unmatched[0].reason
+    assert "is not the name of a run" in comparison.unmatched[0].reason
 
 
 def test_deployments_of_other_names_are_compared_and_said_so(tmp_path: Path) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reports.comparison.compare_runs import compare_runs
 from reports.comparison.measurement import measure
-from reports.comparison.report import regressions
+from reports.comparison.regressions import regressions
+from reports.comparison.report import compare_runs
 from reports.comparison.verdict import verdict_lines
 from reports.records.run_directory import RunDirectory, RunDirectoryError
 from reports.run.report import report_run
@@ -139,7 +139,7 @@ def test_a_valid_run_against_one_that_is_not_is_a_regression(tmp_path: Path) -> 
     a, b = write_run(tmp_path / "a", LOAD, 1), write_run(tmp_path / "b", LOAD, 2)
     invalidate(b, SATURATED)
     [sentence] = regressions(compare_runs(a, b), 50)
-    assert sentence.endswith("the run of B is not valid, that of A is")
+    assert sentence.endswith("the run of B is not valid, but that of A is")
     assert regressions(compare_runs(b, a), 0) == []
     invalidate(a, SATURATED)
     assert regressions(compare_runs(a, b), 0) == []
@@ -260,7 +260,9 @@ def test_a_run_that_turned_most_users_away_is_worse_and_not_faster_for_its_small
     comparison = compare_runs(served, full)
     [row] = comparison.rows
     assert (row.verdict, row.success.verdict, row.success.b) == ("no difference shown", "worse", 2 / 16)
-    assert {change.reason for change in row.changes} == {"B served fewer of its users: its load was less"}
+    assert {change.reason for change in row.changes} == {
+        "B served fewer of its users, so its load was smaller"
+    }
     told = (
         "B, b: 14 of 16 users completed no step and met failures, so its latencies and throughput are those "
     )

@@ -6,7 +6,8 @@ from scipy import stats
 
 from reports.comparison.estimates import Estimate, Metric, Successes
 from reports.comparison.measurement import Measurement
-from reports.comparison.rows import Pair, rows_of
+from reports.comparison.pairs import Pair
+from reports.comparison.rows import rows_of
 from tests.reports.comparison.simulated import Load, differ, estimates, run_json, simulate
 
 SEEDS = 360
@@ -64,7 +65,7 @@ def measured(random: np.random.Generator, within: float, between: float) -> Meas
         metric: Estimate(value, within, within, 10_000) for metric, value in zip(METRICS, values, strict=True)
     }
     success = Successes(int(random.binomial(2000, 0.99)), 2000, 1.0, 2000)
-    return Measurement(RUN, figures, success, None, {}, None, 2000, 30.0, [], 0, 1)
+    return Measurement(RUN, figures, success, None, {}, None, [], 0, 1)
 
 
 def experiment_alarms(

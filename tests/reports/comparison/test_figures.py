@@ -2,8 +2,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from reports.comparison.change import Change
 from reports.comparison.figures import Line, forest, percentile_curves
+from reports.comparison.sections.changes import Change
 from reports.page.drawing import HALF, NARROW, WIDE
 from tests.reports import sample_comparisons as samples
 

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from reports.comparison.matching import cell_form, match_cells
+from reports.comparison.matching import match_cells
 from tests.reports.comparison.simulated import cell, experiment_json
 
 
@@ -16,7 +16,7 @@ def test_cells_match_by_all_that_they_have_in_common_and_repetitions_pool() -> N
         ("2 × 2, 16 users", 1, 1),
     ]
     assert matching.unmatched == []
-    assert cell_form(matching.matches[0].key)["users"] == 8
+    assert matching.matches[0].cell["users"] == 8
 
 
 @pytest.mark.parametrize(
@@ -59,6 +59,6 @@ def test_several_deployments_match_by_name_only() -> None:
         experiment_json("a", [cell(8, 1), cell(8, 1, deployment="old")]),
         experiment_json("b", [cell(8, 1), cell(8, 1, deployment="new")]),
     )
-    assert [match.key.group.deployment for match in matching.matches] == ["compose"]
+    assert [match.cell["deployment"] for match in matching.matches] == ["compose"]
     assert matching.renamed is None
     assert len(matching.unmatched) == 2

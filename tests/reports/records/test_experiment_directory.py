@@ -12,5 +12,5 @@ def test_a_run_lies_below_its_experiment(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("run_id", ["", ".", "..", "../../elsewhere", "/etc", "a/b", "a/", "a\0b"])
 def test_what_would_lie_elsewhere_is_no_run(tmp_path: Path, run_id: str) -> None:
-    with pytest.raises(RunDirectoryError, match=r"is no name of a run: restore .*experiment\.json"):
+    with pytest.raises(RunDirectoryError, match=r"is not the name of a run: restore .*experiment\.json"):
         ExperimentDirectory(tmp_path).run(run_id)

@@ -1,56 +1,14 @@
 import json
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.synthetic_run import SyntheticRun, run_json, write_synthetic_run
-from reports.records.run_directory import (
-    RunDirectory,
-    RunDirectoryError,
-    StreamReader,
-    StreamWriter,
-    write_atomically,
-)
-from reports.records.schema import RESOURCES, SCHEMA_VERSION, STEPS
-from tests.reports.operations import Row, session, step, table
+from reports.records.run_directory import RunDirectory, RunDirectoryError
+from reports.records.schema import SCHEMA_VERSION, STEPS
+from tests.reports.records.test_tables import files_of_at_most, starts
 
 RUN = run_json("a-run", SyntheticRun(), 1_760_000_020.0)
-
-
-def batch(rows: list[Row]) -> pa.RecordBatch:
-    return pa.RecordBatch.from_pylist(rows, schema=STEPS)
-
-
-def stream_of(path: Path, *batches: list[Row]) -> RunDirectory:
-    """A run whose stream holds `batches` and was never closed."""
-    directory = RunDirectory(path)
-    path.mkdir()
-    stream = StreamWriter(directory.steps_stream, STEPS)
-    for rows in batches:
-        stream.append(batch(rows))
-    return directory
-
-
-def starts(read: pa.Table) -> list[float]:
-    return [float(at) for at in read.column("started_at").to_pylist()]
-
-
-def test_a_directory_is_named_after_time_and_slug(tmp_path: Path) -> None:
-    first = RunDirectory.create(tmp_path / "results", "ws 2×2 Users", at=0)
-    second = RunDirectory.create(tmp_path / "results", "ws 2×2 Users", at=0)
-    assert first.path.name.endswith("-ws-2-2-users")
-    assert second.path.name == f"{first.path.name}-2"
-
-
-def test_a_results_folder_that_cannot_be_made(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(RunDirectoryError, match=r"file/results cannot be written .*RESULTS="):
-        RunDirectory.create(tmp_path / "file" / "results", "run")
 
 
 def test_run_json_comes_back_as_written(tmp_path: Path) -> None:
@@ -62,8 +20,8 @@ def test_run_json_comes_back_as_written(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("{", "cannot be read"),
-        ("[]", "is not of a run"),
-        ('{"kind": "experiment", "schema_version": 1}', "is not of a run"),
+        ("[]", "has no schema_version"),
+        ('{"kind": "experiment", "schema_version": 1}', 'its kind is not "run"'),
         (
             json.dumps(RUN | {"schema_version": SCHEMA_VERSION + 1}),
             "schema 2, this program reads up to 1: update",
@@ -100,72 +58,6 @@ def test_no_steps(tmp_path: Path) -> None:
         RunDirectory(tmp_path).read_steps()
 
 
-def test_a_stream_is_read_sorted(tmp_path: Path) -> None:
-    directory = stream_of(tmp_path / "run", [step(3.0), step(1.0)], [step(2.0)])
-    assert starts(directory.read_steps()) == sorted(starts(directory.read_steps()))
-    assert directory.read_steps(["op"]).column_names == ["op"]
-
-
-def test_compacting_keeps_every_row_in_order_and_removes_the_stream(tmp_path: Path) -> None:
-    rows = [*session("s", [1, 2]), step(0.05, user=2, error="timeout", error_detail="30 s")]
-    directory = stream_of(tmp_path / "run", rows[:3], rows[3:])
-    directory.compact()
-    assert not directory.steps_stream.exists()
-    assert directory.read_steps().to_pylist() == table(rows).to_pylist()
-    directory.compact()
-    assert directory.steps_parquet.exists()
-
-
-def test_a_torn_stream_is_read_up_to_its_last_whole_batch(tmp_path: Path) -> None:
-    directory = stream_of(tmp_path / "run", [step(1.0)], [step(2.0), step(3.0)])
-    whole = directory.steps_stream.read_bytes()
-    found = set()
-    for length in range(0, len(whole) + 1, 8):
-        directory.steps_stream.write_bytes(whole[:length])
-        found.add(len(directory.read_steps()))
-    assert found == {0, 1, 3}
-
-
-def test_a_reader_follows_a_growing_stream(tmp_path: Path) -> None:
-    path = tmp_path / "steps.arrows"
-    reader = StreamReader(path)
-    assert list(reader.read()) == []
-    stream = StreamWriter(path, STEPS)
-    stream.append(batch([step(1.0)]))
-    assert [rows.num_rows for rows in reader.read()] == [1]
-    stream.append(batch([step(2.0), step(3.0)]))
-    assert [rows.num_rows for rows in reader.read()] == [2]
-    stream.close()
-    assert list(reader.read()) == []
-
-
-def test_a_stream_of_another_table(tmp_path: Path) -> None:
-    path = tmp_path / "steps.arrows"
-    stream = StreamWriter(path, RESOURCES)
-    stream.append(pa.RecordBatch.from_pylist([{"at": 1.0, "role": "nginx", "name": "n"}], schema=RESOURCES))
-    with pytest.raises(RunDirectoryError, match="columns are not those"):
-        RunDirectory(tmp_path).read_steps()
-
-
-def test_a_parquet_file_that_is_broken_or_lacks_a_column(tmp_path: Path) -> None:
-    directory = RunDirectory(tmp_path)
-    directory.steps_parquet.write_bytes(b"PAR1 and then nothing")
-    with pytest.raises(RunDirectoryError, match=r"steps\.parquet cannot be read"):
-        directory.read_steps()
-    pq.write_table(table([step(0)]).drop_columns(["user"]), directory.steps_parquet)
-    with pytest.raises(RunDirectoryError, match="the column user is missing"):
-        directory.read_steps(["op"])
-    columns = table([step(0)])
-    place = columns.column_names.index("user")
-    pq.write_table(columns.set_column(place, "user", pa.array(["one"])), directory.steps_parquet)
-    with pytest.raises(RunDirectoryError, match="the column user is string, not int64"):
-        directory.read_steps(["op"])
-
-
-def test_resources_that_were_never_recorded(tmp_path: Path) -> None:
-    assert len(RunDirectory(tmp_path).read_resources()) == 0
-
-
 def test_a_synthetic_run_is_a_run_directory(tmp_path: Path) -> None:
     directory = write_synthetic_run(tmp_path / "run", SyntheticRun(rows=2000, users=20))
     read = directory.read_steps()
@@ -174,34 +66,6 @@ def test_a_synthetic_run_is_a_run_directory(tmp_path: Path) -> None:
     assert set(read.column_names) == set(STEPS.names)
     assert len(directory.read_resources()) > 0
     assert directory.read_run()["status"] == "completed"
-
-
-def test_writing_atomically_leaves_one_file(tmp_path: Path) -> None:
-    path = tmp_path / "report.json"
-    write_atomically(path, "old")
-    write_atomically(path, "new é")
-    assert path.read_text(encoding="utf-8") == "new é"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-@contextmanager
-def files_of_at_most(size: int) -> Iterator[None]:
-    """Lets a write fail that makes a file longer, as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-def test_a_disk_too_full_to_compact_leaves_the_stream_and_no_scraps(tmp_path: Path) -> None:
-    rows = [step(at, latency_s=1 / (at + 3), session_hash=f"{at * 7919:016x}") for at in range(2000)]
-    directory = stream_of(tmp_path / "run", rows)
-    with files_of_at_most(4096), pytest.raises(RunDirectoryError, match=r"steps\.parquet cannot be written"):
-        directory.compact()
-    assert list(directory.path.iterdir()) == [directory.steps_stream]
-    assert len(directory.read_steps()) == 2000
 
 
 def test_a_disk_too_full_for_run_json_keeps_the_old_one(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
-"""How far runs of one deployment differ from each other, learnt from the repetitions of all cells.
+"""How far runs of one deployment differ from each other, learned from the repetitions of all cells.
 
-Two repetitions say little of their cell's variance, all cells together say more: each cell's variance is
-drawn towards the common one by as much as the cells agree (Smyth 2004, "Linear models and empirical Bayes
-methods", equation and estimators of `squeezeVar` in limma).
+Two repetitions say little about their cell's variance, all cells together say more: each cell's variance is
+drawn towards the common one, the more so the more the cells agree (Smyth 2004, "Linear models and empirical
+Bayes methods", equation and estimators of `squeezeVar` in limma).
 """
 
 import math
@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 
 _LEAST_CELLS = 3
 _CAREFUL = 0.25
-"""How often cells differ by more than they are taken to do."""
+"""The probability that cells differ by more than is assumed."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class RunVariance:
 def run_variances(cells: Sequence[tuple[Floats, Floats]]) -> list[RunVariance | None]:
     """The variance from run to run of each cell, given the logarithms of its runs in A and in B.
 
-    None for a cell of which neither it nor the others tell anything.
+    None for a cell about which neither its own runs nor those of the others tell anything.
     """
     degrees = np.array([max(a.size - 1, 0) + max(b.size - 1, 0) for a, b in cells], dtype=np.float64)
     squares = np.array([_squares(a) + _squares(b) for a, b in cells])
@@ -58,7 +58,7 @@ def _squares(values: Floats) -> float:
 
 
 def _prior(variances: Floats, degrees: Floats) -> tuple[float, float]:
-    """The common variance and how many degrees of freedom it is worth; none where cells are too few.
+    """The common variance and the degrees of freedom it is worth; 0 where there are too few cells.
 
     Moments of the logarithm of a variance whose distribution is scaled F (Smyth 2004, section 6.2).
     """

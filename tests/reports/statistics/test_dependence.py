@@ -1,6 +1,6 @@
 import numpy as np
 
-from reports.comparison.dependence import BINS, LEAST_BLOCKS, spread_of_sum
+from reports.statistics.dependence import BINS, LEAST_BLOCKS, spread_of_sum
 
 EVERY = float(BINS)
 

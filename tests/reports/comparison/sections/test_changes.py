@@ -1,26 +1,14 @@
 import math
-from collections.abc import Sequence
 
 import pytest
 
-from reports.comparison.between_runs import RunVariance
-from reports.comparison.change import (
-    change_of,
-    holm,
-    judged,
-    judged_success,
-    overdispersion,
-    success_change,
-)
-from reports.comparison.estimates import Estimate, Metric, Successes
+from reports.comparison.estimates import Estimate, Metric
+from reports.comparison.sections.changes import change_of, judged
+from reports.statistics.run_variance import RunVariance
 
 
 def estimate(value: float, error: float = 0.01, doubt: str | None = None) -> Estimate:
     return Estimate(value, error, error, 20, doubt=doubt)
-
-
-def successes(succeeded: int, total: int, effect: float = 1.0) -> Successes:
-    return Successes(succeeded, total, effect, math.inf)
 
 
 def test_a_change_is_relative_to_a_and_its_interval_holds_it() -> None:
@@ -86,48 +74,3 @@ def test_a_side_without_the_figure_has_no_change() -> None:
     change = change_of("p50", [estimate(0.1)], [estimate(math.nan, math.nan, "no step succeeded")], None)
     assert change.change is None
     assert change.reason == "no step succeeded"
-
-
-def test_holm_multiplies_the_smallest_most_and_keeps_the_order() -> None:
-    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
-    assert holm([0.9, 0.9]) == [1.0, 1.0]
-    assert holm([]) == []
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "verdict"),
-    [
-        ((990, 1000), (900, 1000), "worse"),
-        ((900, 1000), (990, 1000), "better"),
-        ((990, 1000), (989, 1000), "no difference shown"),
-        ((1000, 1000), (1000, 1000), "no difference shown"),
-        ((1000, 1000), (0, 1000), "worse"),
-    ],
-)
-def test_success_is_judged(a: tuple[int, int], b: tuple[int, int], verdict: str) -> None:
-    change = success_change([successes(*a)], [successes(*b)], 0.0, 0)
-    assert judged_success(change, change.p).verdict == verdict
-    assert change.low is not None
-    assert change.high is not None
-    assert change.change is not None
-    assert -1 <= change.low <= change.change <= change.high <= 1
-
-
-def test_failures_that_come_together_show_less() -> None:
-    scattered = success_change([successes(1000, 1000)], [successes(980, 1000)], 0.0, 0)
-    together = success_change([successes(1000, 1000)], [successes(980, 1000, 50)], 0.0, 0)
-    assert scattered.p < 0.001 < 0.05 < together.p
-
-
-def test_an_operation_never_made_has_no_success_rate() -> None:
-    change = success_change([successes(0, 0)], [successes(5, 5)], 0.0, 0)
-    assert (change.a, change.b, change.change) == (None, 1.0, None)
-
-
-def test_runs_whose_failures_vary_more_than_chance_are_overdispersed() -> None:
-    def spread(counts: Sequence[int]) -> float:
-        return overdispersion([[successes(count, 1000) for count in counts]])[0]
-
-    assert spread([900, 905, 895]) < 1
-    assert spread([999, 800, 950]) > 50
-    assert spread([900]) == 0

@@ -1,7 +1,7 @@
 """How far a sum over the steps of a run varies by chance, given that steps depend on each other.
 
-Steps within a second share what the machines were doing then, and steps of a session share its worker. So a
-sum is taken apart twice, by blocks of time and by users, and both parts count: two-way clustering with a
+Steps within a second share what the machines were doing then, and steps of a session share its worker. So
+the sum is split twice, by blocks of time and by users, and both parts count: two-way clustering with a
 long-run variance in time (Thompson 2011, "Simple formulas for standard errors that cluster by both firm and
 time"; Cameron, Gelbach, Miller 2011).
 """
@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
+
+from reports.statistics.significance import critical_t
 
 Floats = NDArray[np.float64]
 
-CONFIDENCE = 0.95
 BINS = 240
 """Equal pieces of the measured window, of which blocks are made."""
 LEAST_BLOCKS = 12
@@ -23,7 +23,7 @@ _BLOCKS = (LEAST_BLOCKS, 24, 48)
 _SLOW_DRIFT = 0.75
 """Correlation of neighbouring blocks, of the longest kind, beyond which it can no longer be measured."""
 _HIGHEST = 0.9
-"""The correlation that is then supposed, and the highest that is."""
+"""The correlation assumed then, and the highest that is ever assumed."""
 
 
 @dataclass(frozen=True)
@@ -33,19 +33,14 @@ class Spread:
     error: float
     degrees: float
     drifts: bool = False
-    """Whether the scores drift more slowly than the run is long, so that the error is a cautious guess."""
+    """Whether the scores drift too slowly to be measured in this run; the error is a cautious guess then."""
     doubt: str | None = None
     """Why the error is unknown; it is NaN then."""
 
     @property
     def half_width(self) -> float:
-        """Of the interval that holds with CONFIDENCE."""
+        """Of the interval at the level CONFIDENCE."""
         return self.error * critical_t(self.degrees)
-
-
-def critical_t(degrees: float) -> float:
-    """Student's t that a two-sided interval of CONFIDENCE takes."""
-    return float(special.stdtrit(degrees, (1 + CONFIDENCE) / 2))
 
 
 def spread_of_sum(
@@ -53,8 +48,8 @@ def spread_of_sum(
 ) -> Spread:
     """How far the sum of scores with expectation zero varies by chance.
 
-    `by_bin` are the scores' sums in each of BINS pieces of time, `by_user` those of each user, `own` the sum
-    of their squares (0 where each score is a whole bin's), which both parts hold, so that it is taken off
+    `by_bin` are the scores' sums in each of BINS pieces of time, `by_user` those of each user. `own` is the
+    sum of their squares (0 where each score is a whole bin's); both parts contain it, so it is subtracted
     once. `most_blocks` bounds the number of blocks, so that each is as long as a user's step. `drifts` says
     that slow drift was seen elsewhere in the run.
     """
@@ -62,7 +57,7 @@ def spread_of_sum(
     if most_blocks < LEAST_BLOCKS:
         return Spread(np.nan, 0, doubt=f"fewer than {LEAST_BLOCKS} blocks as long as a step: run longer")
     if users < 2:
-        return Spread(np.nan, 0, doubt="one user says nothing of how sessions differ: run with more users")
+        return Spread(np.nan, 0, doubt="one user cannot show how sessions differ: run with more users")
     centred = by_user - by_user.mean()
     between_users = float(centred @ centred) * users / (users - 1)
     widest = Spread(0.0, users - 1, drifts)
@@ -81,12 +76,12 @@ def spread_of_sum(
 
 
 def _block_variance(sums: Floats, least: float = 0.0) -> tuple[float, float, float]:
-    """The variance of the sum of blocks as an autoregressive process of first order, and what it rests on.
+    """The variance of the sum of blocks, taken as an autoregressive process of first order.
 
-    Batch means with a correction for what correlation is left between them (Steiger et al. 2005, "ASAP3").
-    The correlation is corrected for its bias, (1 + 3 ρ) / n downwards (Kendall 1954), the variance for that
-    of a mean taken from the same blocks; correlation below `least` counts as that. Gives the variance, the
-    correlation, and degrees of freedom, fewer the more the correlation, which is an estimate too, counts.
+    Batch means with a correction for the correlation left between them (Steiger et al. 2005, "ASAP3"). The
+    correlation is corrected for its bias, (1 + 3 ρ) / n downwards (Kendall 1954), and raised to `least`; the
+    variance is corrected for the mean's being taken from the same blocks. Returns the variance, the
+    correlation, and the degrees of freedom: the higher the correlation, itself an estimate, the fewer.
     """
     count = sums.size
     deviations = sums - sums.mean()

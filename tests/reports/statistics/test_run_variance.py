@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from reports.comparison.between_runs import run_variances
+from reports.statistics.run_variance import run_variances
 
 NONE = np.array([1.0])
 
