@@ -29,13 +29,13 @@ from loadtests.deployments import (
     silent,
 )
 from loadtests.deployments.docker_engine import Container
-from loadtests.deployments.registry import REGISTRY, ROOT, Process, Purpose, Record, Registry
+from loadtests.deployments.registry import REGISTRY, Process, Purpose, Record, Registry
 from loadtests.deployments.teardown import take_down
 from loadtests.errors import LoadTestError
+from loadtests.places import ENVIRONMENT, compose_folder
 from reports.records.schema import Role, Topology
 
-COMPOSE_FILE = ROOT / "compose" / "compose.yaml"
-ENVIRONMENT = ROOT / "benchmark_env"
+COMPOSE_FILE = compose_folder() / "compose.yaml"
 INPUTS_LABEL = "openenv-loadtest.inputs"
 CONTAINER_PORT = 8000
 BUILD_S = 1800.0
@@ -206,6 +206,7 @@ class ComposeDeployment:
             "WORKERS": str(self._config.workers),
             "REUSE_PORT": str(int(self._config.reuse_port)),
             "ENV_IMAGE": _environment_image(),
+            "ENV_CONTEXT": str(ENVIRONMENT),
             "ENV_MEMORY": os.environ.get("ENV_MEMORY") or f"{512 * (self._config.workers + 1)}m",
         }
 

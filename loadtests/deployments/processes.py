@@ -11,7 +11,8 @@ from pathlib import Path
 
 import psutil
 
-from loadtests.deployments.registry import CLOCK_TOLERANCE_S, MARKER, ROOT, Process, Record, Registry
+from loadtests.deployments.registry import CLOCK_TOLERANCE_S, MARKER, Process, Record, Registry
+from loadtests.places import PACKAGES
 
 STOP_S = 5.0
 """How long a process told to stop has before it is killed."""
@@ -29,7 +30,7 @@ def raise_open_file_limit() -> int:
 def start(
     command: Sequence[str], *, record: Record, registry: Registry, log: Path, environ: Mapping[str, str]
 ) -> subprocess.Popen[bytes]:
-    """Starts a process of the deployment from the root of the checkout and notes it in the record.
+    """Starts a process of the deployment where our packages are and notes it in the record.
 
     It leads a session of its own, so that a terminal's Ctrl-C does not reach it, and bears the marker, by
     which it is found even when the command dies before it could be noted.
@@ -37,7 +38,7 @@ def start(
     with log.open("ab") as output:
         process = subprocess.Popen(
             command,
-            cwd=ROOT,
+            cwd=PACKAGES,
             env={**environ, MARKER: record.name},
             stdin=subprocess.DEVNULL,
             stdout=output,

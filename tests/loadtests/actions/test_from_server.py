@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from loadtests.actions.from_server import settled
+from loadtests.commands import USER_SETTINGS
 from loadtests.errors import LoadTestError
-from loadtests.load.options import USER_SETTINGS, LoadOptions, load_options
+from loadtests.load.options import LoadOptions, load_options
 from loadtests.protocol.access import Access, parse_headers
 from tests.loadtests.json_server import Reply, Request, json_servers
 
