@@ -150,7 +150,9 @@ def test_the_watch_sees_what_is_opened_in_the_checkout(installed: Installation) 
 
 
 def test_the_packages_are_those_of_the_wheel(installed: Installation) -> None:
-    code = "import benchmark_env, loadtests, reports as r; print(benchmark_env.__path__, loadtests.__path__, r.__path__)"
+    code = (
+        "import benchmark_env as b, loadtests as l, reports as r; print(b.__path__, l.__path__, r.__path__)"
+    )
     found = installed.run("python", "-c", code)
     assert found.split() == [
         f"['{installed.packages / name}']" for name in ("benchmark_env", "loadtests", "reports")
@@ -180,10 +182,8 @@ def test_a_run_on_a_url_its_report_and_a_comparison(installed: Installation, url
 
 
 def test_a_small_experiment(installed: Installation, url: str) -> None:
-    printed = installed.run(
-        "openenv-loadtest", "scaling", "--target", url, "--users", "1,2", "--duration", "1", "--warmup", "0",
-        "--repetitions", "1",
-    )  # fmt: skip
+    grid = ("--users", "1,2", "--duration", "1", "--warmup", "0", "--repetitions", "1")
+    printed = installed.run("openenv-loadtest", "scaling", "--target", url, *grid)
     assert "COMPLETED: 2 of 2 cells" in printed
 
 
@@ -210,9 +210,8 @@ def test_the_web_page(installed: Installation, url: str) -> None:
 def test_plain_locust_with_the_installed_locustfile(installed: Installation, url: str) -> None:
     before = installed.runs()
     locustfile = installed.packages / "loadtests" / "locustfile.py"
-    installed.run(
-        "python", "-m", "locust", "-f", locustfile, "-H", url, "--headless", "--users", "2", "--run-time", "2s",
-    )  # fmt: skip
+    load = ("--headless", "--users", "2", "--run-time", "2s")
+    installed.run("python", "-m", "locust", "-f", locustfile, "-H", url, *load)
     (run,) = (run for run in installed.runs() if run not in before)
     assert json.loads((installed.cwd / run / "report.json").read_text())["totals"]["steps"] > 0
 

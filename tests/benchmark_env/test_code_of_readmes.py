@@ -34,6 +34,8 @@ LEFT_TO_OTHERS = {
     "openenv init": "tests/loadtests/test_any_environment.py",
     "openenv push": "tests/benchmark_env/test_openenv_commands.py",
     "openenv validate": "tests/benchmark_env/test_openenv_commands.py",
+    "openenv-loadtest": "tests/test_package.py",
+    "pip install .": "tests/test_package.py",
     "pip install": "tests/benchmark_env/test_openenv_commands.py",
 }
 """Beginnings of commands, and where the tests of these are."""
