@@ -10,7 +10,6 @@ import pytest
 
 from .conftest import ROOT, environ_with
 
-
 PYTHON = f"""#!/bin/sh
 {sys.executable} "$@" || exit
 if [ "$*" = "-m venv .venv" ]; then
@@ -19,7 +18,7 @@ if [ "$*" = "-m venv .venv" ]; then
     done
 fi
 """
-"""Makes virtual environments that have, without a download, what others have made and these tests run with."""
+"""Makes virtual environments that have, without a download, what these tests run with."""
 
 
 @pytest.fixture(scope="module")
