@@ -9,7 +9,7 @@ READY := .venv/.ready
 
 # Settings such as USERS=100 reach the commands through the environment; which there are, and their defaults, is
 # in loadtests/commands.py.
-GIVEN = $(foreach name,$(.VARIABLES),$(if $(filter command%,$(origin $(name))),$(name)))
+GIVEN = $(strip $(foreach name,$(.VARIABLES),$(if $(filter command%,$(origin $(name))),$(name))))
 # What is given to this make is not given to those that its commands may start.
 MAKEOVERRIDES :=
 

@@ -240,14 +240,14 @@ def invocation(target: str, **settings: object) -> str:
     return " ".join(("openenv-loadtest", target, *words))
 
 
-_OF_ALL_TARGETS = _variables("", PYTHON="the Python that .venv is made with")
+OF_ALL_TARGETS = _variables("", PYTHON="the Python that .venv is made with")
 _NEAR = 0.7
 """How alike two names are, 0 to 1, of which one may be meant as the other."""
 
 
 def refusal_of_variable(name: str, targets: Sequence[str]) -> str | None:
     """What is wrong with a variable on make's command line; None where one of the targets has it."""
-    own = [each.name for target in targets for each in (*TARGETS[target], *_OF_ALL_TARGETS)]
+    own = [each.name for target in targets for each in (*TARGETS[target], *OF_ALL_TARGETS)]
     if name in own:
         return None
     return f"{name} is no setting of {_listed(targets, 'or')}" + _advice(name.upper(), own, TARGETS)

@@ -9,7 +9,7 @@ import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from loadtests.commands import TARGETS, refusal_of_variable
+from loadtests.commands import OF_ALL_TARGETS, TARGETS, refusal_of_variable
 from loadtests.settings import Setting
 
 _WIDEST = 110
@@ -39,6 +39,7 @@ def _lines() -> Iterator[str]:
         changed = [each for each in settings if each.default != usual.get(each.name, each).default]
         if changed:
             yield _filled("  other defaults:", " ".join(f"{each.name}={each.default}" for each in changed))
+    yield from _about("all targets", OF_ALL_TARGETS)
 
 
 def _about(title: str, settings: Sequence[Setting]) -> Iterator[str]:
