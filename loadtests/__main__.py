@@ -101,7 +101,7 @@ def _finish(options: argparse.Namespace) -> int:
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
-    """Raises LoadTestError for an option that the command does not have."""
+    """The command and its settings. Raises LoadTestError for an option that the command does not have."""
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
     for each in rest:

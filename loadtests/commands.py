@@ -189,6 +189,8 @@ _CONTAINER_VARIABLES = _variables(
     NOFILE="open files that a container may have",
     DOCKER_HOST="the Docker engine",
     DOCKER_CONTEXT="the same by the name of its context",
+    DOCKER_TLS_VERIFY="1: the engine's certificate is checked",
+    DOCKER_CERT_PATH="where the certificates for it are",
 )
 _BALANCER_VARIABLES = _variables("deployment", NGINX_WORKERS="the balancer's processes")
 _ACCESS_VARIABLES = _variables(
@@ -227,6 +229,10 @@ TARGETS: Table = {
     "truth": (),
     "push": _variables("", PUSH="arguments for openenv push"),
 }
+OF_ALL_TARGETS = _variables("", PYTHON="the Python that .venv is made with")
+
+_NEAR = 0.7
+"""How alike two names are, 0 to 1, of which one may be meant as the other."""
 
 
 def invocation(target: str, **settings: object) -> str:
@@ -238,11 +244,6 @@ def invocation(target: str, **settings: object) -> str:
         f"{options[name]} {value}" if name in options else str(value) for name, value in settings.items()
     ]
     return " ".join(("openenv-loadtest", target, *words))
-
-
-OF_ALL_TARGETS = _variables("", PYTHON="the Python that .venv is made with")
-_NEAR = 0.7
-"""How alike two names are, 0 to 1, of which one may be meant as the other."""
 
 
 def refusal_of_variable(name: str, targets: Sequence[str]) -> str | None:

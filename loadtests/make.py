@@ -23,10 +23,10 @@ def main(arguments: list[str]) -> int:
         return 0
     end = arguments.index("--")
     targets = [target for target in arguments[:end] if target in TARGETS]
-    refusals = [refusal_of_variable(name, targets) for name in arguments[end + 1 :]]
-    for refusal in filter(None, refusals):
-        sys.stderr.write(f"error: {refusal}\n")
-    return 2 if any(refusals) else 0
+    names = arguments[end + 1 :] if targets else []
+    refusals = [refusal for name in names if (refusal := refusal_of_variable(name, targets))]
+    sys.stderr.writelines(f"error: {refusal}\n" for refusal in refusals)
+    return 2 if refusals else 0
 
 
 def _lines() -> Iterator[str]:

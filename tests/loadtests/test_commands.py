@@ -86,6 +86,14 @@ def test_every_setting_that_servers_have_is_passed_on_or_the_harness_sets_it() -
     assert {each.name for each in SERVER_VARIABLES} == read - set_by_the_harness
 
 
+def test_every_variable_of_the_compose_file_is_a_setting_or_the_harness_sets_it() -> None:
+    used = set(re.findall(r"\$\{([A-Z_]+)", (ROOT / "compose" / "compose.yaml").read_text()))
+    directives = {"ACCESS_LOG_DIRECTIVE", "BALANCING_DIRECTIVE"}
+    set_by_the_harness = directives | {"DEPLOYMENT", "ENV_CONTEXT", "ENV_IMAGE_INPUTS"}
+    generators_started_by_hand = {name for name in used if name.startswith("LOCUST_")}
+    assert used - set_by_the_harness - generators_started_by_hand <= {each.name for each in TARGETS["up"]}
+
+
 def test_no_command_has_a_setting_twice() -> None:
     for settings in (*COMMANDS.values(), *TARGETS.values()):
         names = [each.name for each in settings]
