@@ -7,67 +7,60 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-# Settings such as USERS=100 reach the commands through the environment; their defaults live in
-# loadtests/run/config.py.
+# Settings such as USERS=100 reach the commands through the environment; which there are, and their defaults, is
+# in loadtests/commands.py.
+GIVEN = $(strip $(foreach name,$(.VARIABLES),$(if $(filter command%,$(origin $(name))),$(name))))
+# What is given to this make is not given to those that its commands may start.
+MAKEOVERRIDES :=
 
 .PHONY: help
 help:
 	@sed -n 's/^\([a-z]*\):.*## /  make \1 — /p' Makefile | column -t -s '—' -o ' ' 2>/dev/null \
 	  || sed -n 's/^\([a-z]*\):.*## /  make \1: /p' Makefile
 	@echo
-	@echo "Settings, for instance make loadtest USERS=200 WAIT=uniform:0:1 REPLICAS=3 (defaults in brackets):"
-	@echo "  TARGET [auto]            auto, compose, local, or the URL of a server that runs already"
-	@echo "  REPLICAS [2] WORKERS [2] environment servers, and worker processes of each"
-	@echo "  BALANCING [round_robin]  round_robin, least_conn, ip_hash or random"
-	@echo "  USERS [64] SPAWN_RATE    simulated users, and how many start a second"
-	@echo "  DURATION [20]            how long the load lasts: 20, 90s, 5m or 1h"
-	@echo "  WAIT [0.1]               seconds a step waits: a number, uniform:LOW:HIGH, exponential:MEAN …"
-	@echo "  TRANSPORT [ws]           ws or http"
-	@echo "  ACTION or ACTIONS        what is sent to a server of your own: JSON, or a JSONL file [as its schema says]"
-	@echo "  HEADERS                  for a private server: @FILE of lines such as Authorization: Bearer …; never recorded"
-	@echo "  PROCESSES [1] PORT [8000] and more: $(BIN)/python -m loadtests run --help"
-	@echo
-	@echo "Settings of one command only; what each does: $(BIN)/python -m loadtests scaling --help"
-	@echo "  scaling   lists (USERS=1,8,64), REPETITIONS [2] SCENARIO [sustained] WARMUP [1] SEED GRID RESUME"
-	@echo "  capacity  START [16] MOST [16384] TRIES [3] PRECISION [2.5] BUDGET [10m]"
-	@echo "  compare   FAIL_ON_REGRESSION=PERCENT"
+	@$(PYTHON) -m loadtests.make 2>/dev/null || echo "The settings are listed where $(PYTHON) is Python 3.11 or newer."
+
+.PHONY: settings
+settings: $(READY)
+	$(if $(GIVEN),@$(BIN)/python -m loadtests.make $(MAKECMDGOALS) -- $(foreach name,$(GIVEN),'$(name)'))
 
 .PHONY: loadtest
-loadtest: $(READY) ## one load test: deployment up, load, report, deployment down
+loadtest: settings ## one load test: deployment up, load, report, deployment down
 	@$(BIN)/python -m loadtests run
 
 .PHONY: scaling
-scaling: $(READY) ## an experiment over a grid of deployments and loads, and its scaling report
+scaling: settings ## an experiment over a grid of deployments and loads, and its scaling report
 	@$(BIN)/python -m loadtests scaling
 
 .PHONY: webui
-webui: $(READY) ## the same deployment under Locust's web page on http://127.0.0.1:8089
+webui: settings ## the same deployment under Locust's web page on http://127.0.0.1:8089
 	@$(BIN)/python -m loadtests webui
 
 .PHONY: capacity
-capacity: $(READY) ## search how many sessions a deployment holds, what stops it, and how to lift that
+capacity: settings ## search how many sessions a deployment holds, what stops it, and how to lift that
 	@$(BIN)/python -m loadtests capacity
 
 .PHONY: up
-up: $(READY) ## bring a deployment up and leave it running
+up: settings ## bring a deployment up and leave it running
 	@$(BIN)/python -m loadtests up
 
 .PHONY: down
-down: $(READY) ## take down what make up left running
+down: settings ## take down what make up left running
 	@$(BIN)/python -m loadtests down
 
 .PHONY: report
-report: $(READY) ## write the report of a recorded run again: make report RUN=results/…
+report: settings ## write the report of a recorded run again: make report RUN=results/…
 	@$(BIN)/python -m reports run "$(or $(RUN),results)"
 
 .PHONY: compare
-compare: $(READY) ## compare two runs or experiments: make compare A=results/… B=results/…
+compare: settings ## compare two runs or experiments: make compare A=results/… B=results/…
 	@test -n "$(A)" -a -n "$(B)" || { \
 	  echo "error: name both, the baseline A and what is held against it: make compare A=results/… B=results/…" >&2; exit 2; }
-	@$(BIN)/python -m reports compare "$(A)" "$(B)" $(if $(FAIL_ON_REGRESSION),--fail-on-regression "$(FAIL_ON_REGRESSION)")
+	@$(BIN)/python -m reports compare "$(A)" "$(B)" $(if $(FAIL_ON_REGRESSION),--fail-on-regression "$(FAIL_ON_REGRESSION)") \
+	  $(if $(OUTPUT),--output "$(OUTPUT)")
 
 .PHONY: test
-test: $(READY) ## lint, types and all tests
+test: settings ## lint, types and all tests
 	@echo "· lint"
 	@$(BIN)/ruff format --check --quiet . || { echo "error: badly formatted; run $(BIN)/ruff format" >&2; exit 1; }
 	@$(BIN)/ruff check --quiet .
@@ -77,12 +70,12 @@ test: $(READY) ## lint, types and all tests
 	@$(BIN)/pytest -n 2 $(TESTS)
 
 .PHONY: bench
-bench: $(READY) ## measure the recorder's cost and the report's speed
+bench: settings ## measure the recorder's cost and the report's speed
 	@$(BIN)/python -m benchmarks.recorder_cost
 	@$(BIN)/python -m benchmarks.report_speed
 
 .PHONY: truth
-truth: $(READY) ## search servers whose capacity is known, five times: every answer must be right
+truth: settings ## search servers whose capacity is known, five times: every answer must be right
 	@$(BIN)/python -m benchmarks.capacity_truth
 
 .PHONY: image
@@ -90,7 +83,7 @@ image: ## build the environment's image, benchmark-env:latest
 	@docker build -t benchmark-env:latest -f benchmark_env/server/Dockerfile benchmark_env
 
 .PHONY: push
-push: $(READY) ## upload the environment to Hugging Face Spaces: PUSH="--repo-id me/name --private"
+push: settings ## upload the environment to Hugging Face Spaces: PUSH="--repo-id me/name --private"
 	@cd benchmark_env && PATH="$(CURDIR)/$(BIN):$$PATH" openenv push $(PUSH)
 
 .PHONY: lock
@@ -115,11 +108,12 @@ $(READY): requirements.lock
 	@test -x $(BIN)/pip || { \
 	  echo "· making a virtual environment in .venv"; rm -rf .venv; \
 	  $(PYTHON) -m venv .venv >/dev/null 2>&1 || { rm -rf .venv; \
-	    echo "error: $(PYTHON) -m venv failed: install its package, for instance apt-get install python3-venv" >&2; exit 2; }; }
+	    echo "error: $(PYTHON) -m venv failed: install its package, for example apt-get install python3-venv" >&2; exit 2; }; }
 	@total=$$(grep -c '^[a-z]' requirements.lock); log=.venv/install.log; \
 	$(BIN)/pip install --disable-pip-version-check --no-color -r requirements.lock 2>&1 | tee $$log | awk -v total=$$total \
 	  '/^Collecting /{n++; if (n % 10 == 1) printf "· installing into .venv: %d of about %d packages\n", n, total; fflush()} \
 	   /^Installing collected/{print "· unpacking"; fflush()}' || { \
 	  tail -n 5 $$log >&2; echo "error: installing requirements.lock failed (see above and $$log): is a package index reachable?" >&2; exit 2; }
-	@echo "$(CURDIR)" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/openenv-loadtest.pth"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-color --no-deps --no-build-isolation -e . || { \
+	  echo "error: installing the project itself into .venv failed (see above)" >&2; exit 2; }
 	@touch $@

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from loadtests.deployments import DeploymentConfig
 from loadtests.deployments.local import LocalDeployment
-from loadtests.run.generator import LOCUSTFILE, ROOT
+from loadtests.places import PACKAGES
+from loadtests.run.generator import LOCUSTFILE
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,9 @@ def measure(url: str, users: int, seconds: int, *, recorder: bool) -> Measuremen
             command += ["--run-directory", str(Path(scratch) / "run")]
         else:
             command += ["--no-recorder"]
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            command, cwd=PACKAGES, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         _, status, usage = os.wait4(process.pid, 0)
         if status:
             raise RuntimeError(f"Locust failed with status {status}")

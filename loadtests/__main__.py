@@ -1,34 +1,34 @@
-"""The commands: `python -m loadtests run`, `webui`, `scaling`, `capacity`, `up`, `down`."""
+"""The command `openenv-loadtest`, also `python -m loadtests`."""
 
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
 
-from loadtests.capacity.config import CAPACITY_SETTINGS, capacity_config, without_effect
+from loadtests.capacity.config import capacity_config, without_effect
+from loadtests.commands import COMMANDS, refusal_of_option
 from loadtests.errors import LoadTestError
-from loadtests.experiment.config import EXPERIMENT_SETTINGS
 from loadtests.hidden import without_secrets
-from loadtests.run.config import (
-    DEPLOYMENT_SETTINGS,
-    LOAD_SETTINGS,
-    WEB_SETTINGS,
-    deployment_config,
-    load_test_config,
-    web_port,
-)
+from loadtests.places import version
+from loadtests.run.config import deployment_config, load_test_config, web_port
 from loadtests.settings import add_settings
+from reports.__main__ import become_compare, become_report
 from reports.records.run_directory import RunDirectoryError
+
+Command = Callable[[argparse.Namespace], int]
+"""Runs with the options that were given; returns the exit code."""
+
+_CONSOLE = Console(highlight=False)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs a command. Returns its exit code: 0 passed, 1 SLO failed, 2 bad input, 130 interrupted."""
-    options = _parser().parse_args(arguments)
-    console = Console(highlight=False)
     try:
-        return int(options.command(options, console))
+        options = _parse(sys.argv[1:] if arguments is None else arguments)
+        return int(options.command(options))
     except (LoadTestError, RunDirectoryError) as error:
         Console(stderr=True, highlight=False).print(
             f"error: {without_secrets(str(error))}", markup=False, soft_wrap=True
@@ -38,22 +38,22 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def _run(options: argparse.Namespace, console: Console) -> int:
+def _run(options: argparse.Namespace) -> int:
     config = load_test_config(vars(options))
     from loadtests.run.load_test import run_load_test
 
-    return run_load_test(config, console)
+    return run_load_test(config, _CONSOLE)
 
 
-def _webui(options: argparse.Namespace, console: Console) -> int:
+def _webui(options: argparse.Namespace) -> int:
     config = load_test_config(vars(options))
     port = web_port(vars(options))
     from loadtests.run.web import serve_page
 
-    return serve_page(config, port, console)
+    return serve_page(config, port, _CONSOLE)
 
 
-def _scaling(options: argparse.Namespace, console: Console) -> int:
+def _scaling(options: argparse.Namespace) -> int:
     from loadtests.experiment import runner
     from loadtests.experiment.config import resolve_settings
 
@@ -63,87 +63,90 @@ def _scaling(options: argparse.Namespace, console: Console) -> int:
             raise LoadTestError(f"GRID={options.GRID}: an experiment resumes with its own grid: leave it out")
         results = Path(options.RESULTS or "results")
         path = runner.last_experiment(results) if options.RESUME == "last" else Path(options.RESUME)
-        return runner.resume_experiment(path, given, console)
+        return runner.resume_experiment(path, given, _CONSOLE)
     file = Path(options.GRID) if options.GRID else None
-    return runner.run_experiment(resolve_settings(given, file), console)
+    return runner.run_experiment(resolve_settings(given, file), _CONSOLE)
 
 
-def _capacity(options: argparse.Namespace, console: Console) -> int:
+def _capacity(options: argparse.Namespace) -> int:
     config = capacity_config(vars(options))
     from loadtests.capacity.runner import search_capacity
     from loadtests.terminal import progress
 
     if names := without_effect(os.environ):
-        progress(console)(f"{', '.join(names)} mean nothing to a search: batches of growing size step once")
-    return search_capacity(config, console)
+        progress(_CONSOLE)(f"{', '.join(names)} mean nothing to a search: batches of growing size step once")
+    return search_capacity(config, _CONSOLE)
 
 
-def _up(options: argparse.Namespace, console: Console) -> int:
+def _up(options: argparse.Namespace) -> int:
     config = deployment_config(vars(options))
     from loadtests.run.standing import bring_up
 
-    return bring_up(options.TARGET, config, console)
+    return bring_up(options.TARGET, config, _CONSOLE)
 
 
-def _down(_options: argparse.Namespace, console: Console) -> int:
+def _down(_options: argparse.Namespace) -> int:
     from loadtests.run.standing import take_down
 
-    return take_down(console)
+    return take_down(_CONSOLE)
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    """The command and its settings. Raises LoadTestError for an option that the command does not have."""
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    for each in rest:
+        if each.startswith("--"):
+            raise LoadTestError(refusal_of_option(each.partition("=")[0], options.name))
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    return options
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m loadtests",
+        prog="openenv-loadtest",
         description="Load-tests OpenEnv environment servers.",
         epilog="Every option can be set in the environment too, as make does: USERS=100 is --users 100. "
         "Exit codes: 0 the SLO passed, 1 it failed, 2 bad input, 130 interrupted.",
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    run = commands.add_parser("run", help="one load test, from deployment to report")
-    add_settings(run, DEPLOYMENT_SETTINGS + LOAD_SETTINGS)
-    run.set_defaults(command=_run)
-    webui = commands.add_parser("webui", help="a deployment under Locust's web page")
-    add_settings(webui, DEPLOYMENT_SETTINGS + LOAD_SETTINGS + WEB_SETTINGS)
-    webui.set_defaults(command=_webui)
-    scaling = commands.add_parser(
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version()}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="name")
+
+    def add(name: str, what: str, description: str | None = None) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=what, description=description, allow_abbrev=False)
+
+    def add_with_settings(
+        name: str, command: Command, what: str, description: str | None = None, *, defaults: bool = True
+    ) -> None:
+        added = add(name, what, description)
+        added.usage = f"openenv-loadtest {name} [--help] [--SETTING VALUE ...]"
+        add_settings(added, COMMANDS[name], defaults=defaults)
+        added.set_defaults(command=command)
+
+    add_with_settings("run", _run, "one load test, from deployment to report")
+    add_with_settings(
         "scaling",
-        help="an experiment: many load tests over a grid, and how the figures grow",
-        description="Runs a grid of load tests, each with its report, and reports how they scale. Settings "
+        _scaling,
+        "an experiment: many load tests over a grid, and how the figures grow",
+        "Runs a grid of load tests, each with its report, and reports how they scale. Settings "
         "with several values take commas between them. Exit codes: 0 every cell completed, 1 some did not, "
         "2 bad input, 130 interrupted.",
+        defaults=False,
     )
-    add_settings(scaling, EXPERIMENT_SETTINGS, defaults=False)
-    scaling.add_argument(
-        "--grid",
-        dest="GRID",
-        metavar="GRID",
-        default=os.environ.get("GRID") or None,
-        help="a TOML file of settings, such as users = [1, 8, 64]; options and variables take precedence",
-    )
-    scaling.add_argument(
-        "--resume",
-        dest="RESUME",
-        metavar="EXPERIMENT",
-        nargs="?",
-        const="last",
-        default=os.environ.get("RESUME") or None,
-        help="resume an experiment, results/<experiment_id>; without a name the last unfinished one",
-    )
-    scaling.set_defaults(command=_scaling)
-    capacity = commands.add_parser(
+    add_with_settings(
         "capacity",
-        help="searches how many sessions a deployment holds",
-        description="Searches the largest batch of sessions that meets the SLO when all connect, reset and "
+        _capacity,
+        "searches how many sessions a deployment holds",
+        "Searches the largest batch of sessions that meets the SLO when all connect, reset and "
         "step at once, and says what was hit first. Exit codes: 0 found, 1 no batch met the SLO or the "
         "search failed, 2 bad input, 130 interrupted.",
     )
-    add_settings(capacity, CAPACITY_SETTINGS)
-    capacity.set_defaults(command=_capacity)
-    up = commands.add_parser("up", help="bring a deployment up and leave it running")
-    add_settings(up, DEPLOYMENT_SETTINGS)
-    up.set_defaults(command=_up)
-    down = commands.add_parser("down", help="take down what `up` left running")
-    down.set_defaults(command=_down)
+    add_with_settings("webui", _webui, "a deployment under Locust's web page")
+    add_with_settings("up", _up, "bring a deployment up and leave it running")
+    add_with_settings("down", _down, "take down what `up` left running")
+    become_report(add("report", "write the report of a run or an experiment again"))
+    become_compare(add("compare", "compare two runs or two experiments"))
     return parser
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+# In a checkout that is not installed.
+if (_packages := str(Path(__file__).parent.parent)) not in sys.path:
+    sys.path.insert(0, _packages)
 
 import gevent
 from flask import abort, request

@@ -20,6 +20,12 @@ class Setting:
     name: str
     default: str
     help: str
+    topic: str = ""
+    """The heading under which help shows it."""
+    has_option: bool = True
+    """False: a variable only."""
+    alone: str | None = None
+    """What the option stands for where it is given without a value; None: it needs one."""
 
     @property
     def option(self) -> str:
@@ -27,19 +33,28 @@ class Setting:
 
 
 def add_settings(parser: ArgumentParser, settings: Iterable[Setting], *, defaults: bool = True) -> None:
-    """Adds an option for each setting; its default comes from the environment, so that make can set it.
+    """Adds an option for each setting, under its topic; its default comes from the environment.
 
-    Without `defaults`, a setting that neither names is None.
+    That is how make sets it. Without `defaults`, a setting that neither names is None.
     """
+    topics: dict[str, list[Setting]] = {}
     for setting in settings:
-        default = f" (default: {setting.default})" if setting.default else ""
-        parser.add_argument(
-            setting.option,
-            metavar=setting.name,
-            dest=setting.name,
-            default=os.environ.get(setting.name) or (setting.default if defaults else None),
-            help=setting.help.replace("%", "%%") + default,
-        )
+        topics.setdefault(setting.topic, []).append(setting)
+    for topic, members in topics.items():
+        variables = ", ".join(f"{s.name} ({s.help})" for s in members if not s.has_option)
+        group = parser.add_argument_group(topic, f"variables only: {variables}" if variables else None)
+        for setting in members:
+            if setting.has_option:
+                default = f" (default: {setting.default})" if setting.default else ""
+                group.add_argument(
+                    setting.option,
+                    metavar=setting.name,
+                    dest=setting.name,
+                    nargs=None if setting.alone is None else "?",
+                    const=setting.alone,
+                    default=os.environ.get(setting.name) or (setting.default if defaults else None),
+                    help=setting.help.replace("%", "%%") + default,
+                )
 
 
 def whole(values: Values, name: str, least: int, most: int) -> int:

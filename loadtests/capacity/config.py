@@ -5,36 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from loadtests.capacity.search import SearchPlan
+from loadtests.commands import LOAD_SETTINGS, NOT_OF_A_BATCH
 from loadtests.errors import LoadTestError
-from loadtests.run.config import (
-    DEPLOYMENT_SETTINGS,
-    LOAD_SETTINGS,
-    LoadTestConfig,
-    load_test_config,
-    whole_seconds,
-)
-from loadtests.settings import Setting, Values, number, whole
-
-_NOT_OF_A_BATCH = {"USERS", "SPAWN_RATE", "DURATION", "THINK_TIME", "STEPS_PER_EPISODE"}
-_OWN_DEFAULTS = {"PORT": "0", "WAIT": "1", "STEP_TIMEOUT": "30"}
-"""A wait in which all sessions of a batch are there at once; a time-out that holds the search up less."""
-
-_SEARCH_SETTINGS = (
-    Setting("START", "16", "users of the first batch; the next has twice as many, until one fails"),
-    Setting("MOST", "16384", "the largest batch to try"),
-    Setting("TRIES", "3", "the most tries that decide a batch on the way; more confirm the answer"),
-    Setting("PRECISION", "2.5", "how near to the next failing batch the answer is to come, in % of it"),
-    Setting("BUDGET", "10m", "how long the search may take: 600, 90s, 10m or 1h"),
-)
-
-CAPACITY_SETTINGS = (
-    *(
-        Setting(setting.name, _OWN_DEFAULTS.get(setting.name, setting.default), setting.help)
-        for setting in DEPLOYMENT_SETTINGS + LOAD_SETTINGS
-        if setting.name not in _NOT_OF_A_BATCH
-    ),
-    *_SEARCH_SETTINGS,
-)
+from loadtests.run.config import LoadTestConfig, load_test_config, whole_seconds
+from loadtests.settings import Values, number, whole
 
 
 @dataclass(frozen=True)
@@ -71,7 +45,7 @@ class CapacityConfig:
 
 def without_effect(environ: Mapping[str, str]) -> list[str]:
     """Variables that are set, mean something to other commands, and nothing to a search."""
-    return sorted(name for name in _NOT_OF_A_BATCH if environ.get(name))
+    return sorted(name for name in NOT_OF_A_BATCH if environ.get(name))
 
 
 def capacity_config(values: Values) -> CapacityConfig:

@@ -14,6 +14,7 @@ from loadtests.capacity.search import Answer, Try, answer, next_batch
 from loadtests.capacity.verdict import verdict_lines
 from loadtests.capacity.view import CapacityView
 from loadtests.clock import now
+from loadtests.commands import invocation
 from loadtests.deployments import Deployment
 from loadtests.deployments.processes import raise_open_file_limit, tail
 from loadtests.machine import machine
@@ -350,7 +351,7 @@ def _report(directory: ExperimentDirectory, console: Console) -> None:
     try:
         write_experiment_report(directory)
     except KeyboardInterrupt:
-        say(f"the report is not finished: make report RUN={directory.path}")
+        say(f"the report is not finished: {invocation('report', RUN=directory.path)}")
         return
     except RunDirectoryError as error:
         say(str(error))

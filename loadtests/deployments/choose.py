@@ -2,6 +2,7 @@
 
 import secrets
 
+from loadtests.commands import invocation
 from loadtests.deployments import Deployment, DeploymentConfig, Progress, docker_engine, silent
 from loadtests.deployments.compose import ComposeDeployment
 from loadtests.deployments.images import ImageError
@@ -37,7 +38,7 @@ def choose(
             f"TARGET={target} is not known: give auto, compose, local or a URL such as http://…"
         )
     if purpose == "up" and (running := registry.left_running()) is not None:
-        raise LoadTestError(f"a deployment is up already, at {running.url}: `make down` first")
+        raise LoadTestError(f"a deployment is up already, at {running.url}: `{invocation('down')}` first")
     local = LocalDeployment(config, name=name, purpose=purpose, progress=progress, registry=registry)
     if target == "local":
         return local, "target: local, as asked"

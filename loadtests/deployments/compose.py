@@ -18,12 +18,11 @@ from loadtests.deployments import Kind, Usage, docker_engine, nginx, ports, proc
 from loadtests.deployments.docker_engine import Container
 from loadtests.deployments.images import build_step, environment_image, provide_images
 from loadtests.deployments.managed import EndedPart, ManagedDeployment
-from loadtests.deployments.registry import ROOT
 from loadtests.errors import LoadTestError
+from loadtests.places import ENVIRONMENT, compose_folder
 from reports.records.schema import Role
 
-COMPOSE_FILE = ROOT / "compose" / "compose.yaml"
-ENVIRONMENT = ROOT / "benchmark_env"
+COMPOSE_FILE = compose_folder() / "compose.yaml"
 CONTAINER_PORT = 8000
 CREATE_S = 180.0
 VERSION = re.compile(r"^(?:nginx version: )?(\w+)[ /](\S+)$", re.MULTILINE)
@@ -117,6 +116,7 @@ class ComposeDeployment(ManagedDeployment):
             "WORKERS": str(self._config.workers),
             "REUSE_PORT": str(int(self._config.reuse_port)),
             "ENV_IMAGE": environment_image(),
+            "ENV_CONTEXT": str(ENVIRONMENT),
             "ENV_MEMORY": os.environ.get("ENV_MEMORY") or f"{512 * (self._config.workers + 1)}m",
         }
 

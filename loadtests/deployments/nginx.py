@@ -12,10 +12,10 @@ from pathlib import Path
 
 from loadtests.deployments import Balancing, DeploymentConfig
 from loadtests.deployments.health import get
-from loadtests.deployments.registry import ROOT
 from loadtests.errors import LoadTestError
+from loadtests.places import compose_folder
 
-TEMPLATE = ROOT / "compose" / "nginx.conf.template"
+TEMPLATE = compose_folder() / "nginx.conf.template"
 BALANCING_DIRECTIVES: dict[Balancing, str] = {
     "round_robin": "",
     "least_conn": "least_conn;",
@@ -44,7 +44,9 @@ def common_variables(
         if config.access_log
         else "access_log off;",
         "NOFILE": str(min(open_files, MOST_OPEN_FILES)),
-        "NGINX_WORKERS": str(min(os.cpu_count() or 1, MOST_WORKERS)),
+        "NGINX_WORKERS": str(
+            whole_variable(environ, "NGINX_WORKERS", min(os.cpu_count() or 1, MOST_WORKERS))
+        ),
         "MAX_MESSAGE_BYTES": str(whole_variable(environ, "MAX_MESSAGE_BYTES", DEFAULT_MAX_MESSAGE_BYTES)),
     }
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import psutil
 
+from loadtests.commands import invocation
 from loadtests.deployments.registry import Registry
 from loadtests.errors import LoadTestError
 
@@ -55,8 +56,8 @@ def hold_balancer_port(port: int, registry: Registry) -> HeldPort:
     running = registry.left_running()
     if running is not None and port in running.ports:
         raise LoadTestError(
-            f"port {port} is taken by the deployment that `make up` left running: "
-            f"use TARGET={running.url}, or `make down` first"
+            f"port {port} is taken by the deployment that `{invocation('up')}` left running: "
+            f"use TARGET={running.url}, or `{invocation('down')}` first"
         )
     raise LoadTestError(
         f"port {port} is taken{_by_whom(port)}: choose another with PORT=…, or PORT=0 for any free one"

@@ -12,7 +12,8 @@ from typing import Any
 
 import psutil
 
-from loadtests.deployments.registry import CLOCK_TOLERANCE_S, MARKER, ROOT, Process, Record, Registry
+from loadtests.deployments.registry import CLOCK_TOLERANCE_S, MARKER, Process, Record, Registry
+from loadtests.places import PACKAGES
 
 STOP_S = 5.0
 """How long a process that was told to stop has before it is killed."""
@@ -30,7 +31,7 @@ def raise_open_file_limit() -> int:
 def start(
     command: Sequence[str], *, record: Record, registry: Registry, log: Path, environ: Mapping[str, str]
 ) -> subprocess.Popen[bytes]:
-    """Starts a process of the deployment from the root of the checkout and adds it to the record.
+    """Starts a process of the deployment where our packages are, and adds it to the record.
 
     It leads a session of its own, so that a terminal's Ctrl-C does not reach it, and carries the marker, by
     which it is found even if this command dies before recording it.
@@ -38,7 +39,7 @@ def start(
     with log.open("ab") as output:
         process = subprocess.Popen(
             command,
-            cwd=ROOT,
+            cwd=PACKAGES,
             env={**environ, MARKER: record.name},
             stdin=subprocess.DEVNULL,
             stdout=output,

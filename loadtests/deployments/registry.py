@@ -1,4 +1,4 @@
-"""The deployments of this checkout: one file each, written before any part of it starts."""
+"""The deployments of this checkout or user: one file each, written before any part of it starts."""
 
 import json
 import os
@@ -13,8 +13,8 @@ import psutil
 
 from loadtests.deployments import Kind
 from loadtests.errors import LoadTestError
+from loadtests.places import state_folder
 
-ROOT = Path(__file__).resolve().parents[2]
 MARKER = "OPENENV_LOADTEST_DEPLOYMENT"
 """The environment variable that tells which deployment a process belongs to."""
 CLOCK_TOLERANCE_S = 2.0
@@ -140,7 +140,7 @@ class Registry:
         return next((record for record in self.records() if record.left_running), None)
 
 
-REGISTRY = Registry(ROOT / ".deployments")
+REGISTRY = Registry(state_folder())
 
 
 def _read(path: Path) -> Record | None:

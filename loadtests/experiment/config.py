@@ -10,17 +10,13 @@ from pathlib import Path
 from typing import Any, cast, get_args
 from urllib.parse import urlsplit
 
+from loadtests.commands import DEPLOYMENT_SETTINGS, EXPERIMENT_SETTINGS, LOAD_SETTINGS, refusal_of_key
 from loadtests.deployments.url import base_url
 from loadtests.errors import LoadTestError
 from loadtests.experiment.grid import Axes, cells_in_random_order
 from loadtests.load.options import load_options
-from loadtests.run.config import (
-    DEPLOYMENT_SETTINGS,
-    LOAD_SETTINGS,
-    LoadTestConfig,
-    load_test_config,
-)
-from loadtests.settings import Setting, Values, choice, whole
+from loadtests.run.config import LoadTestConfig, load_test_config
+from loadtests.settings import Values, choice, whole
 from reports.records.schema import CellJson, ExperimentConfig, Scenario
 
 AXES = ("REPLICAS", "WORKERS", "BALANCING", "REUSE_PORT", "TRANSPORT", "WAIT", "USERS")
@@ -30,31 +26,6 @@ _MOST_CELLS = 10_000
 _SPAWNS_A_SECOND = 200.0
 _WAIT_OF_A_BATCH = "1"
 """So long that all sessions of a batch are open at once."""
-
-_OWN = {
-    "TARGET": ("auto", "what to load: auto, compose, local or a URL; several with commas, named as name=URL"),
-    "REPLICAS": ("1,2", "numbers of environment servers behind the balancer"),
-    "WORKERS": ("1,2", "numbers of worker processes of each replica"),
-    "BALANCING": ("round_robin", "policies: round_robin, least_conn, ip_hash, random"),
-    "REUSE_PORT": ("1", "0: the workers of a replica share one listening socket; 1,0 compares both"),
-    "PORT": ("0", "where the balancer listens on 127.0.0.1; 0: any free port"),
-    "USERS": ("1,8,32,128,256", "numbers of simulated users"),
-    "WAIT": ("0.01", "seconds each step waits: numbers, or uniform:LOW:HIGH and others"),
-    "TRANSPORT": ("ws", "ws, http or ws,http"),
-    "DURATION": ("4", "how long each sustained cell is measured, ramp-up and warm-up not counted"),
-    "SPAWN_RATE": ("", "users started a second (default: all within 1 s, 200 a second at most)"),
-}
-
-EXPERIMENT_SETTINGS = (
-    *(
-        Setting(setting.name, *_OWN.get(setting.name, (setting.default, setting.help)))
-        for setting in DEPLOYMENT_SETTINGS + LOAD_SETTINGS
-    ),
-    Setting("WARMUP", "1", "seconds of each sustained cell, after all users are there, that do not count"),
-    Setting("REPETITIONS", "2", "how often each cell runs"),
-    Setting("SCENARIO", "sustained", "sustained: users step for a while; batch: all step once, together"),
-    Setting("SEED", "", "of the random order of the cells (default: drawn, and recorded)"),
-)
 
 _NAMES = {setting.name for setting in EXPERIMENT_SETTINGS}
 _OF_ONE_PLACE = {"RESULTS", "PORT"}
@@ -248,8 +219,7 @@ def _read_toml(file: Path) -> dict[str, str]:
 def _setting(file: Path, key: str, value: Any) -> tuple[str, str]:
     name = {"TARGETS": "TARGET"}.get(key.upper(), key.upper())
     if name not in _NAMES:
-        known = ", ".join(sorted(each.lower() for each in _NAMES))
-        raise LoadTestError(f"GRID={file}: {key} is not a setting: known are {known}")
+        raise LoadTestError(f"GRID={file}: {refusal_of_key(key)}")
     if name == "TARGET" and isinstance(value, dict):
         return name, ",".join(f"{_text(file, key, k)}={_text(file, key, v)}" for k, v in value.items())
     if isinstance(value, list) and name in {*AXES, "TARGET"}:

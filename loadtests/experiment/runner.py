@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from loadtests.clock import now
+from loadtests.commands import invocation
 from loadtests.deployments import Deployment, DeploymentConfig
 from loadtests.deployments.choose import choose
 from loadtests.deployments.remains import remove_remains
@@ -289,7 +290,7 @@ class _Experiment:
         if left:
             self._console.print(
                 f"{len(left)} of {count(len(self._plan.cells), 'cell')} left: "
-                f"make scaling RESUME={self._directory.path}",
+                f"{invocation('scaling', RESUME=self._directory.path)}",
                 markup=False,
                 soft_wrap=True,
             )
@@ -414,7 +415,7 @@ class _Experiment:
         try:
             report = write_experiment_report(self._directory)
         except KeyboardInterrupt:
-            self._say(f"the report is not finished: make report RUN={self._directory.path}")
+            self._say(f"the report is not finished: {invocation('report', RUN=self._directory.path)}")
             return
         for line in verdict_lines(report):
             tell(self._console, line)

@@ -5,7 +5,8 @@ from typing import get_args
 
 from locust.argument_parser import LocustArgumentParser
 
-from loadtests.load.options import USER_SETTINGS, LoadOptions, load_options
+from loadtests.commands import USER_SETTINGS
+from loadtests.load.options import LoadOptions, load_options
 from reports.records.schema import Scenario
 
 

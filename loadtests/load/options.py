@@ -7,31 +7,9 @@ from loadtests.actions.choice import LONGEST_WAIT_S, Actions, actions_of_file, o
 from loadtests.actions.from_server import actions_of_server
 from loadtests.durations import Duration, parse_duration
 from loadtests.errors import LoadTestError
-from loadtests.protocol.access import ACCESS_SETTINGS, OPEN, Access, headers_text, server_access
-from loadtests.settings import Setting, Values, above_zero, choice, whole
+from loadtests.protocol.access import OPEN, Access, headers_text, server_access
+from loadtests.settings import Values, above_zero, choice, whole
 from reports.records.schema import ActionOrder
-
-USER_SETTINGS = (
-    Setting(
-        "WAIT",
-        "0.1",
-        "seconds each step waits, in the Benchmark environment: a number, uniform:LOW:HIGH, exponential:MEAN "
-        "or lognormal:MEDIAN:SIGMA",
-    ),
-    Setting("THINK_TIME", "0", "seconds that a user thinks between steps, written like WAIT"),
-    Setting("STEPS_PER_EPISODE", "50", "steps before the next reset; 0: one reset only"),
-    Setting("CONNECT_TIMEOUT", "10", "seconds until a connection that is not open counts as failed"),
-    Setting("STEP_TIMEOUT", "60", "seconds until a reset or step without reply counts as failed"),
-    Setting("ACTION", "", 'the action of every step as JSON, for other environments: {"message": "hello"}'),
-    Setting(
-        "ACTIONS",
-        "",
-        "a JSONL file of actions; schema: made from the server's action schema; wait: the Benchmark "
-        "environment's waits (default: as the schema says)",
-    ),
-    Setting("ACTION_ORDER", "cycle", "cycle: each user takes a file's actions in turn; sample: at random"),
-    *ACCESS_SETTINGS,
-)
 
 ActionChoice = Literal["given", "wait", "schema", "as the schema says"]
 

@@ -22,10 +22,12 @@ from gevent.lock import RLock
 from locust.env import Environment
 from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
+from loadtests.commands import invocation
 from loadtests.errors import EXIT_ROWS_LOST, EXIT_WORKER_LOST, ROWS_LOST, WORKER_LOST
 from loadtests.load.recorder import Recorder
 from loadtests.load.run_json import UNKNOWN, Target, starting_run
 from loadtests.load.users import OpenEnvUser
+from loadtests.places import PACKAGES
 from reports.records.run_directory import RunDirectory, RunDirectoryError
 from reports.records.schema import STEPS, RunJson, RunStatus
 from reports.records.tables import StreamWriter
@@ -232,12 +234,11 @@ class Recording:
 
     def _report(self, directory: RunDirectory) -> None:
         if find_spec("pandas") is None:
-            logger.info("Without pandas here, the report waits: make report RUN=%s", directory.path)
+            logger.info("Without pandas here, the report waits: %s", invocation("report", RUN=directory.path))
             return
         command = [sys.executable, "-m", "reports", "run", str(directory.path.absolute())]
-        root = Path(__file__).parents[2]
         # In a session of its own: Ctrl-C ends Locust, not the report of what it did.
-        self._finishing.append(subprocess.Popen(command, cwd=root, start_new_session=True))
+        self._finishing.append(subprocess.Popen(command, cwd=PACKAGES, start_new_session=True))
 
     def _wait_for_reports(self, **_: Any) -> None:
         self._quitting = True

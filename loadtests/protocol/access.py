@@ -10,18 +10,8 @@ from pathlib import Path
 
 from loadtests.errors import LoadTestError
 from loadtests.hidden import hide
-from loadtests.settings import Setting, Values, choice
+from loadtests.settings import Values, choice
 
-ACCESS_SETTINGS = (
-    Setting(
-        "TLS_VERIFY", "1", "0: accept any certificate of an https or wss server, for example one of your own"
-    ),
-    Setting(
-        "UPSTREAM_HEADER",
-        "X-Upstream",
-        "the response header in which a balancer names the server behind it",
-    ),
-)
 HEADERS = "HEADERS"
 """The environment variable with headers for private servers; no option, as others can read command lines."""
 LOCUST_HEADERS = "LOADTEST_HEADERS"

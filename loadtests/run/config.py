@@ -7,42 +7,11 @@ from typing import Literal, cast, get_args
 
 from loadtests.deployments import Balancing, DeploymentConfig
 from loadtests.errors import LoadTestError
-from loadtests.load.options import USER_SETTINGS, LoadOptions, load_options
-from loadtests.settings import Setting, Values, above_zero, choice, number, whole
+from loadtests.load.options import LoadOptions, load_options
+from loadtests.settings import Values, above_zero, choice, number, whole
 from reports.records.schema import Scenario, Slo, Transport
 
 _SPAWNS_A_SECOND = 100
-
-
-DEPLOYMENT_SETTINGS = (
-    Setting("TARGET", "auto", "auto, compose, local, or the URL of a server that runs already"),
-    Setting("REPLICAS", "2", "environment servers behind the balancer"),
-    Setting("WORKERS", "2", "worker processes of each replica"),
-    Setting("BALANCING", "round_robin", "round_robin, least_conn, ip_hash or random"),
-    Setting("REUSE_PORT", "1", "0: the workers of a replica share one listening socket"),
-    Setting("PORT", "8000", "where the balancer listens on 127.0.0.1; 0: any free port"),
-    Setting("ACCESS_LOG", "0", "1: the balancer writes an access log"),
-)
-
-LOAD_SETTINGS = (
-    Setting("USERS", "64", "simulated users; over WebSocket each holds one session"),
-    Setting("SPAWN_RATE", "", "users started a second (default: all within 2 s, 100 a second at most)"),
-    Setting("DURATION", "20", "how long the load lasts: 20, 90s, 5m or 1h"),
-    Setting("TRANSPORT", "ws", "ws or http"),
-    *USER_SETTINGS,
-    Setting("PROCESSES", "1", "Locust processes that generate the load"),
-    Setting("RESULTS", "results", "the folder that gets a run directory for each run"),
-    Setting(
-        "SLO_SUCCESS_RATE",
-        "0.95",
-        "the least share of operations that must succeed, and of users that must get to step",
-    ),
-    Setting(
-        "SLO_P99", "", "the bound on the 99th percentile of total time in seconds (default: 2 × (wait + 0.5))"
-    ),
-)
-
-WEB_SETTINGS = (Setting("WEB_PORT", "8089", "where Locust's page is served on 127.0.0.1"),)
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ import psutil
 from loadtests.deployments.ports import LOOPBACK, free_port
 from loadtests.deployments.processes import deferred, raise_open_file_limit
 from loadtests.load.options import LoadOptions
+from loadtests.places import PACKAGES
 from loadtests.protocol.access import OPEN, Access
 from loadtests.run.config import LoadTestConfig
 
 LOCUSTFILE = Path(__file__).parents[1] / "locustfile.py"
-ROOT = Path(__file__).parents[2]
 
 _GRACE_SECONDS = 5.0
 _LONGEST_GRACE_SECONDS = 30.0
@@ -106,7 +106,7 @@ class Generator:
         with deferred():
             self._process = subprocess.Popen(
                 self._command,
-                cwd=ROOT,
+                cwd=PACKAGES,
                 env=os.environ | self._access.environ(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,

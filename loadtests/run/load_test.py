@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rich.console import Console, RenderableType
 
+from loadtests.commands import SERVER_VARIABLES, invocation
 from loadtests.deployments import Deployment, DeploymentConfig, Progress
 from loadtests.deployments.choose import choose
 from loadtests.deployments.processes import deferred, tail, uninterrupted
@@ -35,17 +36,6 @@ from reports.records.tables import StreamReader
 EXIT_PASSED, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 
 _POLL_SECONDS = 0.25
-_SERVER_SETTINGS = (
-    "MAX_CONCURRENT_ENVS",
-    "MAX_WAIT_SECONDS",
-    "SESSION_IDLE_TIMEOUT",
-    "GRACEFUL_TIMEOUT",
-    "WORKER_TIMEOUT",
-    "BACKLOG",
-    "MAX_MESSAGE_BYTES",
-    "LOG_LEVEL",
-    "ENABLE_WEB_INTERFACE",
-)
 _OVERTIME_SECONDS = 60.0
 
 Outcome = tuple[RunStatus, str | None]
@@ -90,7 +80,7 @@ def run_load_test(config: LoadTestConfig, console: Console) -> int:
 
         report = finish_run(directory, status, detail)
     except KeyboardInterrupt:
-        say(f"the report is not finished: make report RUN={directory.path}")
+        say(f"the report is not finished: {invocation('report', RUN=directory.path)}")
         return EXIT_INTERRUPTED
     except RunDirectoryError as error:
         raise LoadTestError(f"{detail or error}\n{tail(directory.path / 'locust.log')}".rstrip()) from None
@@ -240,7 +230,8 @@ def target_of(config: LoadTestConfig, deployment: Deployment) -> Target:
 
 def server_settings() -> dict[str, str]:
     """The environment variables that are passed on to the environment servers."""
-    return {name: os.environ[name] for name in _SERVER_SETTINGS if os.environ.get(name)}
+    names = [variable.name for variable in SERVER_VARIABLES]
+    return {name: os.environ[name] for name in names if os.environ.get(name)}
 
 
 def _make_load(

@@ -4,6 +4,7 @@ import time
 
 from rich.console import Console
 
+from loadtests.commands import invocation
 from loadtests.deployments import DeploymentConfig
 from loadtests.deployments.choose import choose
 from loadtests.deployments.remains import remove_remains, take_down_running
@@ -21,7 +22,7 @@ def bring_up(target: str, config: DeploymentConfig, console: Console) -> int:
     start = time.monotonic()
     deployment.up()
     say(f"up after {time.monotonic() - start:.1f} s: {config.replicas} × {config.workers} workers")
-    console.print(f"{deployment.url} (make down ends it)", soft_wrap=True)
+    console.print(f"{deployment.url} ({invocation('down')} ends it)", soft_wrap=True)
     return 0
 
 

@@ -19,9 +19,8 @@ from pathlib import Path
 import pytest
 
 from benchmark_env.__main__ import main
-from loadtests.capacity.config import CAPACITY_SETTINGS
-from loadtests.experiment.config import EXPERIMENT_SETTINGS, resolve_settings
-from loadtests.run.config import WEB_SETTINGS
+from loadtests.commands import TARGETS, refusal_of_variable
+from loadtests.experiment.config import resolve_settings
 
 from .conftest import ROOT, Server, step
 from .readme_blocks import READMES, Block, Command, blocks_of, commands_of
@@ -35,6 +34,8 @@ LEFT_TO_OTHERS = {
     "openenv init": "tests/loadtests/test_any_environment.py",
     "openenv push": "tests/benchmark_env/test_openenv_commands.py",
     "openenv validate": "tests/benchmark_env/test_openenv_commands.py",
+    "openenv-loadtest": "tests/test_package.py",
+    "pip install .": "tests/test_package.py",
     "pip install": "tests/benchmark_env/test_openenv_commands.py",
 }
 """Beginnings of commands, and where the tests of these are."""
@@ -43,12 +44,6 @@ BLOCKS = [block for readme in READMES for block in blocks_of(readme)]
 COMMANDS = [command for readme in READMES for command in commands_of(readme)]
 GRIDS = [block for block in BLOCKS if block.language == "toml"]
 PYTHON = [block for block in BLOCKS if block.language == "python"]
-SETTINGS_OF_MAKE = {
-    *(setting.name for setting in EXPERIMENT_SETTINGS + CAPACITY_SETTINGS + WEB_SETTINGS),
-    *("GRID", "HEADERS", "RESUME"),
-    *re.findall(r"\$\((?:or \$\()?([A-Z_]+)", (ROOT / "Makefile").read_text()),
-}
-"""What `make` passes on. It ignores other names without a word."""
 
 
 def environ() -> dict[str, str]:
@@ -117,10 +112,17 @@ def test_every_rule_is_for_a_command_that_a_readme_has(table: Iterable[str]) -> 
 
 
 def test_make_knows_every_setting_that_a_readme_gives_it() -> None:
-    words = [word for each in COMMANDS if each.text.startswith("make") for word in shlex.split(each.text)]
-    given = {match[1] for word in words if (match := re.match(r"([A-Z_0-9]+)=", word))}
-    assert given
-    assert given <= SETTINGS_OF_MAKE
+    given = {
+        (target, match[1])
+        for each in COMMANDS
+        if each.text.startswith("make ")
+        for target, *words in [shlex.split(each.text)[1:]]
+        for word in words
+        if (match := re.match(r"([A-Za-z_0-9]+)=", word))
+    }
+    assert len({name for _, name in given}) > 10
+    refused = [refusal_of_variable(name, [target]) for target, name in given if target in TARGETS]
+    assert [*filter(None, refused)] == []
 
 
 @pytest.mark.servers

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from loadtests.commands import USER_SETTINGS
 from loadtests.errors import LoadTestError
-from loadtests.load.options import USER_SETTINGS, LoadOptions, load_options, settled
+from loadtests.load.options import LoadOptions, load_options, settled
 from loadtests.protocol.access import Access, parse_headers
 from tests.loadtests.json_server import Reply, Request, json_servers
 

@@ -3,11 +3,11 @@ import argparse
 import pytest
 
 from loadtests.capacity.config import (
-    CAPACITY_SETTINGS,
     CapacityConfig,
     capacity_config,
     without_effect,
 )
+from loadtests.commands import CAPACITY_SETTINGS
 from loadtests.errors import LoadTestError
 from loadtests.run.generator import longest_run_time
 from loadtests.settings import add_settings

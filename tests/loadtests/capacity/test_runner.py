@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.capacity.config import CAPACITY_SETTINGS, capacity_config
+from loadtests.capacity.config import capacity_config
 from loadtests.capacity.limits import Stop
 from loadtests.capacity.runner import as_try, capacity_json, ceiling, exit_code, likely_seconds
 from loadtests.capacity.search import Answer
+from loadtests.commands import CAPACITY_SETTINGS
 from loadtests.deployments.local import LocalDeployment
 from loadtests.deployments.url import UrlDeployment
 from reports.records.experiment_directory import ExperimentDirectory

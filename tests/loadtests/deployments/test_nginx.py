@@ -56,6 +56,17 @@ def test_a_name_without_a_value_is_an_error() -> None:
         nginx.render("listen ${PORT};", {})
 
 
+def test_how_many_workers_it_has_may_be_said() -> None:
+    def workers(environ: dict[str, str]) -> str:
+        config = DeploymentConfig()
+        return nginx.common_variables(config, name="test", access_log="", open_files=1, environ=environ)[
+            "NGINX_WORKERS"
+        ]
+
+    assert workers({"NGINX_WORKERS": "3"}) == "3"
+    assert workers({}) == str(min(os.cpu_count() or 1, nginx.MOST_WORKERS))
+
+
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "lots"])
 def test_a_variable_that_is_no_whole_number_is_named(value: str) -> None:
     with pytest.raises(LoadTestError, match=f"MAX_MESSAGE_BYTES={value} is not allowed"):

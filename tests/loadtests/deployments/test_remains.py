@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from loadtests.deployments import docker_engine
-from loadtests.deployments.registry import MARKER, ROOT, Process, Record, Registry
+from loadtests.deployments.registry import MARKER, Process, Record, Registry
 from loadtests.deployments.remains import (
     find_remains,
     remove_remains,
@@ -18,6 +18,7 @@ from loadtests.deployments.remains import (
 )
 from loadtests.deployments.teardown import take_down
 from loadtests.errors import LoadTestError
+from loadtests.places import PACKAGES
 
 OWNER = """
 import sys, time
@@ -53,7 +54,7 @@ def start_owner(registry: Registry) -> Iterator[StartOwner]:
         script = OWNER.format(module=kind, cls=f"{kind.capitalize()}Deployment")
         owner = subprocess.Popen(
             [sys.executable, "-c", script, name, purpose, str(registry.directory)],
-            cwd=ROOT,
+            cwd=PACKAGES,
             stdout=subprocess.PIPE,
             text=True,
         )

@@ -87,7 +87,7 @@ def test_the_file_may_name_servers(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("users = [1", "is not TOML"),
-        ("user = 1", "user is not a setting"),
+        ("user = 1", "user is no setting of a grid; did you mean users"),
         ("users = [[1]]", "is not a value"),
         ("duration = [1, 2]", "is not a value"),
         ('wait = "1\\n2"', "line break"),

@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 from loadtests.actions.choice import Actions
+from loadtests.commands import USER_SETTINGS
 from loadtests.errors import LoadTestError
-from loadtests.load.options import USER_SETTINGS, LoadOptions, load_options
+from loadtests.load.options import LoadOptions, load_options
 
 
 def options(**changes: str) -> LoadOptions:

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from loadtests.commands import ACCESS_SETTINGS
 from loadtests.errors import LoadTestError
-from loadtests.protocol.access import ACCESS_SETTINGS, Access, parse_headers, server_access
+from loadtests.protocol.access import Access, parse_headers, server_access
 
 VALUES = {setting.name: setting.default for setting in ACCESS_SETTINGS}
 

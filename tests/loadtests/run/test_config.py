@@ -2,10 +2,9 @@ import argparse
 
 import pytest
 
+from loadtests.commands import DEPLOYMENT_SETTINGS, LOAD_SETTINGS
 from loadtests.errors import LoadTestError
 from loadtests.run.config import (
-    DEPLOYMENT_SETTINGS,
-    LOAD_SETTINGS,
     LoadTestConfig,
     load_test_config,
 )

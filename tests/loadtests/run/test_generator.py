@@ -7,9 +7,8 @@ import psutil
 import pytest
 
 from loadtests.actions.choice import actions_of_file
+from loadtests.commands import DEPLOYMENT_SETTINGS, LOAD_SETTINGS
 from loadtests.run.config import (
-    DEPLOYMENT_SETTINGS,
-    LOAD_SETTINGS,
     LoadTestConfig,
     load_test_config,
 )

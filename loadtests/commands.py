@@ -1,0 +1,295 @@
+"""Which settings there are, and which command and target of make has which."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+
+from loadtests.places import is_installed
+from loadtests.settings import Setting
+
+Table = Mapping[str, Sequence[Setting]]
+"""The settings of each command, or of each target of make."""
+
+
+def _about(topic: str, *settings: Setting) -> tuple[Setting, ...]:
+    return tuple(replace(setting, topic=topic) for setting in settings)
+
+
+def _variables(topic: str, **helps: str) -> tuple[Setting, ...]:
+    return tuple(Setting(name, "", text, topic, has_option=False) for name, text in helps.items())
+
+
+DEPLOYMENT_SETTINGS = _about(
+    "deployment",
+    Setting("TARGET", "auto", "auto, compose, local, or the URL of a server that runs already"),
+    Setting("REPLICAS", "2", "environment servers behind the balancer"),
+    Setting("WORKERS", "2", "worker processes of each replica"),
+    Setting("BALANCING", "round_robin", "round_robin, least_conn, ip_hash or random"),
+    Setting("REUSE_PORT", "1", "0: the workers of a replica share one listening socket"),
+    Setting("PORT", "8000", "where the balancer listens on 127.0.0.1; 0: any free port"),
+    Setting("ACCESS_LOG", "0", "1: the balancer writes an access log"),
+)
+
+ACCESS_SETTINGS = _about(
+    "the server",
+    Setting(
+        "TLS_VERIFY", "1", "0: take any certificate of an https or wss server, as for a test of your own"
+    ),
+    Setting(
+        "UPSTREAM_HEADER", "X-Upstream", "the response header in which a balancer names the server behind it"
+    ),
+)
+
+USER_SETTINGS = (
+    *_about(
+        "what is sent",
+        Setting(
+            "WAIT",
+            "0.1",
+            "seconds each step waits, in the Benchmark environment: a number, uniform:LOW:HIGH, "
+            "exponential:MEAN or lognormal:MEDIAN:SIGMA",
+        ),
+        Setting(
+            "ACTION", "", 'the action of every step as JSON, for other environments: {"message": "hello"}'
+        ),
+        Setting(
+            "ACTIONS",
+            "",
+            "a JSONL file of actions; schema: made from the server's action schema; wait: the Benchmark "
+            "environment's waits (default: as the schema says)",
+        ),
+        Setting(
+            "ACTION_ORDER", "cycle", "cycle: each user takes a file's actions in turn; sample: at random"
+        ),
+    ),
+    *_about(
+        "load",
+        Setting("THINK_TIME", "0", "seconds that a user thinks between steps, written like WAIT"),
+        Setting("STEPS_PER_EPISODE", "50", "steps before the next reset; 0: one reset only"),
+        Setting("CONNECT_TIMEOUT", "10", "seconds until a connection that is not open counts as failed"),
+        Setting("STEP_TIMEOUT", "60", "seconds until a reset or step without reply counts as failed"),
+    ),
+    *ACCESS_SETTINGS,
+)
+"""What each simulated user does, which Locust has options for too."""
+
+LOAD_SETTINGS = (
+    *_about(
+        "load",
+        Setting("USERS", "64", "simulated users; over WebSocket each holds one session"),
+        Setting("SPAWN_RATE", "", "users started a second (default: all within 2 s, 100 a second at most)"),
+        Setting("DURATION", "20", "how long the load lasts: 20, 90s, 5m or 1h"),
+        Setting("TRANSPORT", "ws", "ws or http"),
+        Setting("PROCESSES", "1", "Locust processes that make the load"),
+    ),
+    *USER_SETTINGS,
+    *_about(
+        "objective",
+        Setting(
+            "SLO_SUCCESS_RATE",
+            "0.95",
+            "the least share of operations that must succeed, and of users that must get to step",
+        ),
+        Setting(
+            "SLO_P99",
+            "",
+            "the bound on the 99th percentile of total time in seconds (default: 2 × (wait + 0.5))",
+        ),
+    ),
+    *_about("results", Setting("RESULTS", "results", "the folder that gets a run directory for each run")),
+)
+
+WEB_SETTINGS = _about("web page", Setting("WEB_PORT", "8089", "where Locust's page is served on 127.0.0.1"))
+
+_OF_AN_EXPERIMENT = {
+    "TARGET": ("auto", "what to load: auto, compose, local or a URL; several with commas, named as name=URL"),
+    "REPLICAS": ("1,2", "numbers of environment servers behind the balancer"),
+    "WORKERS": ("1,2", "numbers of worker processes of each replica"),
+    "BALANCING": ("round_robin", "policies: round_robin, least_conn, ip_hash, random"),
+    "REUSE_PORT": ("1", "0: the workers of a replica share one listening socket; 1,0 compares both"),
+    "PORT": ("0", "where the balancer listens on 127.0.0.1; 0: any free port"),
+    "USERS": ("1,8,32,128,256", "numbers of simulated users"),
+    "WAIT": ("0.01", "seconds each step waits: numbers, or uniform:LOW:HIGH and others"),
+    "TRANSPORT": ("ws", "ws, http or ws,http"),
+    "DURATION": ("4", "how long each sustained cell is measured, ramp-up and warm-up not counted"),
+    "SPAWN_RATE": ("", "users started a second (default: all within 1 s, 200 a second at most)"),
+}
+
+EXPERIMENT_SETTINGS = (
+    *(
+        Setting(each.name, *_OF_AN_EXPERIMENT.get(each.name, (each.default, each.help)), each.topic)
+        for each in DEPLOYMENT_SETTINGS + LOAD_SETTINGS
+    ),
+    *_about(
+        "grid",
+        Setting(
+            "WARMUP", "1", "seconds of each sustained cell, after all users are there, that do not count"
+        ),
+        Setting("REPETITIONS", "2", "how often each cell runs"),
+        Setting("SCENARIO", "sustained", "sustained: users step for a while; batch: all step once, together"),
+        Setting("SEED", "", "of the random order of the cells (default: drawn, and recorded)"),
+    ),
+)
+"""What a TOML file may set, and experiment.json records."""
+
+GRID_SETTINGS = _about(
+    "grid",
+    Setting("GRID", "", "a TOML file of settings, such as users = [1, 8, 64]; options and variables win"),
+    Setting(
+        "RESUME",
+        "",
+        "go on with an experiment, results/<experiment_id>; last: the last unfinished one",
+        alone="last",
+    ),
+)
+
+NOT_OF_A_BATCH = {"USERS", "SPAWN_RATE", "DURATION", "THINK_TIME", "STEPS_PER_EPISODE"}
+"""Settings of a load test that mean nothing where batches of growing size step once."""
+
+_OF_A_SEARCH = {"PORT": "0", "WAIT": "1", "STEP_TIMEOUT": "30"}
+"""A wait in which all sessions of a batch are there at once; a time-out that holds the search up less."""
+
+CAPACITY_SETTINGS = (
+    *(
+        replace(each, default=_OF_A_SEARCH.get(each.name, each.default))
+        for each in DEPLOYMENT_SETTINGS + LOAD_SETTINGS
+        if each.name not in NOT_OF_A_BATCH
+    ),
+    *_about(
+        "search",
+        Setting("START", "16", "users of the first batch; the next has twice as many, until one fails"),
+        Setting("MOST", "16384", "the largest batch to try"),
+        Setting("TRIES", "3", "the most tries that decide a batch on the way; more confirm the answer"),
+        Setting("PRECISION", "2.5", "how near to the next failing batch the answer is to come, in % of it"),
+        Setting("BUDGET", "10m", "how long the search may take: 600, 90s, 10m or 1h"),
+    ),
+)
+
+SERVER_VARIABLES = _variables(
+    "environment servers",
+    MAX_CONCURRENT_ENVS="sessions that one worker holds",
+    MAX_WAIT_SECONDS="the longest wait that an action may ask for",
+    SESSION_IDLE_TIMEOUT="seconds until a silent session is closed, 0: never",
+    GRACEFUL_TIMEOUT="seconds that a stopping worker waits for steps in flight",
+    WORKER_TIMEOUT="seconds until a stuck worker is replaced",
+    BACKLOG="connections that may wait to be accepted",
+    MAX_MESSAGE_BYTES="the longest message",
+    LOG_LEVEL="debug, info, warning, error or critical",
+    ENABLE_WEB_INTERFACE="1: OpenEnv's web page, from local processes",
+)
+"""What the environment servers are told, beyond what the harness itself sets."""
+
+_CONTAINER_VARIABLES = _variables(
+    "containers",
+    ENV_IMAGE="the environment's image",
+    NGINX_IMAGE="the balancer's image",
+    PYTHON_IMAGE="what the environment's image is built from",
+    ENV_MEMORY="what a replica may use, such as 2g",
+    NGINX_MEMORY="the same for the balancer",
+    NOFILE="open files that a container may have",
+    DOCKER_HOST="the Docker engine",
+    DOCKER_CONTEXT="the same by the name of its context",
+    DOCKER_TLS_VERIFY="1: the engine's certificate is checked",
+    DOCKER_CERT_PATH="where the certificates for it are",
+)
+_BALANCER_VARIABLES = _variables("deployment", NGINX_WORKERS="the balancer's processes")
+_ACCESS_VARIABLES = _variables(
+    "the server",
+    HEADERS="headers for a private server, one Name: value a line, or @ and a file of them; never recorded",
+    SSL_CERT_FILE="certificates of the authorities to trust",
+)
+
+_TO_BRING_UP = _BALANCER_VARIABLES + SERVER_VARIABLES + _CONTAINER_VARIABLES
+_TO_LOAD = _ACCESS_VARIABLES + _TO_BRING_UP
+
+COMMANDS: Table = {
+    "run": DEPLOYMENT_SETTINGS + LOAD_SETTINGS + _TO_LOAD,
+    "webui": DEPLOYMENT_SETTINGS + LOAD_SETTINGS + WEB_SETTINGS + _TO_LOAD,
+    "scaling": EXPERIMENT_SETTINGS + GRID_SETTINGS + _TO_LOAD,
+    "capacity": CAPACITY_SETTINGS + _TO_LOAD,
+    "up": DEPLOYMENT_SETTINGS + _TO_BRING_UP,
+    "down": (),
+    "report": (),
+    "compare": (
+        Setting("FAIL_ON_REGRESSION", "", "fail where B is shown to be worse by more per cent than this"),
+        Setting("OUTPUT", "", "where the report goes"),
+    ),
+}
+
+TARGETS: Table = {
+    "loadtest": COMMANDS["run"],
+    **{name: settings for name, settings in COMMANDS.items() if name != "run"},
+    "report": _variables("", RUN="the run or experiment, results/<id>"),
+    "compare": (
+        *_variables("", A="the baseline, results/<id>", B="what is held against it"),
+        *COMMANDS["compare"],
+    ),
+    "test": _variables("", TESTS="arguments for pytest", REQUIRE_ALL="1: nothing may be left out"),
+    "bench": (),
+    "truth": (),
+    "push": _variables("", PUSH="arguments for openenv push"),
+}
+OF_ALL_TARGETS = _variables("", PYTHON="the Python that .venv is made with")
+
+_NEAR = 0.7
+"""How alike two names are, 0 to 1, of which one may be meant as the other."""
+
+
+def invocation(target: str, **settings: object) -> str:
+    """How people start a target with settings: by make in a checkout, else by the installed command."""
+    if not is_installed():
+        return " ".join(("make", target, *(f"{name}={value}" for name, value in settings.items())))
+    options = {each.name: each.option for each in COMMANDS[target]}
+    words = [
+        f"{options[name]} {value}" if name in options else str(value) for name, value in settings.items()
+    ]
+    return " ".join(("openenv-loadtest", target, *words))
+
+
+def refusal_of_variable(name: str, targets: Sequence[str]) -> str | None:
+    """What is wrong with a variable on make's command line; None where one of the targets has it."""
+    own = [each.name for target in targets for each in (*TARGETS[target], *OF_ALL_TARGETS)]
+    if name in own:
+        return None
+    return f"{name} is no setting of {_listed(targets, 'or')}" + _advice(name.upper(), own, TARGETS)
+
+
+def refusal_of_option(option: str, command: str) -> str:
+    """What is wrong with an option that a command does not have."""
+    name = option.removeprefix("--").replace("-", "_").upper()
+    own = {each.name: each.option for each in COMMANDS[command] if each.has_option}
+    variables = [each.name for each in COMMANDS[command] if not each.has_option]
+    return f"{option} is no option of {command}" + _advice(
+        name, own, COMMANDS, variables=variables, written=own.__getitem__
+    )
+
+
+def refusal_of_key(key: str) -> str:
+    """What is wrong with a key of a TOML file that no experiment has."""
+    own = [each.name for each in EXPERIMENT_SETTINGS]
+    variables = [each.name for each in COMMANDS["scaling"] if each.name not in own]
+    return f"{key} is no setting of a grid" + _advice(
+        key.upper(), own, COMMANDS, variables=variables, written=str.lower
+    )
+
+
+def _advice(
+    name: str,
+    own: Collection[str],
+    table: Table,
+    *,
+    variables: Collection[str] = (),
+    written: Callable[[str], str] = str,
+) -> str:
+    """How else the setting can be given, who else has it, or the nearest of one's own, if any of these."""
+    if name in variables:
+        return f"; set the variable {name}"
+    others = [each for each, settings in table.items() if any(setting.name == name for setting in settings)]
+    if others and name not in own:
+        return f"; {_listed(others, 'and')} {'has' if len(others) == 1 else 'have'} it"
+    near = get_close_matches(name, own, n=1, cutoff=_NEAR)
+    return f"; did you mean {written(near[0])}?" if near else ""
+
+
+def _listed(words: Sequence[str], last: str) -> str:
+    return f" {last} ".join(filter(None, (", ".join(words[:-1]), words[-1])))
