@@ -21,7 +21,7 @@ def _variables(topic: str, **helps: str) -> tuple[Setting, ...]:
 
 DEPLOYMENT_SETTINGS = _about(
     "deployment",
-    Setting("TARGET", "auto", "auto, compose, local, or the URL of a server that runs already"),
+    Setting("TARGET", "auto", "auto, compose, local, or the URL of a server that is already running"),
     Setting("REPLICAS", "2", "environment servers behind the balancer"),
     Setting("WORKERS", "2", "worker processes of each replica"),
     Setting("BALANCING", "round_robin", "round_robin, least_conn, ip_hash or random"),
@@ -33,7 +33,7 @@ DEPLOYMENT_SETTINGS = _about(
 ACCESS_SETTINGS = _about(
     "the server",
     Setting(
-        "TLS_VERIFY", "1", "0: take any certificate of an https or wss server, as for a test of your own"
+        "TLS_VERIFY", "1", "0: accept any certificate of an https or wss server, for example one of your own"
     ),
     Setting(
         "UPSTREAM_HEADER", "X-Upstream", "the response header in which a balancer names the server behind it"
@@ -80,7 +80,7 @@ LOAD_SETTINGS = (
         Setting("SPAWN_RATE", "", "users started a second (default: all within 2 s, 100 a second at most)"),
         Setting("DURATION", "20", "how long the load lasts: 20, 90s, 5m or 1h"),
         Setting("TRANSPORT", "ws", "ws or http"),
-        Setting("PROCESSES", "1", "Locust processes that make the load"),
+        Setting("PROCESSES", "1", "Locust processes that generate the load"),
     ),
     *USER_SETTINGS,
     *_about(
@@ -88,7 +88,7 @@ LOAD_SETTINGS = (
         Setting(
             "SLO_SUCCESS_RATE",
             "0.95",
-            "the least share of operations that must succeed, and of users that must get to step",
+            "the minimum share of operations that succeed, and of users that get to step",
         ),
         Setting(
             "SLO_P99",
@@ -138,7 +138,7 @@ GRID_SETTINGS = _about(
     Setting(
         "RESUME",
         "",
-        "go on with an experiment, results/<experiment_id>; last: the last unfinished one",
+        "resume an experiment, results/<experiment_id>; last: the last unfinished one",
         alone="last",
     ),
 )

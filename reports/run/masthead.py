@@ -8,6 +8,8 @@ from reports.records.schema import RunJson
 from reports.run.report import RunReport
 from reports.run.sections.evenness import Evenness
 from reports.run.sections.slo import Criterion
+from reports.run.sections.validity import Code
+from reports.run.verdict import Outcome, outcome
 
 DEPLOYMENTS = {
     "compose": "containers behind nginx",
@@ -21,6 +23,17 @@ _EVEN = Question("Was it evenly spread?", "distribution", "Distribution")
 _TRUSTED = Question("Can I trust it?", "isolation", "What was checked")
 _NAMES = {"success_rate": "success", "total_p99_s": "p99 of total"}
 _BOUNDS = {"success_rate": "at least", "total_p99_s": "below"}
+_OUTCOMES: dict[Outcome, tuple[str, str]] = {
+    "passed": ("Passed", "good"),
+    "failed": ("Failed", "bad"),
+    "cut short": ("Cut short", "caution"),
+    "invalid": ("Invalid", "caution"),
+}
+_REASONS: dict[Code, str] = {
+    "isolation_violated": "sessions were not isolated",
+    "incident": "a part of the deployment died",
+    "generator_saturated": "the load generator was the limit",
+}
 _EVENNESS: dict[Evenness | None, tuple[str, str]] = {
     "single": ("One known", "unknown"),
     "too few": ("Too few", "unknown"),
@@ -79,12 +92,9 @@ def _passed(report: RunReport) -> Answer:
     if totals.users_shut_out:
         shut_out = f"{formatting.count(totals.users_shut_out)} of {count(totals.users, 'user')}"
         facts.append(("without any step", shut_out))
-    return _PASSED.decide(
-        facts,
-        (not report.slo.passed, "Failed", "bad"),
-        (report.run["status"] != "completed", "Cut short", "caution"),
-        (True, "Passed", "good"),
-    )
+    if report.slo.passed:
+        facts += [("but", why) for each in report.validity.reasons if (why := _REASONS.get(each.code))]
+    return _PASSED.answer(*_OUTCOMES[outcome(report)], facts)
 
 
 def _fast(report: RunReport) -> Answer:

@@ -1,17 +1,21 @@
 """The outcome of a run in a few lines of plain text, for a terminal."""
 
+from typing import Literal
+
 from reports.page.words import count, seconds, share
 from reports.run.report import RunReport
 
+Outcome = Literal["passed", "failed", "cut short", "invalid"]
 
-def outcome(report: RunReport) -> str:
-    """PASSED, FAILED, CUT SHORT, or INVALID where the figures say nothing of the deployment."""
+
+def outcome(report: RunReport) -> Outcome:
+    """Whether the run passed; invalid if its figures say nothing of the deployment."""
     if report.passed:
-        return "PASSED"
+        return "passed"
     if report.run["status"] != "completed" and report.slo.passed:
-        return "CUT SHORT"
+        return "cut short"
     fault = any(reason.code in ("isolation_violated", "incident") for reason in report.validity.reasons)
-    return "FAILED" if fault or not report.slo.passed else "INVALID"
+    return "failed" if fault or not report.slo.passed else "invalid"
 
 
 def verdict_lines(report: RunReport) -> list[str]:
@@ -20,7 +24,7 @@ def verdict_lines(report: RunReport) -> list[str]:
     The first line says why, where the objective was met and the run has not passed all the same.
     """
     totals, distribution, isolation = report.totals, report.distribution, report.isolation
-    word = outcome(report)
+    word = outcome(report).upper()
     reasons = [] if word == "CUT SHORT" or not report.slo.passed else report.validity.reasons
     over_ws = report.run["config"]["transport"] == "ws"
     load = count(totals.sessions, "session") if over_ws else count(totals.users, "user")
