@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from rich.console import Console
 
-from loadtests.capacity.batch_outcome import BatchOutcome, batch_outcome
+from loadtests.capacity.batch_outcome import BatchOutcome, batch_outcome, expected_workers
 from loadtests.capacity.config import CapacityConfig
 from loadtests.capacity.limits import Ceiling, Setup, Stop, find_limit
 from loadtests.capacity.search import Answer, Try, answer, next_batch
@@ -257,6 +257,7 @@ class CapacitySearch:
             cores=cores,
             success_rate=load.slo["success_rate"],
             workers=self._topology["workers"],
+            total_workers=expected_workers(self._topology),
             reuse_port=None if self._is_url else load.deployment.reuse_port,
             is_url=self._is_url,
         )

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
@@ -14,6 +15,7 @@ from reports.records.schema import CellJson, CellStatus, ExperimentJson, Transpo
 from reports.records.sent import has_actions, sent
 from reports.run.report import report_run, to_json
 from reports.run.sections.validity import INVALIDATING
+from reports.statistics.saturation import Cpu
 
 LatencyName = Literal["connect", "reset", "step", "overhead", "total"]
 
@@ -65,31 +67,6 @@ class Quantiles:
 
 
 @dataclass(frozen=True)
-class Cpu:
-    """Cores kept busy in a cell's measured window, or in its whole run where that is short; None: unknown."""
-
-    generator_mean: float | None
-    """Of all generator processes together, on average."""
-    generator_busiest_mean: float | None
-    """Of the busiest generator process, on average."""
-    generator_max: float | None
-    """Of one generator process in its busiest second."""
-    replicas_mean: float | None
-    """Of all replicas together, on average."""
-    nginx_mean: float | None
-    others_mean: float | None = None
-    """Of all other programs of the machine, on average."""
-
-    @property
-    def total_mean(self) -> float | None:
-        """Of generator, replicas and nginx together, on average."""
-        known = [
-            part for part in (self.generator_mean, self.replicas_mean, self.nginx_mean) if part is not None
-        ]
-        return sum(known) if known else None
-
-
-@dataclass(frozen=True)
 class Cell:
     """One cell of the grid and what its run came to. Figures are None where it has none."""
 
@@ -130,6 +107,12 @@ class Cell:
     """The criteria that it missed, a sentence each."""
     slo_missed_names: list[str] = field(default_factory=list)
     """The same by name: success_rate, total_p99_s."""
+    errors: dict[str, int] = field(default_factory=dict)
+    """Failed operations by category."""
+    examples: dict[str, str] = field(default_factory=dict)
+    """What was said about one failure of each category."""
+    connect_timeout_s: float | None = None
+    step_timeout_s: float | None = None
     cpu: Cpu | None = None
     shared: bool = False
     """Other programs kept a part of the machine busy meanwhile."""
@@ -318,6 +301,7 @@ def _with_figures(cell: Cell, directory: RunDirectory, experiment: ExperimentJso
     ]
     passed = _inside(report, "slo").get("passed")
     cores = _whole(run["machine"].get("cores"))
+    errors, examples = _errors(_rows(report.get("errors")))
     return replace(
         cell,
         valid=valid,
@@ -340,6 +324,10 @@ def _with_figures(cell: Cell, directory: RunDirectory, experiment: ExperimentJso
         slo_passed=passed if isinstance(passed, bool) else None,
         slo_missed=[printable(str(criterion.get("sentence", ""))) for criterion in missed],
         slo_missed_names=[printable(str(criterion.get("name", ""))) for criterion in missed],
+        errors=errors,
+        examples=examples,
+        connect_timeout_s=run["config"]["connect_timeout_s"],
+        step_timeout_s=run["config"]["step_timeout_s"],
         cpu=_cpu(_rows(report.get("resources"))),
         shared=any(warning.get("code") == "machine_shared" for warning in warnings),
         machine_cores=cores,
@@ -396,24 +384,23 @@ def _latency(summaries: dict[str, Any]) -> dict[LatencyName, Quantiles]:
 
 
 def _cpu(parts: list[dict[str, Any]]) -> Cpu | None:
-    if not parts:
-        return None
-
-    def values(role: str, key: str) -> list[float]:
-        found = (_number(part.get(key)) for part in parts if part.get("role") == role)
-        return [value for value in found if value is not None]
-
     in_window = any(part.get("cpu_in_window") is not None for part in parts)
     mean = "cpu_in_window" if in_window else "cpu_mean"
-    generators, replicas, nginx = (values(role, mean) for role in ("generator", "replica", "nginx"))
-    return Cpu(
-        generator_mean=sum(generators) if generators else None,
-        generator_busiest_mean=max(generators, default=None),
-        generator_max=max(values("generator", "cpu_max"), default=None),
-        replicas_mean=sum(replicas) if replicas else None,
-        nginx_mean=sum(nginx) if nginx else None,
-        others_mean=next(iter(values("others", mean)), None),
+    return Cpu.of(
+        (str(part.get("role")), _number(part.get(mean)), _number(part.get("cpu_max"))) for part in parts
     )
+
+
+def _errors(rows: list[dict[str, Any]]) -> tuple[dict[str, int], dict[str, str]]:
+    """Failures by category, and what was said about one of each."""
+    errors: Counter[str] = Counter()
+    examples: dict[str, str] = {}
+    for row in rows:
+        category = printable(str(row.get("category", "")))
+        errors[category] += _whole(row.get("count")) or 0
+        if said := row.get("example"):
+            examples.setdefault(category, printable(str(said)))
+    return dict(errors), examples
 
 
 def _inside(value: dict[str, Any], *keys: str) -> dict[str, Any]:

@@ -11,11 +11,11 @@ import numpy as np
 from reports.experiment import figures
 from reports.experiment.cells import transport_name
 from reports.experiment.certainty import how_sure
+from reports.experiment.limits import sentence
 from reports.experiment.report import ExperimentReport
 from reports.experiment.sections.heat import Floats, Heat
 from reports.experiment.sections.max_batch import MaxBatch
 from reports.experiment.sections.speedup import Family, Gain, SpeedupRow
-from reports.experiment.verdict import sentence
 from reports.page import formatting, parts
 from reports.page.drawing import WIDE
 from reports.page.parts import ENDINGS, Answer, Drawing, drawn, limit_share, plural
@@ -40,13 +40,6 @@ _OF_A_SCALING_EXPERIMENT = tuple(each for each in _SECTIONS if each != "capacity
 _OF_A_CAPACITY_SEARCH = (
     "capacity", "growth", "law", "success", "breakdown", "sessions", "plan", "cells", "configuration",
 )  # fmt: skip
-_BUSY = {
-    "generator": "the load generator",
-    "machine": "the whole machine",
-    "others": "the machine, with other programs",
-    "workers": "the workers",
-    "unknown": "nothing that was measured",
-}
 _MISSED = {
     "success_rate": "success rate",
     "total_p99_s": "p99 of total",
@@ -97,7 +90,6 @@ def render(report: ExperimentReport) -> str:
         missed=_MISSED,
         most_lines=figures.MOST_LINES,
         limits=_LIMITS,
-        busy=_BUSY,
         **parts.page_parts(),
     )
 
@@ -269,7 +261,7 @@ def _stops(report: ExperimentReport) -> Answer:
         facts.append(("objective missed", f"from {plural(main.first_miss_users, 'user')}, by {why}"))
     else:
         facts.append(("objective missed", _missed_by_others(report)))
-    facts.append(("busy there", _BUSY[main.busy]))
+    facts.append(("failed there" if main.limit.failed else "busy there", main.limit.name))
     rate = f"{formatting.significant(main.peak_throughput)}{formatting.SPACE}steps/s"
     return Answer(question, rate, "", facts, section, more)
 

@@ -96,6 +96,7 @@ def report_experiment(directory: ExperimentDirectory) -> ExperimentReport:
     sped_up = speedup.summarize(cells, names)
     laws = usl.summarize(cells, names, sped_up)
     batches = max_batch.summarize(cells, names)
+    limits = bottleneck.summarize(cells, grown, laws, experiment["config"]["scenario"])
     return ExperimentReport(
         experiment=experiment,
         notices=_notices(experiment, cells, progress),
@@ -110,8 +111,8 @@ def report_experiment(directory: ExperimentDirectory) -> ExperimentReport:
         breakdown=breakdown.summarize(cells, names),
         heat=heat.summarize(grown),
         fairness=fairness.summarize(cells),
-        bottleneck=bottleneck.summarize(cells, grown, laws, experiment["config"]["scenario"]),
-        plan=plan.summarize(cells, batches, laws, experiment.get("capacity")),
+        bottleneck=limits,
+        plan=plan.summarize(cells, batches, laws, limits, experiment.get("capacity")),
         capacity=experiment.get("capacity"),
     )
 
@@ -186,7 +187,16 @@ def to_json(report: ExperimentReport) -> dict[str, Any]:
             for row in report.breakdown.rows
         ],
         "fairness": [asdict(comparison) for comparison in report.fairness.comparisons],
-        "bottleneck": [{**_group(row.group), **_without_group(row)} for row in report.bottleneck.rows],
+        "bottleneck": [
+            {
+                **_group(row.group),
+                **_without_group(row),
+                **asdict(row.limit),
+                "limit": row.limit.kind,
+                "busy_sentence": row.limit.sentence,
+            }
+            for row in report.bottleneck.rows
+        ],
         "capacity_plan": [asdict(row) for row in report.plan.rows],
         "capacity": report.capacity,
         "takeaways": {
@@ -238,6 +248,7 @@ def _cell(cell: Cell) -> dict[str, Any]:
         "valid": cell.valid,
         "usable": cell.usable,
         "warnings": cell.warnings,
+        "errors": cell.errors,
         "cpu": asdict(cell.cpu) if cell.cpu else None,
         "cores": cell.cores,
     }

@@ -1,8 +1,9 @@
 """The outcome of an experiment in a few lines of plain text, for a terminal."""
 
 from reports.experiment.certainty import how_sure
+from reports.experiment.limits import sentence
 from reports.experiment.report import ExperimentReport
-from reports.page.words import count, factor, printable
+from reports.page.words import count, factor
 
 
 def verdict_lines(report: ExperimentReport) -> list[str]:
@@ -74,9 +75,3 @@ def where_it_stops(report: ExperimentReport) -> str:
         return f"What to do: {sentence(report.capacity['remedy'])}" if report.capacity["remedy"] else ""
     main = report.bottleneck.main
     return f"Limit: {main.sentence if main else 'no cell has figures that can be used.'}"
-
-
-def sentence(text: str) -> str:
-    """Foreign words as a sentence: with a capital and a full stop, on one line."""
-    line = printable(text, 1000)
-    return f"{line[:1].upper()}{line[1:]}{'' if line.endswith(('.', '!', '…')) else '.'}"

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from reports.experiment.cells import Cell, Group, family_key, size_label
+from reports.experiment.limits import Limit
+from reports.experiment.sections.bottleneck import Bottlenecks
 from reports.experiment.sections.max_batch import MaxBatch, MaxBatches
 from reports.experiment.sections.usl import Usl
 from reports.page.words import count, factor
@@ -53,13 +55,17 @@ class Plan:
 
 
 def summarize(
-    cells: Sequence[Cell], batches: MaxBatches, usl: Usl, capacity: CapacityJson | None = None
+    cells: Sequence[Cell],
+    batches: MaxBatches,
+    usl: Usl,
+    bottlenecks: Bottlenecks,
+    capacity: CapacityJson | None = None,
 ) -> Plan:
     """Plans for each of TARGETS from the deployment that held most sessions within the objective.
 
     Each is counted with the machine that it ran on: what one worker alone on a machine holds says little of
     what it holds among others. Of deployments that held equally many the one with fewest workers counts.
-    A capacity search knows what its deployment holds better than its single batches do.
+    A capacity search knows what its deployment holds, and its limit, better than its single batches do.
     """
     known = [row for row in batches.rows if row.max_batch and row.group.total_workers]
     largest = max((cell.users for cell in cells if cell.usable), default=None)
@@ -72,8 +78,12 @@ def summarize(
         )
         return Plan(None, "", None, False, [], [why])
     best = max(known, key=lambda row: (row.max_batch or 0, -(row.group.total_workers or 0)))
+    limit = next((row.limit for row in bottlenecks.rows if row.group == best.group), None)
     if capacity and capacity["sessions"]:
         best = replace(best, max_batch=capacity["sessions"], lower_bound=capacity["lower_bound"])
+        limit = None
+    elif limit and limit.lower_bound:
+        best = replace(best, lower_bound=True)
     law = _law_of(best.group, usl)
     rows = [_row(target, best, law, largest) for target in TARGETS]
     return Plan(
@@ -82,7 +92,7 @@ def summarize(
         sessions_per_worker=_per_worker(best),
         lower_bound=best.lower_bound,
         rows=rows,
-        takeaways=_takeaways(best, rows, largest),
+        takeaways=_takeaways(best, limit, rows, largest),
     )
 
 
@@ -158,10 +168,12 @@ def _measured(best: MaxBatch) -> str:
     return f"{size} held {at_least}{count(best.max_batch or 0, 'session')} within the objective"
 
 
-def _takeaways(best: MaxBatch, rows: list[PlanRow], largest: int) -> list[str]:
+def _takeaways(best: MaxBatch, limit: Limit | None, rows: list[PlanRow], largest: int) -> list[str]:
     at_least = "at least " if best.lower_bound else ""
     each = f"{at_least}{factor(_per_worker(best))} sessions a worker"
     takeaways = [f"The plan rests on {best.label}, which held {each}, the most of all within the objective."]
+    if limit and (limit.failed or limit.lower_bound):
+        takeaways.append(f"What it hit first: {limit.sentence}")
     far = [row for row in rows if row.reach > 1]
     if far:
         takeaways.append(

@@ -143,6 +143,29 @@ def test_the_cap_of_a_real_server_is_found_and_recorded(tmp_path: Path) -> None:
 
 
 @pytest.mark.servers
+def test_an_experiment_beyond_a_real_server_s_cap_names_it_as_the_search_does(tmp_path: Path) -> None:
+    grid = ["--target", "local", "--replicas", "1", "--workers", "1", "--users", "4,8,24"]
+    batches = ["--scenario", "batch", "--repetitions", "1", "--wait", "0.5", "--slo-p99", "20"]
+    done = subprocess.run(
+        [sys.executable, "-m", "loadtests", "scaling", "--results", str(tmp_path), *grid, *batches],
+        cwd=ROOT,
+        env={**owned(tmp_path), "MAX_CONCURRENT_ENVS": "8"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    report = json.loads(only_experiment(tmp_path).report_json.read_text())
+    [row] = report["bottleneck"]
+    assert (row["busy_at"], row["limit"], row["lower_bound"]) == (24, "errors", False)
+    assert row["explanation"] == "the server turns sessions away (CAPACITY_REACHED): it holds 8"
+    assert row["remedy"] == "raise MAX_CONCURRENT_ENVS, or add workers or replicas"
+    assert row["busy_sentence"] in done.stdout
+    assert report["cells"][-1]["errors"] == {"capacity": 16}
+
+
+@pytest.mark.servers
 def test_a_server_that_meets_the_objective_up_to_the_largest_batch_gives_a_lower_bound(
     deployment: LocalDeployment, tmp_path: Path
 ) -> None:

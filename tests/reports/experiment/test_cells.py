@@ -52,6 +52,22 @@ def test_figures_come_from_the_run_s_report(one: tuple[ExperimentDirectory, RunD
     assert cell.cpu.total_mean == pytest.approx(sum(part["cpu_mean"] for part in report["resources"]))
 
 
+def test_failures_are_counted_by_category(one: tuple[ExperimentDirectory, RunDirectory]) -> None:
+    directory, run = one
+    report = json.loads(run.report_json.read_text())
+    report["errors"] = [
+        {"category": "capacity", "op": "reset", "count": 30, "first_at": 1.0, "example": "64/64 sessions\n"},
+        {"category": "capacity", "op": "connect", "count": 2, "first_at": 2.0, "example": "another"},
+        {"category": "timeout", "op": "step", "count": 1, "first_at": 3.0, "example": None},
+        {"count": True},
+    ]
+    run.report_json.write_text(json.dumps(report))
+    cell = the_cell(directory)
+    assert {name: number for name, number in cell.errors.items() if name} == {"capacity": 32, "timeout": 1}
+    assert cell.examples == {"capacity": "64/64 sessions"}
+    assert (cell.connect_timeout_s, cell.step_timeout_s) == (10.0, 30.0)
+
+
 def test_a_failed_cell_keeps_its_reason(tmp_path: Path) -> None:
     [failed] = [cell for cell in cells_of(tmp_path) if cell.status == "failed"]
     assert failed.reason == FAILURE

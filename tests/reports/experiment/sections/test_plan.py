@@ -3,17 +3,19 @@ from dataclasses import replace
 import pytest
 
 from reports.experiment.cells import Cell, labels, ordered
-from reports.experiment.sections import max_batch, speedup, usl
+from reports.experiment.sections import bottleneck, growth, max_batch, speedup, usl
 from reports.experiment.sections.plan import Plan, summarize
 from reports.records.schema import CapacityJson
-from tests.reports.experiment.sections.cells import GROUP, cell, missed, sized
+from reports.statistics.saturation import Cpu
+from tests.reports.experiment.sections.cells import GROUP, cell, missed, refused, sized
 from tests.reports.sample_experiments import CAPACITY
 
 
 def plan(cells: list[Cell], capacity: CapacityJson | None = None) -> Plan:
     names = labels(ordered(cell.group for cell in cells))
     laws = usl.summarize(cells, names, speedup.summarize(cells, names))
-    return summarize(cells, max_batch.summarize(cells, names), laws, capacity)
+    limits = bottleneck.summarize(cells, growth.summarize(cells, names), laws, "sustained")
+    return summarize(cells, max_batch.summarize(cells, names), laws, limits, capacity)
 
 
 def test_it_counts_in_machines_like_the_one_measured() -> None:
@@ -45,6 +47,18 @@ def test_a_lower_bound_is_said() -> None:
     assert found.lower_bound
     assert "at least 100 sessions" in found.rows[0].basis
     assert "at least 100 sessions a worker" in found.takeaways[0]
+
+
+def test_what_the_deployment_hit_first_is_said() -> None:
+    found = plan([cell(GROUP, 64, 1), refused(GROUP, 96, held=64)])
+    assert not found.lower_bound
+    assert "it holds 64. Raise MAX_CONCURRENT_ENVS" in found.takeaways[1]
+
+
+def test_a_load_that_its_generator_limited_gives_a_lower_bound() -> None:
+    found = plan([cell(GROUP, 64, 1), missed(GROUP, 96, cpu=Cpu(0.97, 0.97, 1.0, 0.5, 0.1))])
+    assert found.lower_bound
+    assert "at least 64 sessions" in found.rows[0].basis
 
 
 def law_of_workers(workers: int) -> float:
