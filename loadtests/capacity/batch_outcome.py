@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from loadtests.run.live_statistics import NOBODY, Worker
@@ -38,55 +38,32 @@ class BatchOutcome:
 
     users: int
     run_id: str
-    met: bool
-    succeeded: int
-    success_rate: float
-    success_limit: float
+    met: bool = False
+    succeeded: int = 0
+    success_rate: float = 0.0
+    success_limit: float = 1.0
     """The least share that must succeed."""
-    total_p99_s: float | None
-    total_limit_s: float
+    total_p99_s: float | None = None
+    total_limit_s: float = 0.0
     """The bound on the 99th percentile of total time."""
-    slowest: Mapping[str, float]
+    slowest: Mapping[str, float] = field(default_factory=dict)
     """The 99th percentile of `connect`, `reset`, and `overhead` or, where it is unknown, `step`."""
-    errors: Mapping[str, int]
+    errors: Mapping[str, int] = field(default_factory=dict)
     """Failed operations by category."""
-    example: Mapping[str, str]
+    example: Mapping[str, str] = field(default_factory=dict)
     """What was said about one failure of each category."""
-    workers: Mapping[Worker, WorkerLoad]
-    expected_workers: int | None
-    connect_spread_s: float
-    """From the first session's begin to the last one's."""
-    shortest_stay_s: float | None
+    workers: Mapping[Worker, WorkerLoad] = field(default_factory=dict)
+    expected_workers: int | None = None
+    connect_spread_s: float = 0.0
+    """From the start of the first session to that of the last."""
+    shortest_stay_s: float | None = None
     """The shortest time that a session was there for certain; None where none was."""
-    cpu: Cpu | None
+    cpu: Cpu | None = None
     """While the batch went on; None where it was too short to tell."""
     broken: str | None = None
-    """Why the batch says nothing about the server: its generator failed."""
+    """Why the batch says nothing about the server: its generator failed, and nothing was recorded."""
     ended: Sequence[str] = ()
     """What of the deployment died meanwhile, a sentence each."""
-
-    @classmethod
-    def of_nothing(cls, users: int, run_id: str, why: str) -> "BatchOutcome":
-        """A batch of which nothing was recorded."""
-        return cls(
-            users,
-            run_id,
-            met=False,
-            succeeded=0,
-            success_rate=0.0,
-            success_limit=1.0,
-            total_p99_s=None,
-            total_limit_s=0.0,
-            slowest={},
-            errors={},
-            example={},
-            workers={},
-            expected_workers=None,
-            connect_spread_s=0.0,
-            shortest_stay_s=None,
-            cpu=None,
-            broken=why,
-        )
 
     @property
     def clear(self) -> bool:

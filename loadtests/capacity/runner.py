@@ -192,7 +192,7 @@ class CapacitySearch:
                 raise
             log = tail(directory.path / "locust.log", 1).strip()
             why = ": ".join(filter(None, [recorded.detail or str(error), log]))
-            return BatchOutcome.of_nothing(users, directory.path.name, why)
+            return BatchOutcome(users, directory.path.name, broken=why)
         return batch_outcome(directory, report)
 
     def _cell(self, users: int, repetition: int) -> CellJson:

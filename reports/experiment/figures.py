@@ -15,7 +15,7 @@ from reports.experiment.sections.fairness import FairnessComparison
 from reports.experiment.sections.growth import GroupGrowth, Growth, Point
 from reports.experiment.sections.speedup import Family, Speedup
 from reports.experiment.sections.spread import Spread
-from reports.experiment.sections.usl import GroupLaw, WorkersLaw
+from reports.experiment.sections.usl import Law
 from reports.page import drawing, formatting
 from reports.page.board import Board, Extent, Panel, spaced
 from reports.page.drawing import BOLD, NARROW, SMALL, Floats
@@ -133,7 +133,7 @@ def speedup(result: Speedup, width: float) -> str:
     return drawing.draw("speedup", "Speed-up by number of workers", width, height, paint)
 
 
-def laws(name: str, results: Sequence[GroupLaw | WorkersLaw], unit: str, width: float) -> str:
+def laws(name: str, results: Sequence[Law], unit: str, width: float) -> str:
     """The fitted Universal Scalability Law over measured points, a small drawing for each result with a fit.
 
     `unit` says what the load is counted in: users or workers.
@@ -600,9 +600,7 @@ def _speedup_panel(axes: Axes, family: Family, most: int, high: float) -> None:
         drawing.note(axes, row.label, (x, edge), offset=offset, colour="ink", ha="center", weight=BOLD)
 
 
-def _law_panel(
-    board: Board, result: GroupLaw | WorkersLaw, fit: UslFit, place: tuple[float, float, float, float]
-) -> Panel:
+def _law_panel(board: Board, result: Law, fit: UslFit, place: tuple[float, float, float, float]) -> Panel:
     loads, measured = np.array(result.loads), np.array(result.throughputs)
     wanted = max(value for value in (fit.peak_concurrency, fit.knee, fit.largest_load) if value is not None)
     reach = min(max(wanted * 1.15, fit.largest_load * 1.2), fit.largest_load * 2)

@@ -31,6 +31,14 @@ from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.json_values import finite
 from reports.records.schema import SCHEMA_VERSION, CapacityJson, ExperimentJson
 
+_OF_A_CELL = frozenset(
+    {
+        "run_id", "users", "repetition", "status", "reason", "success_rate", "latency", "steps", "sessions",
+        "failures", "jain_worker", "jain_replica", "chi2_p", "slo_passed", "slo_missed", "valid", "usable",
+        "warnings", "errors", "cpu", "cores",
+    }
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -145,27 +153,21 @@ def to_json(report: ExperimentReport) -> dict[str, Any]:
         ],
         "speedup": [
             {
-                "family": {
-                    "deployment": family.deployment,
-                    "balancing": family.balancing,
-                    "reuse_port": family.reuse_port,
-                    "transport": family.transport,
-                    "wait": family.wait,
-                },
+                "family": _without(family.base, "replicas", "workers"),
                 "base": _group(family.base),
                 "saturated": family.saturated,
-                "rows": [_without_group(row) for row in family.rows],
+                "rows": [_without(row, "group") for row in family.rows],
                 "takeaways": family.takeaways,
             }
             for family in report.speedup.families
         ],
         "usl": [
-            {"group": _group(law.group), **asdict(law.fit), "takeaways": law.takeaways}
+            {"group": _group(*law.groups), **asdict(law.fit), "takeaways": law.takeaways}
             for law in report.usl.groups
             if law.fit
         ],
         "usl_without_fit": [
-            {"group": _group(law.group), "reason": law.reason} for law in report.usl.groups if not law.fit
+            {"group": _group(*law.groups), "reason": law.reason} for law in report.usl.groups if not law.fit
         ],
         "usl_over_workers": [
             {
@@ -178,7 +180,7 @@ def to_json(report: ExperimentReport) -> dict[str, Any]:
             for law in report.usl.workers
         ],
         "max_batch": [
-            {**_group(row.group), **_without_group(row), "p99": row.total_p99_s}
+            {**_group(row.group), **_without(row, "group"), "p99": row.total_p99_s}
             for row in report.max_batch.rows
         ],
         "published": asdict(report.max_batch.published),
@@ -190,7 +192,7 @@ def to_json(report: ExperimentReport) -> dict[str, Any]:
         "bottleneck": [
             {
                 **_group(row.group),
-                **_without_group(row),
+                **_without(row, "group"),
                 **asdict(row.limit),
                 "limit": row.limit.kind,
                 "busy_sentence": row.limit.sentence,
@@ -218,39 +220,19 @@ def _group(group: Group) -> dict[str, Any]:
     return {**asdict(group), "wait_s": wait_s(group)}
 
 
-def _without_group(row: Any) -> dict[str, Any]:
-    return {key: value for key, value in asdict(row).items() if key != "group"}
+def _without(result: Any, *names: str) -> dict[str, Any]:
+    return {key: value for key, value in asdict(result).items() if key not in names}
 
 
 def _cell(cell: Cell) -> dict[str, Any]:
     return {
-        "run_id": cell.run_id,
         **_group(cell.group),
-        "users": cell.users,
-        "repetition": cell.repetition,
-        "status": cell.status,
-        "reason": cell.reason,
+        **{name: value for name, value in asdict(cell).items() if name in _OF_A_CELL},
         "throughput_steps_per_s": cell.throughput,
-        "success_rate": cell.success_rate,
         "p50": cell.p("step", "p50"),
         "p99": cell.p("step", "p99"),
         "overhead_p99": cell.p("overhead", "p99"),
         "total_p99": cell.p("total", "p99"),
-        "latency": {name: asdict(quantiles) for name, quantiles in cell.latency.items()},
-        "steps": cell.steps,
-        "sessions": cell.sessions,
-        "failures": cell.failures,
-        "jain_worker": cell.jain_worker,
-        "jain_replica": cell.jain_replica,
-        "chi2_p": cell.chi2_p,
-        "slo_passed": cell.slo_passed,
-        "slo_missed": cell.slo_missed,
-        "valid": cell.valid,
-        "usable": cell.usable,
-        "warnings": cell.warnings,
-        "errors": cell.errors,
-        "cpu": asdict(cell.cpu) if cell.cpu else None,
-        "cores": cell.cores,
     }
 
 

@@ -11,7 +11,7 @@ from reports.experiment.limits import Evidence, FullWorkers, Limit, Outcome, Set
 from reports.experiment.sections.growth import Growth, Point
 from reports.experiment.sections.speedup import peak_of
 from reports.experiment.sections.spread import median_of
-from reports.experiment.sections.usl import GroupLaw, Usl
+from reports.experiment.sections.usl import Law, Usl
 from reports.page.words import count, seconds
 from reports.records.schema import Scenario
 from reports.statistics.saturation import Cpu
@@ -79,7 +79,7 @@ def _row(
     group: Group,
     label: str,
     points: list[Point],
-    law: GroupLaw,
+    law: Law,
     cells: Sequence[Cell],
     scenario: Scenario,
 ) -> Bottleneck:

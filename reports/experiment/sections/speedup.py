@@ -9,7 +9,6 @@ from reports.experiment.cells import Cell, Group, by_group, family_key, family_l
 from reports.experiment.sections.growth import Point, points_of, shows_limit
 from reports.experiment.sections.spread import Spread
 from reports.page.words import count, factor, listing, share
-from reports.records.schema import Transport
 
 _LEAST_GAIN = 0.1
 _LEAST_DIFFERENCE = 0.05
@@ -74,17 +73,10 @@ class SpeedupRow:
 class Family:
     """Deployments that differ in size only."""
 
-    deployment: str
-    balancing: str | None
-    reuse_port: bool | None
-    transport: Transport
-    wait: str
     label: str
     """What tells this family from the others; empty where there is one only."""
     base: Group
     """1 replica × 1 worker, or the smallest one with usable figures."""
-    base_label: str
-    base_is_single: bool
     saturated: bool
     """False where no size had more users than it could serve, so that more workers cannot show anything."""
     rows: list[SpeedupRow]
@@ -95,6 +87,11 @@ class Family:
     def base_workers(self) -> int:
         """Total workers of the base."""
         return self.base.total_workers or 1
+
+    @property
+    def base_label(self) -> str:
+        """`1 × 1`: replicas × workers."""
+        return size_label(self.base)
 
     @property
     def largest(self) -> SpeedupRow:
@@ -179,20 +176,12 @@ def _size(group: Group, cells: list[Cell]) -> _Size | None:
 def _family(sizes: list[_Size], label: str) -> Family:
     sizes = sorted(sizes, key=lambda size: (size.total, size.replicas))
     base = sizes[0]
-    group = base.group
     one_load = all(len(size.points) < 2 for size in sizes)
     saturated = one_load or any(shows_limit(size.points) for size in sizes)
     rows = [_row(size, base, sizes) for size in sizes]
     family = Family(
-        deployment=group.deployment,
-        balancing=group.balancing,
-        reuse_port=group.reuse_port,
-        transport=group.transport,
-        wait=group.wait,
         label=label,
-        base=group,
-        base_label=size_label(group),
-        base_is_single=base.total == 1,
+        base=base.group,
         saturated=saturated,
         rows=rows,
         takeaways=[],
@@ -262,7 +251,7 @@ def _takeaways(family: Family, differing_loads: bool) -> list[str]:
         only = family.rows[0]
         return [f"Only {only.label} (replicas × workers) has figures that can be used: nothing to compare."]
     takeaways = []
-    if not family.base_is_single:
+    if family.base_workers > 1:
         takeaways.append(
             f"There are no usable figures of 1 replica × 1 worker, so sizes are compared with "
             f"{family.base_label}."

@@ -20,44 +20,31 @@ _LEGEND = (
 
 
 @dataclass(frozen=True)
-class GroupLaw:
-    """The law of one group over users."""
+class Law:
+    """The law over measured points."""
 
-    group: Group
     label: str
+    """Empty where there is one family only."""
+    groups: list[Group]
+    """Over users the group; over workers the sizes that the points come from, one for each point."""
     loads: list[float]
+    """Users, or total workers, in rising order: one point a usable cell."""
     throughputs: list[float]
-    """One point a usable cell, in rising order of load."""
     fit: UslFit | None
     reason: str | None
     """Why there is no fit, in a sentence; None where there is one."""
     takeaways: list[str]
-    """What σ and κ mean for this group, and where the curve misses points."""
-
-
-@dataclass(frozen=True)
-class WorkersLaw:
-    """The law of one family over its total number of workers, from each saturated size's peak throughput."""
-
-    label: str
-    """The family's; empty where there is one only."""
-    groups: list[Group]
-    """The sizes that the points come from, one for each point."""
-    loads: list[float]
-    """Total workers."""
-    throughputs: list[float]
-    fit: UslFit | None
-    reason: str | None
-    takeaways: list[str]
+    """What σ and κ mean here, and where the curve misses points."""
 
 
 @dataclass(frozen=True)
 class Usl:
     """Every group's law over users in the groups' fixed order, and every family's over workers."""
 
-    groups: list[GroupLaw]
-    workers: list[WorkersLaw]
-    """Families with at least two numbers of workers; those with fewer than 4 have the reason instead."""
+    groups: list[Law]
+    workers: list[Law]
+    """From the peak throughput of each saturated size, for families with at least two numbers of workers;
+    those with fewer than 4 have the reason instead."""
     takeaways: list[str]
 
 
@@ -73,17 +60,17 @@ def summarize(cells: Sequence[Cell], labels: Mapping[Group, str], speedup: Speed
     return Usl(groups, workers, _takeaways(groups))
 
 
-def _group(group: Group, label: str, cells: list[Cell]) -> GroupLaw:
+def _group(group: Group, label: str, cells: list[Cell]) -> Law:
     usable = sorted(
         (cell.users, cell.throughput) for cell in cells if cell.usable and cell.throughput is not None
     )
     loads, throughputs = [float(users) for users, _ in usable], [steps for _, steps in usable]
     fit, reason = _fitted(loads, throughputs, sum(cell.finished for cell in cells))
     takeaways = [] if fit is None else _meaning(fit, "user") + _misses(fit, loads, throughputs, "user")
-    return GroupLaw(group, label, loads, throughputs, fit, reason, takeaways)
+    return Law(label, [group], loads, throughputs, fit, reason, takeaways)
 
 
-def _workers(family: Family, cells_of: Mapping[Group, list[Cell]]) -> WorkersLaw:
+def _workers(family: Family, cells_of: Mapping[Group, list[Cell]]) -> Law:
     points = [
         (row, cell.throughput)
         for row in family.rows
@@ -106,9 +93,7 @@ def _workers(family: Family, cells_of: Mapping[Group, list[Cell]]) -> WorkersLaw
         )
         takeaways = [*takeaways, left_out] if fit else []
         reason = f"{reason} {left_out}" if reason else None
-    return WorkersLaw(
-        family.label, [row.group for row, _ in points], loads, throughputs, fit, reason, takeaways
-    )
+    return Law(family.label, [row.group for row, _ in points], loads, throughputs, fit, reason, takeaways)
 
 
 def _fitted(loads: list[float], throughputs: list[float], finished: int) -> tuple[UslFit | None, str | None]:
@@ -172,7 +157,7 @@ def _per_cent(value: float) -> str:
     return f"{factor(100 * value)} %"
 
 
-def _takeaways(groups: list[GroupLaw]) -> list[str]:
+def _takeaways(groups: list[Law]) -> list[str]:
     fitted = [law for law in groups if law.fit is not None]
     if not fitted:
         return [
