@@ -1,4 +1,4 @@
-"""The cells of an experiment with the figures of their runs, and the groups that they belong to."""
+"""The cells of an experiment with the figures of their runs."""
 
 import json
 import math
@@ -7,53 +7,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
-from reports.page.formatting import shortened
-from reports.page.words import TRANSPORTS, printable
+from reports.experiment.groups import Group, ordered
+from reports.page.words import printable
 from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.run_directory import RunDirectory, RunDirectoryError
-from reports.records.schema import CellJson, CellStatus, ExperimentJson, Transport, too_large
+from reports.records.schema import CellJson, CellStatus, ExperimentJson, too_large
 from reports.records.sent import has_actions, sent
 from reports.run.report import report_run, to_json
 from reports.run.sections.validity import INVALIDATING
 from reports.statistics.saturation import Cpu
 
 LatencyName = Literal["connect", "reset", "step", "overhead", "total"]
-
-_NAME_LENGTH = 60
-
-
-@dataclass(frozen=True)
-class Group:
-    """What is held fixed while the number of users varies."""
-
-    deployment: str
-    """The name of the target within the experiment."""
-    replicas: int | None
-    workers: int | None
-    """Workers of each replica."""
-    balancing: str | None
-    reuse_port: bool | None
-    transport: Transport
-    wait: str
-    """As written: `0.5`, `uniform:0:1` …"""
-
-    @classmethod
-    def of(cls, cell: CellJson) -> "Group":
-        """The group that a cell belongs to."""
-        return cls(
-            deployment=cell["deployment"],
-            replicas=cell["replicas"],
-            workers=cell["workers"],
-            balancing=cell["balancing"],
-            reuse_port=cell["reuse_port"],
-            transport=cell["transport"],
-            wait=cell["wait"],
-        )
-
-    @property
-    def total_workers(self) -> int | None:
-        """Replicas × workers; None where unknown."""
-        return None if self.replicas is None or self.workers is None else self.replicas * self.workers
 
 
 @dataclass(frozen=True)
@@ -136,110 +100,6 @@ class Cell:
         """One percentile in seconds, None where unknown."""
         found = self.latency.get(name)
         return None if found is None else float(getattr(found, quantile))
-
-
-def wait_s(group: Group) -> float | None:
-    """The wait in seconds where it is a constant, else None."""
-    try:
-        value = float(group.wait)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
-
-
-def ordered(groups: Iterable[Group]) -> list[Group]:
-    """The groups without repetition in the order of all sections: by family, then by size."""
-    return sorted(set(groups), key=order_key)
-
-
-def order_key(group: Group) -> tuple[Any, ...]:
-    """By family, then by size."""
-    return family_key(group), group.replicas or 0, group.workers or 0
-
-
-def family_key(group: Group) -> tuple[Any, ...]:
-    """What deployments that differ in size only have in common, in a form that can be sorted."""
-    constant = wait_s(group)
-    return (
-        group.deployment,
-        group.transport != "ws",
-        math.inf if constant is None else constant,
-        group.wait,
-        group.balancing or "",
-        group.reuse_port is not True,
-        group.reuse_port is None,
-    )
-
-
-def labels(groups: Iterable[Group]) -> dict[Group, str]:
-    """A short name for each group that says only what differs between them: `2 × 2, least_conn`."""
-    groups = list(groups)
-    name_of = [name for name in _NAMES if len({name(group) for group in groups}) > 1] or [_size, _deployment]
-    found = {}
-    for group in groups:
-        parts = [text for name in name_of if (text := name(group))]
-        found[group] = ", ".join(parts if len(groups) > 1 else parts[:1]) or _deployment(group)
-    return dict(zip(found, _told_apart(found.values()), strict=True))
-
-
-def family_labels(groups: Iterable[Group]) -> dict[tuple[Any, ...], str]:
-    """A short name for each family of groups by its key; empty where there is one family only."""
-    groups = list(groups)
-    names = [name for name in _NAMES if name is not _size and len({name(group) for group in groups}) > 1]
-    found = {family_key(group): ", ".join(filter(None, (name(group) for name in names))) for group in groups}
-    return dict(zip(found, _told_apart(found.values()), strict=True))
-
-
-def _told_apart(names: Iterable[str]) -> list[str]:
-    """The names, with a number behind each that one before it has already."""
-    found: list[str] = []
-    for name in names:
-        numbered, number = name, 1
-        while numbered in found:
-            number += 1
-            numbered = f"{name} ({number})"
-        found.append(numbered)
-    return found
-
-
-def size_label(group: Group) -> str:
-    """`2 × 4`: replicas × workers; empty where unknown."""
-    return _size(group)
-
-
-def transport_name(transport: str) -> str:
-    """`WebSocket` or `HTTP`."""
-    return TRANSPORTS.get(transport, printable(transport, _NAME_LENGTH))
-
-
-def _deployment(group: Group) -> str:
-    return shortened(group.deployment, _NAME_LENGTH)
-
-
-def _size(group: Group) -> str:
-    if group.replicas is None or group.workers is None:
-        return ""
-    return f"{group.replicas} × {group.workers}"
-
-
-def _balancing(group: Group) -> str:
-    return shortened(group.balancing or "", _NAME_LENGTH)
-
-
-def _port(group: Group) -> str:
-    return {True: "own ports", False: "shared port", None: ""}[group.reuse_port]
-
-
-def _transport(group: Group) -> str:
-    return transport_name(group.transport)
-
-
-def _wait(group: Group) -> str:
-    text = shortened(group.wait, _NAME_LENGTH)
-    return f"wait {text}" if wait_s(group) is None else f"wait {text} s"
-
-
-_NAMES = (_deployment, _size, _balancing, _port, _transport, _wait)
 
 
 def by_group(cells: Iterable[Cell]) -> dict[Group, list[Cell]]:

@@ -9,8 +9,8 @@ from urllib.parse import quote
 import numpy as np
 
 from reports.experiment import figures
-from reports.experiment.cells import transport_name
 from reports.experiment.certainty import how_sure
+from reports.experiment.groups import transport_name
 from reports.experiment.limits import sentence
 from reports.experiment.report import ExperimentReport
 from reports.experiment.sections.heat import Floats, Heat

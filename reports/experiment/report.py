@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from reports.experiment.cells import Cell, Group, labels, ordered, read_cells, wait_s
+from reports.experiment.cells import Cell, read_cells
+from reports.experiment.groups import Group, labels, ordered
 from reports.experiment.sections import (
     bottleneck,
     breakdown,
@@ -217,7 +218,7 @@ def to_json(report: ExperimentReport) -> dict[str, Any]:
 
 
 def _group(group: Group) -> dict[str, Any]:
-    return {**asdict(group), "wait_s": wait_s(group)}
+    return {**asdict(group), "wait_s": group.wait_s}
 
 
 def _without(result: Any, *names: str) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from reports.experiment.cells import Cell, Group, LatencyName, by_group
+from reports.experiment.cells import Cell, LatencyName, by_group
+from reports.experiment.groups import Group
 from reports.experiment.limits import Evidence, FullWorkers, Limit, Outcome, Setup, find_limit, most_sessions
 from reports.experiment.sections.growth import Growth, Point
 from reports.experiment.sections.speedup import peak_of

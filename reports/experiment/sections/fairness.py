@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from reports.experiment.cells import Cell, Group
+from reports.experiment.cells import Cell
+from reports.experiment.groups import Group
 from reports.experiment.sections.spread import Spread, spread_of
 from reports.page.words import count, listing, printable
 

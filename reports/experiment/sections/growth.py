@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from reports.experiment.cells import Cell, Group, by_group
+from reports.experiment.cells import Cell, by_group
+from reports.experiment.groups import Group
 from reports.experiment.sections.spread import Spread, median_of, spread_of
 from reports.page.words import count, factor, share
 

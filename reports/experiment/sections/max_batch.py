@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from reports.experiment.cells import Cell, Group, by_group
-from reports.experiment.cells import labels as labels_of
+from reports.experiment.cells import Cell, by_group
+from reports.experiment.groups import Group
+from reports.experiment.groups import labels as labels_of
 from reports.experiment.sections.published import Published, published
 from reports.experiment.sections.spread import median_of, spread_of
 from reports.page.words import count, factor, listing, seconds

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from reports.experiment.cells import Cell, Group, family_key, size_label
+from reports.experiment.cells import Cell
+from reports.experiment.groups import Group
 from reports.experiment.limits import Limit
 from reports.experiment.sections.bottleneck import Bottlenecks
 from reports.experiment.sections.max_batch import MaxBatch, MaxBatches
@@ -103,7 +104,7 @@ def _per_worker(row: MaxBatch) -> float:
 def _law_of(group: Group, usl: Usl) -> UslFit | None:
     """The law over workers of the group's family."""
     for law in usl.workers:
-        if any(family_key(other) == family_key(group) for other in law.groups):
+        if any(other.family == group.family for other in law.groups):
             return law.fit
     return None
 
@@ -164,8 +165,7 @@ def _workers_by_law(times: float, total: int, law: UslFit) -> float:
 
 def _measured(best: MaxBatch) -> str:
     at_least = "at least " if best.lower_bound else ""
-    size = size_label(best.group)
-    return f"{size} held {at_least}{count(best.max_batch or 0, 'session')} within the objective"
+    return f"{best.group.size} held {at_least}{count(best.max_batch or 0, 'session')} within the objective"
 
 
 def _takeaways(best: MaxBatch, limit: Limit | None, rows: list[PlanRow], largest: int) -> list[str]:

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from reports.experiment.cells import Cell, Group, by_group, family_key, family_labels, size_label
+from reports.experiment.cells import Cell, by_group
+from reports.experiment.groups import Group, family_labels
 from reports.experiment.sections.growth import Point, points_of, shows_limit
 from reports.experiment.sections.spread import Spread
 from reports.page.words import count, factor, listing, share
@@ -91,7 +92,7 @@ class Family:
     @property
     def base_label(self) -> str:
         """`1 × 1`: replicas × workers."""
-        return size_label(self.base)
+        return self.base.size
 
     @property
     def largest(self) -> SpeedupRow:
@@ -140,7 +141,7 @@ def summarize(cells: Sequence[Cell], labels: Mapping[Group, str]) -> Speedup:
     for group in labels:
         size = _size(group, cells_of.get(group, []))
         if size:
-            families.setdefault(family_key(group), []).append(size)
+            families.setdefault(group.family, []).append(size)
     names = family_labels(labels)
     found = [_family(sizes, names[key]) for key, sizes in families.items()]
     speedup = Speedup(found, [])
@@ -197,7 +198,7 @@ def _row(size: _Size, base: _Size, sizes: list[_Size]) -> SpeedupRow:
     within, base_within = largest_within(size.points), largest_within(base.points)
     return SpeedupRow(
         group=size.group,
-        label=size_label(size.group),
+        label=size.group.size,
         replicas=size.replicas,
         workers=size.workers,
         total_workers=size.total,

@@ -6,7 +6,8 @@ from statistics import median
 
 import numpy as np
 
-from reports.experiment.cells import Cell, Group, by_group
+from reports.experiment.cells import Cell, by_group
+from reports.experiment.groups import Group
 from reports.experiment.sections.speedup import Family, Speedup
 from reports.page.words import count, factor, listing, power_of_ten
 from reports.statistics.usl import UslFit, fit_usl

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from reports.experiment.cells import Cell, Group, Quantiles
+from reports.experiment.cells import Cell, Quantiles
+from reports.experiment.groups import Group
 from reports.statistics.saturation import Cpu
 
 GROUP = Group("compose", 1, 1, "round_robin", True, "ws", "0.01")

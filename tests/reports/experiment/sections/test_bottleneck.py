@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from reports.experiment.cells import Cell, labels, ordered
+from reports.experiment.cells import Cell
+from reports.experiment.groups import labels, ordered
 from reports.experiment.sections import growth, speedup, usl
 from reports.experiment.sections.bottleneck import Bottleneck, Bottlenecks, summarize
 from reports.records.schema import Scenario

@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from reports.experiment.cells import Group
+from reports.experiment.groups import Group
 from reports.experiment.sections.fairness import FairnessComparison, summarize
 from reports.experiment.sections.spread import Spread
 from tests.reports.experiment.sections.cells import cell, sized

@@ -1,6 +1,7 @@
 import pytest
 
-from reports.experiment.cells import Cell, labels
+from reports.experiment.cells import Cell
+from reports.experiment.groups import labels
 from reports.experiment.sections.growth import Growth, points_of, shows_limit, still_growing, summarize
 from reports.experiment.sections.spread import Spread
 from tests.reports.experiment.sections.cells import GROUP, cell, curve, missed, sized

@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from reports.experiment.cells import Cell, labels, ordered
+from reports.experiment.cells import Cell
+from reports.experiment.groups import labels, ordered
 from reports.experiment.sections import bottleneck, growth, max_batch, speedup, usl
 from reports.experiment.sections.plan import Plan, summarize
 from reports.records.schema import CapacityJson

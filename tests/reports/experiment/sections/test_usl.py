@@ -1,6 +1,7 @@
 import pytest
 
-from reports.experiment.cells import Cell, labels, ordered
+from reports.experiment.cells import Cell
+from reports.experiment.groups import labels, ordered
 from reports.experiment.sections import speedup
 from reports.experiment.sections.usl import Usl, summarize
 from tests.reports.experiment.sections.cells import GROUP, cell, curve, missed, sized
