@@ -105,6 +105,7 @@ class CapacitySearch:
         self._is_url = deployment.kind == "url"
         self._name = urlsplit(deployment.url).netloc if self._is_url else deployment.kind
         self._failure: str | None = None
+        self._setup = self._describe()
         self._experiment = self._begin()
 
     def run(self) -> Stop:
@@ -242,11 +243,9 @@ class CapacitySearch:
         )
 
     def _capacity(self, stop: Stop) -> CapacityJson:
-        known = answer(self._tries)
-        cores = None if self._is_url else self._machine["cores"]
-        return capacity_json(known, self.outcomes, stop, self._setup(cores))
+        return capacity_json(answer(self._tries), self.outcomes, stop, self._setup)
 
-    def _setup(self, cores: int | None) -> Setup:
+    def _describe(self) -> Setup:
         load = self._config.load
         return Setup(
             ceiling=self._ceiling,
@@ -254,7 +253,8 @@ class CapacitySearch:
             step_timeout_s=load.options.step_timeout_s,
             connect_timeout_s=load.options.connect_timeout_s,
             processes=load.processes,
-            cores=cores,
+            cores=None if self._is_url else self._machine["cores"],
+            generator_cores=self._machine["cores"],
             success_rate=load.slo["success_rate"],
             workers=self._topology["workers"],
             total_workers=expected_workers(self._topology),

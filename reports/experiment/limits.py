@@ -38,6 +38,44 @@ _OPS = {
     "overhead": "the step beyond its wait",
     "step": "the step",
 }
+_LOG = "read the server's log"
+_ERRORS = {
+    "capacity": ("sessions turned away", "sessions were turned away (CAPACITY_REACHED)", _LOG),
+    "refused": ("connections refused", "connections were refused", "BACKLOG"),
+    "connect_timeout": (
+        "connect time-outs",
+        "connections were not open in time",
+        "add workers or replicas; BACKLOG",
+    ),
+    "handshake": (
+        "handshakes",
+        "connections ended before they were open",
+        "raise the limits of open files and connections of balancer and servers; add workers",
+    ),
+    "timeout": ("time-outs", "resets or steps had no reply in time", "add workers or replicas"),
+    "connection_lost": (
+        "lost connections",
+        "connections broke while in use",
+        f"{_LOG}: a worker may have been killed or restarted",
+    ),
+    "http_5xx": (
+        "HTTP errors of the server",
+        "requests failed with an HTTP status of 500 or more",
+        f"{_LOG} and the balancer's",
+    ),
+    "http_4xx": ("refused requests", "requests were refused with an HTTP status of 400 to 499", _LOG),
+    "validation": (
+        "refused actions",
+        "actions were refused",
+        "check ACTION against the environment's schema",
+    ),
+    "protocol": (
+        "replies not understood",
+        "replies were not OpenEnv's",
+        "check that the URL is of an OpenEnv server of this version",
+    ),
+}
+"""By category its name, what happened in words that follow a number, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -174,25 +212,20 @@ def _slow(seen: Evidence, use: _Use) -> Limit:
 def turned_away(full: FullWorkers | None, setup: Setup) -> Limit:
     """The limit of a server that is full, or some of whose workers are."""
     full = full or FullWorkers()
-    many, holds = full.workers or 1, ""
-    if full.total is not None:
+    many = full.workers or 1
+    if full.total is None:
+        holds = f": a full {full.noun} holds {full.each:,}" if full.each else ""
+    elif full.noun == "host" or many == 1:
         holds = f": it holds {full.total:,}"
-        if full.noun == "worker" and many > 1:
-            holds += f" in {many:,} workers"
-            if full.each is not None and full.each * many == full.total:
-                holds = f": it holds {full.each:,} in each of {many:,} workers"
-        if full.uneven:
-            holds += (
-                f", but sessions do not come to its {full.noun}s evenly: some are full and turn sessions "
-                "away while others have room"
-            )
-    elif full.uneven:
-        holds = (
-            f": sessions do not come to its {count(many, full.noun)} evenly, and those that hold "
-            f"{full.each:,} are full while others have room"
+    elif full.each is not None and full.each * many == full.total:
+        holds = f": it holds {full.each:,} in each of {many:,} workers"
+    else:
+        holds = f": it holds {full.total:,} in {many:,} workers"
+    if full.uneven:
+        holds += (
+            f", but sessions do not come to its {count(many, full.noun)} evenly: some are full and turn "
+            "sessions away while others have room"
         )
-    elif full.each:
-        holds = f": a full {full.noun} holds {full.each:,}"
     larger = "raise MAX_CONCURRENT_ENVS"
     if setup.is_url:
         larger = "raise the server's limit (max_concurrent_envs, where its app is created)"
@@ -221,20 +254,20 @@ def _failed(category: str, seen: Evidence, setup: Setup, use: _Use) -> Limit:
     if any(words in example for words in _NO_FILES):
         return Limit(
             "open_files",
-            f"{seen.load} {count(number, 'operation')} failed for want of open files{said}",
+            f"{seen.load}, {count(number, 'operation')} failed for lack of open files{said}",
             "raise the limit of open files (ulimit -n) for the generator and the servers",
             failed="open files",
         )
     if any(words in example for words in _NO_PORTS):
         return Limit(
             "generator",
-            f"{seen.load} the generator ran out of ports to connect from{said}",
+            f"{seen.load}, the generator ran out of ports to connect from{said}",
             "widen net.ipv4.ip_local_port_range, or make the load from more machines",
             lower_bound=True,
             failed="ports to connect from",
         )
     name, what, remedy = _error_words(category, setup)
-    limit = Limit("errors", f"{seen.load} {number:,} {what}{said}", remedy, failed=name)
+    limit = Limit("errors", f"{seen.load}, {number:,} {what}{said}", remedy, failed=name)
     if category not in _TOO_SLOW or not use.words:
         return limit
     limit = replace(limit, explanation=f"{limit.explanation}; {use.words}")
@@ -247,45 +280,14 @@ def _failed(category: str, seen: Evidence, setup: Setup, use: _Use) -> Limit:
 
 def _error_words(category: str, setup: Setup) -> tuple[str, str, str]:
     """A category's name, what happened in words that follow a number, and what to do."""
-    log = "read the server's log"
+    foreign = printable(category, 60)
+    name, what, remedy = _ERRORS.get(category, (foreign, f"operations failed ({foreign})", _LOG))
     backlog = "raise the accept backlog (BACKLOG, net.core.somaxconn)"
     if setup.is_url:
         backlog = "raise the server's accept backlog (net.core.somaxconn)"
-    match category:
-        case "capacity":
-            return "sessions turned away", "sessions were turned away (CAPACITY_REACHED)", log
-        case "refused":
-            return "connections refused", "connections were refused", backlog
-        case "connect_timeout":
-            what = f"connections were not open {_in_time(setup.connect_timeout_s)}"
-            return "connect time-outs", what, f"add workers or replicas; {backlog}"
-        case "handshake":
-            what = "connections were ended before they were open"
-            raised = "raise the limits of open files and connections of balancer and servers; add workers"
-            return "handshakes", what, raised
-        case "timeout":
-            what = f"resets or steps had no reply {_in_time(setup.step_timeout_s)}"
-            return "time-outs", what, "add workers or replicas"
-        case "connection_lost":
-            killed = f"{log}: a worker may have been killed or restarted"
-            return "lost connections", "connections broke while in use", killed
-        case "http_5xx":
-            what = "requests failed with an HTTP status of 500 or more"
-            return "HTTP errors of the server", what, f"{log} and the balancer's"
-        case "http_4xx":
-            return "refused requests", "requests were refused with an HTTP status of 400 to 499", log
-        case "validation":
-            return "refused actions", "actions were refused", "check ACTION against the environment's schema"
-        case "protocol":
-            check = "check that the URL is of an OpenEnv server of this version"
-            return "replies not understood", "replies were not OpenEnv's", check
-        case _:
-            named = printable(category, 60)
-            return named, f"operations failed ({named})", log
-
-
-def _in_time(limit_s: float | None) -> str:
-    return "in time" if limit_s is None else f"within {limit_s:g} s"
+    within = {"connect_timeout": setup.connect_timeout_s, "timeout": setup.step_timeout_s}.get(category)
+    in_time = "in time" if within is None else f"within {within:g} s"
+    return name, what.replace("in time", in_time), remedy.replace("BACKLOG", backlog)
 
 
 def _use(seen: Evidence, setup: Setup) -> _Use:
@@ -312,6 +314,7 @@ def _use(seen: Evidence, setup: Setup) -> _Use:
             f"this whole machine of {count(here, 'core')} was busy ({used}): where the server is among the "
             "other programs, it and the load took from each other",
             "make the load from another machine",
+            lower_bound=True,
         )
     shared = bool(cores) and others >= SHARED_SHARE * (cores or 0)
     quiet = "measure again when the machine is quiet"

@@ -35,7 +35,8 @@ def test_workers_that_are_full_while_others_have_room_are_told_from_a_full_serve
     away = outcome(160, met=False, succeeded=120, errors={"capacity": 40}, workers=lopsided)
     hit = limit(found(140), away, setup=replace(SETUP, reuse_port=False))
     assert hit.kind == "errors"
-    assert "those that hold 64 are full while others have room" in hit.explanation
+    assert "a full worker holds 64, but sessions do not come to its 4 workers evenly" in hit.explanation
+    assert "while others have room" in hit.explanation
     assert "REUSE_PORT=1" in hit.remedy
     known = limit(found(140, cap=256), away, setup=replace(SETUP, reuse_port=False))
     assert "evenly" in known.explanation
@@ -57,7 +58,7 @@ def test_of_a_server_that_is_not_ours_its_own_limit_and_balancer_are_named() -> 
     [
         ("refused", "12 connections were refused", "somaxconn"),
         ("connect_timeout", "were not open within 10 s", "BACKLOG"),
-        ("handshake", "ended before they were open", "open files"),
+        ("handshake", "connections ended before they were open", "open files"),
         ("timeout", "no reply within 30 s", "workers"),
         ("connection_lost", "broke while in use", "log"),
         ("http_5xx", "500 or more", "log"),

@@ -94,6 +94,14 @@ def test_behind_a_url_the_machine_cannot_be_called_busy() -> None:
     assert busy(Cpu(0.9, 0.9, 0.9, None, None), cores=None)[0] == "unknown"
 
 
+def test_a_server_by_url_that_shares_the_full_machine_of_its_load_may_carry_more() -> None:
+    url = replace(GROUP, replicas=None, workers=None, balancing=None, reuse_port=None)
+    cpu = Cpu(0.8, 0.8, 0.9, None, None, 1.1)
+    limit = only([cell(url, 64, 60), missed(url, 96, cpu=cpu, cores=None, machine_cores=2)]).limit
+    assert (limit.kind, limit.busy, limit.lower_bound) == ("latency", "machine", True)
+    assert "took from each other" in limit.explanation
+
+
 def test_the_law_s_peak_and_knee_stand_beside() -> None:
     throughputs = {n: [50 * n / (1 + 0.05 * (n - 1) + 1e-3 * n * (n - 1))] for n in (1, 4, 16, 64)}
     row = only(curve(GROUP, throughputs))
@@ -162,7 +170,7 @@ def test_refusals_are_the_limit_even_where_the_generator_was_busy() -> None:
 def test_full_workers_beside_others_with_room_are_told_from_a_full_server() -> None:
     uneven = sized(1, 2, reuse_port=False)
     limit = only([cell(uneven, 64, 60), refused(uneven, 120, held=100, each=64)], "batch").limit
-    assert "it holds 64 in each of 2 workers, but sessions do not come to its workers evenly" in (
+    assert "it holds 64 in each of 2 workers, but sessions do not come to its 2 workers evenly" in (
         limit.explanation
     )
     assert "REUSE_PORT=1" in limit.remedy
@@ -184,7 +192,7 @@ def test_time_outs_are_told_with_what_was_busy() -> None:
     limit = only([cell(GROUP, 64, 60), late]).limit
     assert (limit.kind, limit.busy, limit.name) == ("errors", "machine", "time-outs")
     assert limit.explanation.startswith(
-        "with 96 users 32 resets or steps had no reply within 30 s; the whole machine of 2 cores was busy"
+        "with 96 users, 32 resets or steps had no reply within 30 s; the whole machine of 2 cores was busy"
     )
     assert "more cores" in limit.remedy
 
