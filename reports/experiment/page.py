@@ -240,9 +240,7 @@ def _between(row: SpeedupRow) -> str:
 
 
 def _stops_paying(family: Family) -> str:
-    rows = [row for row in family.rows if row.saturated]
-    gains = [gain for row in rows for gain in (row.gain_of_workers, row.gain_of_replicas) if gain]
-    first = next((gain for gain in gains if not gain.pays), None)
+    first = next((gain for gain in family.gains if not gain.pays), None)
     if first is None:
         return "not within what was tried"
     noun = first.axis.removesuffix("s")
