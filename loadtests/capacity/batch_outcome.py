@@ -1,4 +1,4 @@
-"""What one batch came to: sessions that were served and turned away, what was slow, and what was busy."""
+"""The outcome of one batch: sessions served and turned away, what was slow, and what was busy."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -170,8 +170,8 @@ def worker_loads(rows: Sequence[Mapping[str, Any]]) -> dict[Worker, WorkerLoad]:
 def sessions_of(rows: Iterable[Mapping[str, Any]]) -> list[tuple[float, float, Worker]]:
     """When each session that stepped was there for certain, and on which worker.
 
-    From the reply to its reset to the reply to its step, in Unix time: it may have begun before, and ended
-    after.
+    From the reply to its reset to the reply to its step, in Unix time: it may have started earlier and ended
+    later.
     """
     reset = {}
     stays = []

@@ -17,13 +17,13 @@ from loadtests.settings import Setting, Values, number, whole
 
 _NOT_OF_A_BATCH = {"USERS", "SPAWN_RATE", "DURATION", "THINK_TIME", "STEPS_PER_EPISODE"}
 _OWN_DEFAULTS = {"PORT": "0", "WAIT": "1", "STEP_TIMEOUT": "30"}
-"""A wait in which all sessions of a batch are there at once; a time-out that holds the search up less."""
+"""A wait during which all sessions of a batch are there at once; a time-out that delays the search less."""
 
 _SEARCH_SETTINGS = (
     Setting("START", "16", "users of the first batch; the next has twice as many, until one fails"),
     Setting("MOST", "16384", "the largest batch to try"),
-    Setting("TRIES", "3", "the most tries that decide a batch on the way; more confirm the answer"),
-    Setting("PRECISION", "2.5", "how near to the next failing batch the answer is to come, in % of it"),
+    Setting("TRIES", "3", "the most tries that decide a batch along the way; more confirm the answer"),
+    Setting("PRECISION", "2.5", "how close the answer must be to the next failing batch, in % of it"),
     Setting("BUDGET", "10m", "how long the search may take: 600, 90s, 10m or 1h"),
 )
 

@@ -14,7 +14,7 @@ from reports.statistics.saturation import Cpu
 
 Stop = Literal["found", "budget", "interrupted", "ended", "broken", "failed"]
 """Why the search ended: it was over, its time was up, Ctrl-C, the deployment died, the generator failed, or
-something else did: the disk was full, for instance."""
+something else did, for example a full disk."""
 
 _UNFINISHED = ("budget", "interrupted", "broken", "failed")
 
@@ -46,7 +46,7 @@ def find_limit(outcomes: Sequence[BatchOutcome], answer: Answer, stop: Stop, set
             "errors",
             f"in the batch of {count(ended.users, 'session')} a part of the deployment died: "
             + " ".join(ended.ended),
-            "read its log, which stays in .deployments, and look for too little memory",
+            "read its log, which stays in .deployments, and check whether it ran out of memory",
         )
     missed = [each for each in outcomes if not each.met and not each.broken and each.users > answer.max_batch]
     if answer.server_cap is not None and answer.sessions == answer.server_cap:
@@ -72,7 +72,7 @@ def _of_failures(missed: Sequence[BatchOutcome], answer: Answer, setup: Setup) -
     worst = max(missed, key=lambda each: each.total_p99_s or 0.0)
     failed = 2 * len(too_few) > len(missed) and bool(errors)
     if worst.total_p99_s is None and not failed:
-        return Limit("errors", "no step succeeded", "look into the report of the smallest batch that failed")
+        return Limit("errors", "no step succeeded", "read the report of the smallest batch that failed")
     too_slow = (
         f"total time: {load} 99 % took up to {seconds(worst.total_p99_s or 0.0)}, and must take less than "
         f"{seconds(worst.total_limit_s)}"
@@ -108,7 +108,7 @@ def _full_workers(refusing: Sequence[BatchOutcome], answer: Answer) -> FullWorke
 
 def _time(stop: Stop, answer: Answer, setup: Setup) -> Limit:
     ended = {
-        "budget": f"the time was up, BUDGET of {setup.budget_s:,.0f} s",
+        "budget": f"time ran out (BUDGET of {setup.budget_s:,.0f} s)",
         "interrupted": "the search was stopped by Ctrl-C",
         "broken": "the load generator failed",
         "failed": "the search could not go on",

@@ -45,11 +45,11 @@ EXIT_FOUND, EXIT_NOT_FOUND = 0, 1
 _RESERVED_FILES = 100
 """Open files that a load generator process needs besides its sessions."""
 _MOST_BROKEN = 2
-"""So many batches in a row that say nothing end the search."""
+"""This many batches in a row that say nothing end the search."""
 
 _STATUS: dict[Stop, tuple[RunStatus, str | None]] = {
     "found": ("completed", None),
-    "budget": ("completed", "the time was up before the search was over"),
+    "budget": ("completed", "time ran out before the search was over"),
     "interrupted": ("interrupted", "stopped by Ctrl-C"),
     "ended": ("failed", "a part of the deployment died"),
     "broken": ("failed", "the load generator failed"),
@@ -61,7 +61,7 @@ def search_capacity(config: CapacityConfig, console: Console) -> int:
     """Searches how many sessions the target holds, and prints the answer.
 
     Returns 0 where at least one session met the objective, 1 where none did or the search, or the deployment,
-    broke, 130 after Ctrl-C. Raises LoadTestError for what a person can mend; nothing is left running in any
+    broke, 130 after Ctrl-C. Raises LoadTestError for what the user can mend; nothing is left running in any
     case.
     """
     check_writable(config.results)
@@ -79,7 +79,7 @@ def search_capacity(config: CapacityConfig, console: Console) -> int:
 
 
 def exit_code(stop: Stop, sessions: int) -> int:
-    """The exit code of a search that ended so, and found so many sessions."""
+    """The exit code of a search, by how it ended and how many sessions it found."""
     if stop == "interrupted":
         return EXIT_INTERRUPTED
     return EXIT_FOUND if sessions and stop in ("found", "budget") else EXIT_NOT_FOUND
@@ -92,7 +92,7 @@ class CapacitySearch:
         self, config: CapacityConfig, deployment: Deployment, directory: ExperimentDirectory, console: Console
     ) -> None:
         self.outcomes: list[BatchOutcome] = []
-        """What every batch came to, in the order in which they ran."""
+        """The outcome of every batch, in the order in which they ran."""
         self._config = config
         self._deployment = deployment
         self._directory = directory
@@ -111,7 +111,9 @@ class CapacitySearch:
     def run(self) -> Stop:
         """Runs batches until the search is over or stopped. Raises RunDirectoryError where none can begin."""
         self._directory.write(self._experiment)
-        self._say(f"searching up to {self._plan.most:,} sessions; all is kept in {self._directory.path}")
+        self._say(
+            f"searching up to {self._plan.most:,} sessions; everything is kept in {self._directory.path}"
+        )
         begin = time.monotonic()
         seconds: dict[int, float] = {}
         broken = 0

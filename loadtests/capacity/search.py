@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _SURE = 0.95
-"""How probable it shall be that the answer meets the objective more often than not."""
+"""How probable it must be that the answer meets the objective more often than not."""
 _NEARLY_SURE = 0.8
 """Enough for the next larger batch to miss it, and where the server's cap is the answer already."""
 _CAP_TRIES = 6
@@ -26,7 +26,7 @@ _OVERLOAD = 1.5
 
 @dataclass(frozen=True)
 class Try:
-    """What one batch came to, as far as the search needs to know."""
+    """The outcome of one batch, as far as the search needs to know it."""
 
     users: int
     met: bool
@@ -44,7 +44,7 @@ class Try:
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """Where the search begins, how far it goes, and how exact it is to be."""
+    """Where the search begins, how far it goes, and how exact it must be."""
 
     start: int
     """The first batch."""
@@ -53,7 +53,7 @@ class SearchPlan:
     tries: int
     """The most tries that decide one batch on the way; more confirm the answer."""
     precision: float
-    """As a share of the answer: how close the next failing batch shall be; or one session more."""
+    """As a share of the answer: how close the next failing batch must be, or one session more."""
     success_rate: float
     """The share of sessions that must succeed."""
 
@@ -89,7 +89,7 @@ class _Tally:
 
 
 def next_batch(tries: Sequence[Try], plan: SearchPlan) -> int | None:
-    """How many users the next batch shall have; None where the search is over."""
+    """How many users the next batch has; None where the search is over."""
     tallies = _tallies(tries)
     if not tallies:
         return min(plan.start, plan.most)
@@ -150,8 +150,8 @@ def _holds(cap: int, tallies: dict[int, _Tally]) -> bool:
     """Whether the tries leave room for a batch as large as the server's cap.
 
     Where clients land on workers by chance, a batch of that size is at the edge: some workers are full before
-    others, and it may meet the objective hardly more often than it misses it. So it is ruled out only where
-    a smaller batch is hopeless, or where it misses the objective by far.
+    others, so it may meet the objective barely more often than it misses it. It is therefore ruled out only
+    where a smaller batch is hopeless, or where it misses the objective by far.
     """
     hopeless = _hopeless(tallies)
     tally = tallies.get(cap)
@@ -245,7 +245,7 @@ def _between(passing: int, failing: int, cap: int | None, plan: SearchPlan) -> i
 def _confirming(
     tallies: dict[int, _Tally], passing: int, failing: int | None, cap: int | None, plan: SearchPlan
 ) -> int | None:
-    """A batch that wants more tries before the answer is given; None where all is sure enough."""
+    """A batch that needs more tries before the answer is given; None where everything is sure enough."""
     if failing is not None:
         missing = tallies[failing]
         sure = confidence(missing.missed, missing.met) >= _NEARLY_SURE

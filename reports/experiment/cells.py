@@ -32,7 +32,7 @@ class Quantiles:
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of the grid and what its run came to. Figures are None where it has none."""
+    """One cell of the grid and the figures of its run. Figures are None where it has none."""
 
     group: Group
     users: int
@@ -111,9 +111,9 @@ def by_group(cells: Iterable[Cell]) -> dict[Group, list[Cell]]:
 
 
 def read_cells(directory: ExperimentDirectory, experiment: ExperimentJson) -> list[Cell]:
-    """Every cell of the experiment with what its run came to, by group, users and repetition.
+    """Every cell of the experiment with the figures of its run, by group, users and repetition.
 
-    A finished cell whose run cannot be read comes back as failed, with the reason.
+    A finished cell whose run cannot be read is returned as failed, with the reason.
     """
     cells = [_read(directory, experiment, cell) for cell in experiment["cells"]]
     order = {group: place for place, group in enumerate(ordered(cell.group for cell in cells))}

@@ -43,7 +43,7 @@ _OF_A_CELL = frozenset(
 
 @dataclass(frozen=True)
 class Progress:
-    """How many cells of the grid came to what."""
+    """How many cells of the grid are in which state."""
 
     cells: int
     completed: int
@@ -251,9 +251,9 @@ def _notices(experiment: ExperimentJson, cells: Sequence[Cell], progress: Progre
     notices = []
     why = printable(experiment.get("status_detail") or "")
     because = f": {why}" if why else ""
-    shown = "What is done until now is shown."
+    shown = "What has been done so far is shown."
     if experiment["status"] == "running":
-        notices.append(f"This experiment was cut short or is still going on. {shown}")
+        notices.append(f"This experiment was cut short or is still running. {shown}")
     elif experiment["status"] == "interrupted":
         notices.append(f"This experiment was interrupted{because}. {shown}")
     elif experiment["status"] == "failed":
@@ -262,23 +262,23 @@ def _notices(experiment: ExperimentJson, cells: Sequence[Cell], progress: Progre
         machines = [experiment["machine"], *experiment.get("further_machines", [])]
         names = {printable(str(machine.get("hostname") or "one without a name"), 60) for machine in machines}
         notices.append(
-            f"Cells were run on different machines ({listing(sorted(names))}): what differs between cells "
-            "may be the machines'."
+            f"Cells were run on different machines ({listing(sorted(names))}): differences between "
+            "cells may come from the machines."
         )
     if progress.pending and experiment["purpose"] == "capacity":
-        notices.append("The search did not come to its end: search again.")
+        notices.append("The search did not finish: run it again.")
     elif progress.pending:
-        to_run = f"{progress.pending:,} of {count(progress.cells, 'cell')} "
+        are = "is" if progress.pending == 1 else "are"
         notices.append(
-            f"{to_run}{'is' if progress.pending == 1 else 'are'} still to run: take the experiment up again "
-            "(RESUME=, --resume)."
+            f"{progress.pending:,} of {count(progress.cells, 'cell')} {are} still to run: resume the "
+            "experiment (RESUME=, --resume)."
         )
     shared = sum(cell.shared for cell in cells if cell.finished)
     if shared:
         notices.append(
             f"Other programs kept part of the machine busy in {shared:,} of "
-            f"{count(progress.completed, 'finished cell')}: differences between these and other cells may be "
-            "theirs. Run again when the machine is quiet."
+            f"{count(progress.completed, 'finished cell')}: these may differ from other cells for that "
+            "reason alone. Run again when the machine is quiet."
         )
     if progress.failed:
         reasons = Counter(cell.reason or "no reason is known" for cell in cells if cell.status == "failed")

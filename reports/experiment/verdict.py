@@ -37,7 +37,7 @@ def how_many_sessions(report: ExperimentReport) -> str:
         if not found["sessions"]:
             return f"Sessions: no batch met the objective. {sentence(found['explanation'])}"
         cores = found["cores"]
-        each = f", {factor(found['sessions'] / cores)} a core" if cores else ""
+        each = f", {factor(found['sessions'] / cores)} per core" if cores else ""
         at_least = "at least " if found["lower_bound"] else ""
         return (
             f"Sessions: {at_least}{found['sessions']:,}{each}; {', '.join(how_sure(found))}. "
@@ -46,7 +46,7 @@ def how_many_sessions(report: ExperimentReport) -> str:
     best = report.max_batch.best
     if best is None or best.max_batch is None:
         return "Sessions: no load that was tried met the objective."
-    each = f", {factor(best.per_core)} a core" if best.per_core is not None else ""
+    each = f", {factor(best.per_core)} per core" if best.per_core is not None else ""
     others = sum(row.max_batch == best.max_batch for row in report.max_batch.rows) - 1
     too = f", as did {count(others, 'other')}" if others else ""
     if best.lower_bound:

@@ -198,8 +198,8 @@ def _sentence(
         return f"{tops}; {fell}, still within the objective. {limit}"
     late = median_of(cell.p("total", "p99") for cell in missing if cell.slo_passed is False)
     by = {
-        "success_rate": "too much failed",
+        "success_rate": "too many operations failed",
         "total_p99_s": f"p99 of total time was {seconds(late)}" if late is not None else "no step succeeded",
-        "both": "too much failed and total time was too long",
+        "both": "too many operations failed and total time was too long",
     }.get(_criterion(missing) or "", "it was not met")
     return f"{tops}; it first missed the objective with {missed.users:,}, where {by}. {limit}"

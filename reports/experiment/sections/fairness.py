@@ -177,7 +177,7 @@ def _takeaway(
         return f"Only one {what} was tried, {best.choice}: Jain's index {best.jain.median:.3f} at the median."
     names = listing([found.choice for found in choices])
     if not shared:
-        return f"{names} were tried under different conditions only, so they cannot be compared fairly."
+        return f"{names} were only tried under different conditions, so they cannot be compared fairly."
     differences = spread_of(
         spread_of(values).median - spread_of(by_choice[worst.choice][at]).median
         for at, values in by_choice[best.choice].items()
@@ -193,6 +193,6 @@ def _takeaway(
     if not ranges.known:
         return f"{spread}{figures}; nothing was repeated, so that may be chance."
     if differences.median > ranges.median:
-        return f"{spread}{figures}, by more than repetitions differ."
-    even = f"{names} spread the load alike: what differs between them is no more than what repetitions differ"
+        return f"{spread}{figures}, by more than repetitions vary."
+    even = f"{names} spread the load equally well: they differ by no more than repetitions do"
     return f"{even} (Jain's index at the median {best.jain.median:.3f} to {worst.jain.median:.3f})."

@@ -155,7 +155,7 @@ def _takeaways(groups: list[GroupGrowth], spread: float | None, widest: float | 
     else:
         wide = ": small differences mean nothing here" if spread > _WIDE_SPREAD else ""
         takeaways.append(
-            f"Repetitions of one cell lie {share(round(spread, 3))} apart in throughput, "
+            f"Repetitions of a cell differ by {share(round(spread, 3))} in throughput at the median, "
             f"{100 * widest:,.0f} % at most{wide}."
         )
     return takeaways

@@ -131,10 +131,10 @@ def _takeaways(batches: MaxBatches) -> list[str]:
     best = batches.best
     if best is None or best.max_batch is None:
         return ["No load that was tried met the objective."]
-    each = f", {factor(best.per_core)} a core" if best.per_core is not None else ""
+    each = f", {factor(best.per_core)} per core" if best.per_core is not None else ""
     p99 = f" (p99 of total time {seconds(best.total_p99_s)})" if best.total_p99_s is not None else ""
     takeaways = [
-        f"{best.label} held most within the objective: {count(best.max_batch, 'session')}{each}{p99}."
+        f"{best.label} held the most within the objective: {count(best.max_batch, 'session')}{each}{p99}."
     ]
     bounded = [row.label for row in batches.rows if row.lower_bound]
     if bounded and len(bounded) == len(batches.rows):

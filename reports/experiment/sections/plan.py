@@ -125,13 +125,13 @@ def _row(target: int, best: MaxBatch, law: UslFit | None, largest: int) -> PlanR
     if grown <= most and math.ceil(grown / workers) * workers <= most:
         replicas = math.ceil(grown / workers)
         basis = (
-            f"{_measured(best)}, and more workers on the same machine as the law over workers has it, if "
+            f"{_measured(best)}, and more workers on the same machine as the law over workers predicts, if "
             "sessions grow as throughput does"
         )
         return PlanRow(target, replicas, workers, 1, best.cores, reach, basis)
     copies = math.ceil(target / held)
-    short = f": on one, the law over workers is followed to {count(most, 'worker')} at most" if law else ""
-    basis = f"{_measured(best)}, as often as needed, each time on a machine of its own{short}"
+    short = f": on one, the law over workers is followed up to {count(most, 'worker')}" if law else ""
+    basis = f"{_measured(best)}, repeated as often as needed, each on a machine of its own{short}"
     cores = best.cores * copies if best.cores else None
     return PlanRow(target, replicas * copies, workers, copies, cores, reach, basis)
 
@@ -146,7 +146,7 @@ def _most_workers(law: UslFit, cores: int | None) -> int:
 
 
 def _workers_by_law(times: float, total: int, law: UslFit) -> float:
-    """The least number of workers that carry so many times what `total` carry; infinite where none does."""
+    """The least number of workers that carry `times` what `total` carry; infinite where no number does."""
     wanted = times * float(law.predicted(np.array(total)))
     # γN = wanted (1 + σ(N−1) + κN(N−1)), solved for N: κw N² + (w(σ−κ) − γ) N + w(1−σ) = 0
     square, linear = law.kappa * wanted, wanted * (law.sigma - law.kappa) - law.gamma
@@ -170,14 +170,14 @@ def _measured(best: MaxBatch) -> str:
 
 def _takeaways(best: MaxBatch, limit: Limit | None, rows: list[PlanRow], largest: int) -> list[str]:
     at_least = "at least " if best.lower_bound else ""
-    each = f"{at_least}{factor(_per_worker(best))} sessions a worker"
-    takeaways = [f"The plan rests on {best.label}, which held {each}, the most of all within the objective."]
+    each = f"{at_least}{factor(_per_worker(best))} sessions per worker"
+    takeaways = [f"The plan rests on {best.label}, which held the most within the objective: {each}."]
     if limit and (limit.failed or limit.lower_bound):
         takeaways.append(f"What it hit first: {limit.sentence}")
     far = [row for row in rows if row.reach > 1]
     if far:
         takeaways.append(
             f"The largest load measured was {count(largest, 'user')}: {factor(far[-1].reach)} times that is "
-            "a guess. What balances between machines, and the network, have not been measured at all."
+            "a guess. Balancing between machines and the network have not been measured at all."
         )
     return takeaways

@@ -107,7 +107,7 @@ def _fitted(loads: list[float], throughputs: list[float], finished: int) -> tupl
         sentence = str(error)
         return None, f"{sentence[0].upper()}{sentence[1:]}."
     if fit.sigma_ci[0] <= 0 and fit.sigma_ci[1] >= 1:
-        far = "Throughputs lie so far apart that σ may be anything from 0 to 1"
+        far = "Throughputs vary so much that σ may be anything from 0 to 1"
         return None, f"{far}: repeat more often, or measure longer."
     return fit, None
 
@@ -120,7 +120,7 @@ def _meaning(fit: UslFit, noun: str) -> list[str]:
         takeaways.append(f"σ = 0: no contention shows; {noun}s do not queue for anything that they share.")
     else:
         alone = f"that alone would cap throughput at {factor(1 / fit.sigma)} times what one {noun} gets"
-        sure = "" if fit.sigma_ci[0] > 0 else "; the data would allow none as well"
+        sure = "" if fit.sigma_ci[0] > 0 else "; the data would allow none, too"
         takeaways.append(
             f"σ = {fit.sigma:.2g} (contention): {_per_cent(fit.sigma)} of the work of a {noun} waits for "
             f"something that all share; {alone}{sure}."
@@ -133,10 +133,10 @@ def _meaning(fit: UslFit, noun: str) -> list[str]:
         return takeaways
     beyond = fit.peak_concurrency > fit.largest_load
     where = "beyond the largest load measured, so a guess" if beyond else "within the loads measured"
-    sure = "" if fit.kappa_ci[0] > 0 else "; the data would allow no fall as well"
+    sure = "" if fit.kappa_ci[0] > 0 else "; the data would allow no fall, too"
     takeaways.append(
         f"κ = {power_of_ten(fit.kappa)} (coherency): every further {noun} slows all others down a little, so "
-        f"throughput peaks at {count(round(fit.peak_concurrency), noun)} and falls after ({where}{sure})."
+        f"throughput peaks at {count(round(fit.peak_concurrency), noun)} and falls beyond ({where}{sure})."
     )
     return takeaways
 
@@ -162,7 +162,7 @@ def _takeaways(groups: list[Law]) -> list[str]:
     fitted = [law for law in groups if law.fit is not None]
     if not fitted:
         return [
-            "No group carries a fit: the law needs usable figures at 4 different numbers of users or more."
+            "No group can be fitted: the law needs usable figures at 4 or more different numbers of users."
         ]
     takeaways = [_LEGEND]
     without = len(groups) - len(fitted)

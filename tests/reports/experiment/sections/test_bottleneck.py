@@ -139,7 +139,7 @@ def test_batches_beyond_the_cap_of_one_worker_were_turned_away() -> None:
     row = only(cells, "batch")
     assert (row.busy_at, row.limit.kind, row.limit.name) == (96, "errors", "sessions turned away")
     assert row.sentence.endswith(
-        "it first missed the objective with 96, where too much failed. "
+        "it first missed the objective with 96, where too many operations failed. "
         "The server turns sessions away (CAPACITY_REACHED): it holds 64. "
         "Raise MAX_CONCURRENT_ENVS, or add workers or replicas."
     )
