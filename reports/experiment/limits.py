@@ -40,42 +40,27 @@ _OPS = {
 }
 _LOG = "read the server's log"
 _ERRORS = {
-    "capacity": ("sessions turned away", "sessions were turned away (CAPACITY_REACHED)", _LOG),
-    "refused": ("connections refused", "connections were refused", "BACKLOG"),
-    "connect_timeout": (
-        "connect time-outs",
-        "connections were not open in time",
-        "add workers or replicas; BACKLOG",
-    ),
+    "capacity": ("sessions were turned away (CAPACITY_REACHED)", _LOG),
+    "refused": ("connections were refused", "BACKLOG"),
+    "connect_timeout": ("connections were not open in time", "add workers or replicas; BACKLOG"),
     "handshake": (
-        "handshakes",
         "connections ended before they were open",
         "raise the limits of open files and connections of balancer and servers; add workers",
     ),
-    "timeout": ("time-outs", "resets or steps had no reply in time", "add workers or replicas"),
+    "timeout": ("resets or steps had no reply in time", "add workers or replicas"),
     "connection_lost": (
-        "lost connections",
         "connections broke while in use",
         f"{_LOG}: a worker may have been killed or restarted",
     ),
-    "http_5xx": (
-        "HTTP errors of the server",
-        "requests failed with an HTTP status of 500 or more",
-        f"{_LOG} and the balancer's",
-    ),
-    "http_4xx": ("refused requests", "requests were refused with an HTTP status of 400 to 499", _LOG),
-    "validation": (
-        "refused actions",
-        "actions were refused",
-        "check ACTION against the environment's schema",
-    ),
+    "http_5xx": ("requests failed with an HTTP status of 500 or more", f"{_LOG} and the balancer's"),
+    "http_4xx": ("requests were refused with an HTTP status of 400 to 499", _LOG),
+    "validation": ("actions were refused", "check ACTION against the environment's schema"),
     "protocol": (
-        "replies not understood",
         "replies were not OpenEnv's",
         "check that the URL is of an OpenEnv server of this version",
     ),
 }
-"""By category its name, what happened in words that follow a number, and what to do."""
+"""By category what happened, in words that follow a number, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +163,7 @@ def find_limit(seen: Evidence, setup: Setup) -> Limit:
     limit = turned_away(seen.full, setup) if category == "capacity" else _failed(category, seen, setup, use)
     few = _WORTH_A_WORD * sum(seen.errors.values())
     others = [
-        f"{number:,} {_error_words(name, setup)[1]}"
+        f"{number:,} {_error_words(name, setup)[0]}"
         for name, number in seen.errors.items()
         if name != category and number >= few
     ]
@@ -233,7 +218,7 @@ def turned_away(full: FullWorkers | None, setup: Setup) -> Limit:
         f"{_spread_better(setup)}, or {larger}" if full.uneven else f"{larger}, or add workers or replicas"
     )
     explanation = f"the server turns sessions away (CAPACITY_REACHED){holds}"
-    return Limit("errors", explanation, remedy, failed="sessions turned away")
+    return Limit("errors", explanation, remedy, failed=_ERRORS["capacity"][0])
 
 
 def _spread_better(setup: Setup) -> str:
@@ -256,7 +241,7 @@ def _failed(category: str, seen: Evidence, setup: Setup, use: _Use) -> Limit:
             "open_files",
             f"{seen.load}, {count(number, 'operation')} failed for lack of open files{said}",
             "raise the limit of open files (ulimit -n) for the generator and the servers",
-            failed="open files",
+            failed="no more files could be opened",
         )
     if any(words in example for words in _NO_PORTS):
         return Limit(
@@ -264,10 +249,10 @@ def _failed(category: str, seen: Evidence, setup: Setup, use: _Use) -> Limit:
             f"{seen.load}, the generator ran out of ports to connect from{said}",
             "widen net.ipv4.ip_local_port_range, or make the load from more machines",
             lower_bound=True,
-            failed="ports to connect from",
+            failed="no ports were left to connect from",
         )
-    name, what, remedy = _error_words(category, setup)
-    limit = Limit("errors", f"{seen.load}, {number:,} {what}{said}", remedy, failed=name)
+    what, remedy = _error_words(category, setup)
+    limit = Limit("errors", f"{seen.load}, {number:,} {what}{said}", remedy, failed=what)
     if category not in _TOO_SLOW or not use.words:
         return limit
     limit = replace(limit, explanation=f"{limit.explanation}; {use.words}")
@@ -278,16 +263,15 @@ def _failed(category: str, seen: Evidence, setup: Setup, use: _Use) -> Limit:
     return limit
 
 
-def _error_words(category: str, setup: Setup) -> tuple[str, str, str]:
-    """A category's name, what happened in words that follow a number, and what to do."""
-    foreign = printable(category, 60)
-    name, what, remedy = _ERRORS.get(category, (foreign, f"operations failed ({foreign})", _LOG))
+def _error_words(category: str, setup: Setup) -> tuple[str, str]:
+    """What happened, in words that follow a number, and what to do."""
+    what, remedy = _ERRORS.get(category, (f"operations failed ({printable(category, 60)})", _LOG))
     backlog = "raise the accept backlog (BACKLOG, net.core.somaxconn)"
     if setup.is_url:
         backlog = "raise the server's accept backlog (net.core.somaxconn)"
     within = {"connect_timeout": setup.connect_timeout_s, "timeout": setup.step_timeout_s}.get(category)
     in_time = "in time" if within is None else f"within {within:g} s"
-    return name, what.replace("in time", in_time), remedy.replace("BACKLOG", backlog)
+    return what.replace("in time", in_time), remedy.replace("BACKLOG", backlog)
 
 
 def _use(seen: Evidence, setup: Setup) -> _Use:

@@ -32,6 +32,7 @@ from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.json_values import finite
 from reports.records.schema import SCHEMA_VERSION, CapacityJson, ExperimentJson
 
+_SECTIONS = ("growth", "speedup", "usl", "max_batch", "breakdown", "fairness", "bottleneck")
 _OF_A_CELL = frozenset(
     {
         "run_id", "users", "repetition", "status", "reason", "success_rate", "latency", "steps", "sessions",
@@ -203,13 +204,7 @@ def to_json(report: ExperimentReport) -> dict[str, Any]:
         "capacity_plan": [asdict(row) for row in report.plan.rows],
         "capacity": report.capacity,
         "takeaways": {
-            "growth": report.growth.takeaways,
-            "speedup": report.speedup.takeaways,
-            "usl": report.usl.takeaways,
-            "max_batch": report.max_batch.takeaways,
-            "breakdown": report.breakdown.takeaways,
-            "fairness": report.fairness.takeaways,
-            "bottleneck": report.bottleneck.takeaways,
+            **{name: getattr(report, name).takeaways for name in _SECTIONS},
             "capacity_plan": report.plan.takeaways,
         },
     }
@@ -248,16 +243,14 @@ def _progress(cells: Sequence[Cell]) -> Progress:
 
 
 def _notices(experiment: ExperimentJson, cells: Sequence[Cell], progress: Progress) -> list[str]:
-    notices = []
     why = printable(experiment.get("status_detail") or "")
     because = f": {why}" if why else ""
-    shown = "What has been done so far is shown."
-    if experiment["status"] == "running":
-        notices.append(f"This experiment was cut short or is still running. {shown}")
-    elif experiment["status"] == "interrupted":
-        notices.append(f"This experiment was interrupted{because}. {shown}")
-    elif experiment["status"] == "failed":
-        notices.append(f"This experiment failed{because}. {shown}")
+    ending = {
+        "running": "was cut short or is still running",
+        "interrupted": f"was interrupted{because}",
+        "failed": f"failed{because}",
+    }.get(experiment["status"])
+    notices = [f"This experiment {ending}. What has been done so far is shown."] if ending else []
     if experiment.get("further_machines"):
         machines = [experiment["machine"], *experiment.get("further_machines", [])]
         names = {printable(str(machine.get("hostname") or "one without a name"), 60) for machine in machines}

@@ -214,7 +214,7 @@ def test_page_terminal_and_plan_agree_that_sessions_were_turned_away(samples: Sa
     assert where_it_stops(report).endswith(limit)
     assert f"What it hit first: {limit}" in report.plan.takeaways
     assert f"where too many operations failed. {limit}" in text
-    assert "failed there sessions turned away" in text
+    assert "failed there sessions were turned away" in text
     [row] = to_json(report)["bottleneck"]
     assert (row["limit"], row["busy"], row["busy_sentence"]) == ("errors", "unknown", limit)
 

@@ -137,7 +137,11 @@ def test_batches_beyond_the_cap_of_one_worker_were_turned_away() -> None:
         refused(GROUP, 128, held=64),
     ]
     row = only(cells, "batch")
-    assert (row.busy_at, row.limit.kind, row.limit.name) == (96, "errors", "sessions turned away")
+    assert (row.busy_at, row.limit.kind, row.limit.name) == (
+        96,
+        "errors",
+        "sessions were turned away (CAPACITY_REACHED)",
+    )
     assert row.sentence.endswith(
         "it first missed the objective with 96, where too many operations failed. "
         "The server turns sessions away (CAPACITY_REACHED): it holds 64. "
@@ -190,7 +194,11 @@ def test_time_outs_are_told_with_what_was_busy() -> None:
         GROUP, 96, held=64, errors={"timeout": 32}, cpu=Cpu(0.8, 0.8, 0.9, 0.9, 0.1), examples={}, cores=2
     )
     limit = only([cell(GROUP, 64, 60), late]).limit
-    assert (limit.kind, limit.busy, limit.name) == ("errors", "machine", "time-outs")
+    assert (limit.kind, limit.busy, limit.name) == (
+        "errors",
+        "machine",
+        "resets or steps had no reply within 30 s",
+    )
     assert limit.explanation.startswith(
         "with 96 users, 32 resets or steps had no reply within 30 s; the whole machine of 2 cores was busy"
     )
