@@ -10,7 +10,7 @@ from rich.console import Console
 from loadtests.capacity.batch_outcome import BatchOutcome, batch_outcome, expected_workers
 from loadtests.capacity.config import CapacityConfig
 from loadtests.capacity.limits import Ceiling, Setup, Stop, find_limit
-from loadtests.capacity.search import Answer, Try, answer, next_batch
+from loadtests.capacity.search import Answer, answer, next_batch
 from loadtests.capacity.verdict import verdict_lines
 from loadtests.capacity.view import CapacityView
 from loadtests.clock import now
@@ -152,8 +152,8 @@ class CapacitySearch:
         return capacity
 
     @property
-    def _tries(self) -> list[Try]:
-        return [as_try(outcome) for outcome in self.outcomes if not outcome.broken]
+    def _tries(self) -> list[BatchOutcome]:
+        return [outcome for outcome in self.outcomes if not outcome.broken]
 
     def _batch(self, users: int) -> BatchOutcome:
         repetition = sum(outcome.users == users for outcome in self.outcomes) + 1
@@ -292,19 +292,6 @@ def capacity_json(known: Answer, outcomes: Sequence[BatchOutcome], stop: Stop, s
             for outcome in outcomes
             if not outcome.broken
         ],
-    )
-
-
-def as_try(outcome: BatchOutcome) -> Try:
-    """What the search needs to know of a batch."""
-    return Try(
-        users=outcome.users,
-        met=outcome.met,
-        clear=outcome.clear,
-        far=outcome.far,
-        succeeded=outcome.succeeded,
-        turned_away=outcome.turned_away,
-        held=outcome.held,
     )
 
 

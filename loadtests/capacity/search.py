@@ -13,6 +13,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 _SURE = 0.95
 """How probable it must be that the answer meets the objective more often than not."""
@@ -24,22 +25,32 @@ _OVERLOAD = 1.5
 """A batch this many times what the server holds finds every worker full."""
 
 
-@dataclass(frozen=True)
-class Try:
+class Try(Protocol):
     """The outcome of one batch, as far as the search needs to know it."""
 
-    users: int
-    met: bool
-    clear: bool = False
-    """Met with so much to spare that one try is enough for now."""
-    far: bool = False
-    """Missed by far: more than twice as many sessions failed as may."""
-    succeeded: int = 0
-    """Sessions that connected, reset and stepped."""
-    turned_away: int = 0
-    """Sessions that a full server refused."""
-    held: int | None = None
-    """Sessions that were there at once, where every worker was full; None where one was not."""
+    @property
+    def users(self) -> int: ...
+    @property
+    def met(self) -> bool: ...
+    @property
+    def clear(self) -> bool:
+        """Met with so much to spare that one try is enough for now."""
+
+    @property
+    def far(self) -> bool:
+        """Missed by far: more than twice as many sessions failed as may."""
+
+    @property
+    def succeeded(self) -> int:
+        """Sessions that connected, reset and stepped."""
+
+    @property
+    def turned_away(self) -> int:
+        """Sessions that a full server refused."""
+
+    @property
+    def held(self) -> int | None:
+        """Sessions that were there at once, where every worker was full; None where one was not."""
 
 
 @dataclass(frozen=True)

@@ -256,10 +256,10 @@ def _errors(rows: list[dict[str, Any]]) -> tuple[dict[str, int], dict[str, str]]
     errors: Counter[str] = Counter()
     examples: dict[str, str] = {}
     for row in rows:
-        category = printable(str(row.get("category", "")))
-        errors[category] += _whole(row.get("count")) or 0
-        if said := row.get("example"):
-            examples.setdefault(category, printable(str(said)))
+        category, count = printable(str(row.get("category", ""))), _whole(row.get("count")) or 0
+        if category and count > 0:
+            errors[category] += count
+            examples.setdefault(category, printable(str(row.get("example") or "")))
     return dict(errors), examples
 
 

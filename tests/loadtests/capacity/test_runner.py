@@ -11,7 +11,7 @@ import pytest
 
 from loadtests.capacity.config import CAPACITY_SETTINGS, capacity_config
 from loadtests.capacity.limits import Stop
-from loadtests.capacity.runner import as_try, capacity_json, ceiling, exit_code, likely_seconds
+from loadtests.capacity.runner import capacity_json, ceiling, exit_code, likely_seconds
 from loadtests.capacity.search import Answer
 from loadtests.deployments.local import LocalDeployment
 from loadtests.deployments.url import UrlDeployment
@@ -79,17 +79,6 @@ def test_only_a_search_that_found_sessions_and_did_not_break_is_exit_code_0(
     stop: Stop, sessions: int, code: int
 ) -> None:
     assert exit_code(stop, sessions) == code
-
-
-def test_the_search_learns_of_a_batch_what_decides() -> None:
-    tried = as_try(outcome(512, met=False, succeeded=256, errors={"capacity": 256}))
-    assert (tried.users, tried.met, tried.clear, tried.succeeded, tried.turned_away) == (
-        512,
-        False,
-        False,
-        256,
-        256,
-    )
 
 
 def test_a_batch_will_take_about_as_long_as_the_nearest_one() -> None:
