@@ -278,7 +278,7 @@ def _use(seen: Evidence, setup: Setup) -> _Use:
     """What was busy: the whole machine, the generator, the workers, or nobody knows."""
     cpu = seen.cpu
     met = seen.outcome == "met"
-    remedy = "more users may find one (USERS=…)" if met else "add workers or replicas"
+    remedy = "more users may find the limit (USERS=…)" if met else "add workers or replicas"
     if cpu is None or (cpu.generator_mean is None and cpu.replicas_mean is None):
         return _Use("unknown", "", remedy)
     named = {

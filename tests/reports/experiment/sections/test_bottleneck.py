@@ -81,7 +81,7 @@ def test_nothing_busy_and_nothing_known() -> None:
     cpu = Cpu(0.3, 0.3, 0.4, 0.9, 0.1)
     what, why = busy(cpu)
     assert what == "unknown"
-    assert "More users may find one" in why
+    assert "More users may find the limit" in why
     two = sized(1, 2)
     beyond_its_limit = only([cell(two, 8, 80, cpu=cpu), missed(two, 16, 80, cpu=cpu)])
     assert "what it waited for is unknown" in beyond_its_limit.limit.explanation
