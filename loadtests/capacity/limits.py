@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from loadtests.capacity.batch_outcome import BatchOutcome
+from loadtests.capacity.ceiling import Ceiling
 from loadtests.capacity.search import Answer
 from reports.experiment import limits
 from reports.experiment.limits import Evidence, FullWorkers, Limit
@@ -17,16 +18,6 @@ Stop = Literal["found", "budget", "interrupted", "ended", "broken", "failed"]
 something else did, for example a full disk."""
 
 _UNFINISHED = ("budget", "interrupted", "broken", "failed")
-
-
-@dataclass(frozen=True)
-class Ceiling:
-    """The largest batch that may be tried, and what sets it."""
-
-    users: int
-    kind: Literal["cap", "open_files"]
-    explanation: str
-    remedy: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,14 +8,15 @@ from urllib.parse import urlsplit
 from rich.console import Console
 
 from loadtests.capacity.batch_outcome import BatchOutcome, batch_outcome, expected_workers
+from loadtests.capacity.ceiling import ceiling
 from loadtests.capacity.config import CapacityConfig
-from loadtests.capacity.limits import Ceiling, Setup, Stop, find_limit
+from loadtests.capacity.limits import Setup, Stop, find_limit
 from loadtests.capacity.search import Answer, answer, next_batch
 from loadtests.capacity.verdict import verdict_lines
 from loadtests.capacity.view import CapacityView
 from loadtests.clock import now
 from loadtests.deployments import Deployment
-from loadtests.deployments.processes import raise_open_file_limit, tail
+from loadtests.deployments.processes import tail
 from loadtests.machine import machine
 from loadtests.run.live_view import printable
 from loadtests.run.load_test import (
@@ -42,8 +43,6 @@ from reports.records.schema import (
 
 EXIT_FOUND, EXIT_NOT_FOUND = 0, 1
 
-_RESERVED_FILES = 100
-"""Open files that a load generator process needs besides its sessions."""
 _MOST_BROKEN = 2
 """This many batches in a row that say nothing end the search."""
 
@@ -300,37 +299,6 @@ def likely_seconds(users: int, seconds: dict[int, float]) -> float:
     if not seconds:
         return 0.0
     return seconds[min(seconds, key=lambda size: abs(size - users))]
-
-
-def ceiling(config: CapacityConfig, deployment: Deployment) -> Ceiling:
-    """The largest batch that may be tried: as asked for, or as open files allow."""
-    processes = config.load.processes
-    own = max(1, (raise_open_file_limit() - _RESERVED_FILES) * processes)
-    bounds = [
-        Ceiling(
-            config.most,
-            "cap",
-            f"a batch of {config.most:,} sessions, the most that were to be tried, meets the objective",
-            f"search further, MOST={4 * config.most}",
-        ),
-        Ceiling(
-            own,
-            "open_files",
-            f"the load generator may have {raise_open_file_limit():,} open files: {own:,} sessions",
-            f"raise the limit of open files (ulimit -n), or make the load with PROCESSES={2 * processes}",
-        ),
-    ]
-    most = deployment.most_sessions()
-    if most is not None and config.load.transport == "ws":
-        bounds.append(
-            Ceiling(
-                max(1, most),
-                "open_files",
-                f"what lies in front of the replicas has open files for {most:,} sessions",
-                "raise the limit of open files (ulimit -n) where the deployment is started",
-            )
-        )
-    return min(bounds, key=lambda bound: bound.users)
 
 
 def _report(directory: ExperimentDirectory, console: Console) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from loadtests.capacity.batch_outcome import BatchOutcome, WorkerLoad
-from loadtests.capacity.limits import Ceiling, Setup
+from loadtests.capacity.ceiling import Ceiling
+from loadtests.capacity.limits import Setup
 from loadtests.run.live_statistics import Worker
 from reports.records.schema import SCHEMA_VERSION, RunConfig, RunJson, Slo, Topology
 from reports.statistics.saturation import Cpu

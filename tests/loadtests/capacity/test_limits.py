@@ -3,7 +3,8 @@ from dataclasses import replace
 import pytest
 
 from loadtests.capacity.batch_outcome import BatchOutcome, WorkerLoad
-from loadtests.capacity.limits import Ceiling, Setup, Stop, find_limit, success_words
+from loadtests.capacity.ceiling import Ceiling
+from loadtests.capacity.limits import Setup, Stop, find_limit, success_words
 from loadtests.capacity.search import Answer
 from loadtests.run.live_statistics import Worker
 from reports.experiment.limits import Limit

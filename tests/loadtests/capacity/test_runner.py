@@ -9,12 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.capacity.config import CAPACITY_SETTINGS, capacity_config
 from loadtests.capacity.limits import Stop
-from loadtests.capacity.runner import capacity_json, ceiling, exit_code, likely_seconds
+from loadtests.capacity.runner import capacity_json, exit_code, likely_seconds
 from loadtests.capacity.search import Answer
 from loadtests.deployments.local import LocalDeployment
-from loadtests.deployments.url import UrlDeployment
 from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.schema import CapacityJson, fault_in_experiment_json
 from tests.conftest import ROOT
@@ -84,21 +82,6 @@ def test_only_a_search_that_found_sessions_and_did_not_break_is_exit_code_0(
 def test_a_batch_will_take_about_as_long_as_the_nearest_one() -> None:
     assert likely_seconds(16, {}) == 0
     assert likely_seconds(200, {16: 3.0, 256: 5.0}) == 5.0
-
-
-def test_no_batch_is_larger_than_asked_for_or_than_open_files_allow(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = {setting.name: setting.default for setting in CAPACITY_SETTINGS}
-    server = UrlDeployment("http://127.0.0.1:9")
-    asked = ceiling(capacity_config(settings | {"MOST": "50"}), server)
-    assert (asked.users, asked.kind) == (50, "cap")
-    monkeypatch.setattr("loadtests.capacity.runner.raise_open_file_limit", lambda: 1024)
-    files = ceiling(capacity_config(settings | {"PROCESSES": "2"}), server)
-    assert files.kind == "open_files"
-    assert 1024 < files.users < 2048
-    assert "1,024 open files" in files.explanation
-    monkeypatch.setattr(server, "most_sessions", lambda: 700)
-    assert ceiling(capacity_config(settings), server).users == 700
-    assert ceiling(capacity_config(settings | {"TRANSPORT": "http"}), server).users > 700
 
 
 @pytest.mark.servers
