@@ -37,7 +37,7 @@ def ceiling(config: CapacityConfig, deployment: Deployment) -> Ceiling:
             own,
             "open_files",
             f"the load generator may have {files:,} open files: {own:,} sessions",
-            f"raise the limit of open files (ulimit -n), or make the load with PROCESSES={2 * processes}",
+            f"raise the limit of open files (ulimit -n), or use more processes, PROCESSES={2 * processes}",
         ),
     ]
     most = deployment.most_sessions()

@@ -35,7 +35,7 @@ def _basis(capacity: CapacityJson, outcomes: Sequence[BatchOutcome]) -> list[str
         return []
     parts = []
     if best := capacity["max_batch"]:
-        often = f"{sure(capacity['confidence'])} that more often than not"
+        often = f"{sure(capacity['confidence'])} that they do more often than not"
         parts.append(f"batches up to {best:,} meet the objective ({_of(outcomes, best, met=True)}; {often})")
     if capacity["max_batch"] < (cap := capacity["sessions"]) != capacity["high"]:
         parts.append(f"one of {cap:,} met it in {_of(outcomes, cap, met=True)}")

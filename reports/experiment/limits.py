@@ -208,7 +208,7 @@ def turned_away(full: FullWorkers | None, setup: Setup) -> Limit:
         holds = f": it holds {full.total:,} in {many:,} workers"
     if full.uneven:
         holds += (
-            f", but sessions do not come to its {count(many, full.noun)} evenly: some are full and turn "
+            f", but sessions are not spread evenly over its {count(many, full.noun)}: some are full and turn "
             "sessions away while others have room"
         )
     larger = "raise MAX_CONCURRENT_ENVS"
@@ -247,7 +247,7 @@ def _failed(category: str, seen: Evidence, setup: Setup, use: _Use) -> Limit:
         return Limit(
             "generator",
             f"{seen.load}, the generator ran out of ports to connect from{said}",
-            "widen net.ipv4.ip_local_port_range, or make the load from more machines",
+            "widen net.ipv4.ip_local_port_range, or generate the load on more machines",
             lower_bound=True,
             failed="no ports were left to connect from",
         )
@@ -296,8 +296,8 @@ def _use(seen: Evidence, setup: Setup) -> _Use:
         return _Use(
             "machine",
             f"this whole machine of {count(here, 'core')} was busy ({used}): where the server is among the "
-            "other programs, it and the load took from each other",
-            "make the load from another machine",
+            "other programs, it and the load generator competed for it",
+            "generate the load on another machine",
             lower_bound=True,
         )
     shared = bool(cores) and others >= SHARED_SHARE * (cores or 0)
@@ -305,7 +305,7 @@ def _use(seen: Evidence, setup: Setup) -> _Use:
     if cores and whole >= SATURATED_SHARE * cores:
         too = ", and a load generator process used all that it can" if saturated else ""
         full = f"the whole machine of {count(cores, 'core')} was busy ({used}{too})"
-        bigger = "take a machine with more cores, or make the load from another one"
+        bigger = "use a machine with more cores, or generate the load on another one"
         if not shared:
             return _Use("machine", full, bigger, lower_bound=bool(saturated))
         partly = "part of it with other programs, so the limit may lie higher when it is quiet"
@@ -326,7 +326,7 @@ def _use_of_parts(
             "generator",
             f"a load generator process kept {saturated:.2f} of a core busy, which is all that it can "
             f"({used}): the server may hold more",
-            f"make the load with more processes (PROCESSES={2 * setup.processes}), or from more machines",
+            f"use more load generator processes (PROCESSES={2 * setup.processes}), or more machines",
             lower_bound=True,
         )
     workers = setup.total_workers
@@ -334,8 +334,8 @@ def _use_of_parts(
         each = "worker used nearly a core" if workers == 1 else f"{workers:,} workers used nearly a core each"
         return _Use("workers", f"the {each} ({used})", "add workers or replicas")
     of = f" of {setup.cores}" if setup.cores else ""
-    unknown = "" if met else ": what it waited for is unknown, for example a cap, a lock or a queue"
-    return _Use("unknown", f"no part that was recorded was at its limit ({used}{of}){unknown}", remedy)
+    unknown = "" if met else ": what it waited for is unknown, but may be a cap, a lock or a queue"
+    return _Use("unknown", f"nothing that was recorded was at its limit ({used}{of}){unknown}", remedy)
 
 
 def sentence(text: str) -> str:

@@ -36,7 +36,7 @@ def test_workers_that_are_full_while_others_have_room_are_told_from_a_full_serve
     away = outcome(160, met=False, succeeded=120, errors={"capacity": 40}, workers=lopsided)
     hit = limit(found(140), away, setup=replace(SETUP, reuse_port=False))
     assert hit.kind == "errors"
-    assert "a full worker holds 64, but sessions do not come to its 4 workers evenly" in hit.explanation
+    assert "a full worker holds 64, but sessions are not spread evenly over its 4 workers" in hit.explanation
     assert "while others have room" in hit.explanation
     assert "REUSE_PORT=1" in hit.remedy
     known = limit(found(140, cap=256), away, setup=replace(SETUP, reuse_port=False))
@@ -48,7 +48,7 @@ def test_of_a_server_that_is_not_ours_its_own_limit_and_balancer_are_named() -> 
     hosts: dict[Worker, WorkerLoad] = {("a", None): WorkerLoad(8, 30), ("b", None): WorkerLoad(2, 0)}
     away = outcome(40, met=False, succeeded=10, errors={"capacity": 30}, workers=hosts, expected_workers=None)
     hit = limit(found(10), away, setup=replace(SETUP, workers=None, reuse_port=None, is_url=True))
-    assert "do not come to its 2 hosts evenly" in hit.explanation
+    assert "are not spread evenly over its 2 hosts" in hit.explanation
     assert "its balancer" in hit.remedy
     assert "max_concurrent_envs" in hit.remedy
     assert "BALANCING" not in hit.remedy

@@ -186,7 +186,7 @@ def test_an_answer_that_something_else_ended_is_at_least_that(samples: Samples) 
     assert report.capacity
     bounded = text_of(replace(report, capacity={**report.capacity, "server_cap": None, "lower_bound": True}))
     assert "How many sessions? at least 256" in bounded
-    assert "How sure is that? 97 % sure how by the tries of a batch of 256" in bounded
+    assert "How sure is that? 97 % sure how from the tries of a batch of 256" in bounded
 
 
 def test_when_it_began_and_ended_is_shown_not_how_long_it_took(samples: Samples) -> None:

@@ -68,7 +68,7 @@ def test_an_answer_by_tries_says_how_sure_it_is_and_of_what(tmp_path: Path) -> N
         report_experiment(write_sample_experiment(tmp_path / "s", capacity_sample())), capacity=tried
     )
     assert how_many_sessions(report).startswith(
-        "Sessions: 264, 132 per core; 97 % sure, by the tries of a batch of 264."
+        "Sessions: 264, 132 per core; 97 % sure, from the tries of a batch of 264."
     )
     bounded = replace(report, capacity={**tried, "lower_bound": True})
     assert how_many_sessions(bounded).startswith("Sessions: at least 264,")

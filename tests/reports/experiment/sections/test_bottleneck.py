@@ -99,7 +99,7 @@ def test_a_server_by_url_that_shares_the_full_machine_of_its_load_may_carry_more
     cpu = Cpu(0.8, 0.8, 0.9, None, None, 1.1)
     limit = only([cell(url, 64, 60), missed(url, 96, cpu=cpu, cores=None, machine_cores=2)]).limit
     assert (limit.kind, limit.busy, limit.lower_bound) == ("latency", "machine", True)
-    assert "took from each other" in limit.explanation
+    assert "competed for it" in limit.explanation
 
 
 def test_the_law_s_peak_and_knee_stand_beside() -> None:
@@ -174,7 +174,7 @@ def test_refusals_are_the_limit_even_where_the_generator_was_busy() -> None:
 def test_full_workers_beside_others_with_room_are_told_from_a_full_server() -> None:
     uneven = sized(1, 2, reuse_port=False)
     limit = only([cell(uneven, 64, 60), refused(uneven, 120, held=100, each=64)], "batch").limit
-    assert "it holds 64 in each of 2 workers, but sessions do not come to its 2 workers evenly" in (
+    assert "it holds 64 in each of 2 workers, but sessions are not spread evenly over its 2 workers" in (
         limit.explanation
     )
     assert "REUSE_PORT=1" in limit.remedy
