@@ -121,14 +121,13 @@ def read_cells(directory: ExperimentDirectory, experiment: ExperimentJson) -> li
 
 
 def _read(directory: ExperimentDirectory, experiment: ExperimentJson, cell: CellJson) -> Cell:
-    reason = None if cell["reason"] is None else printable(cell["reason"])
     known = Cell(
         group=Group.of(cell),
         users=cell["users"],
         repetition=cell["repetition"],
         status=cell["status"],
-        reason=reason,
-        run_id=None if cell["run_id"] is None else cell["run_id"],
+        reason=None if cell["reason"] is None else printable(cell["reason"]),
+        run_id=cell["run_id"],
     )
     if known.run_id is None:
         if known.status != "completed":
@@ -203,21 +202,16 @@ def _success_rate(totals: dict[str, Any]) -> float | None:
 
     Of a sustained run it is at most the share of users that were served.
     """
-    rate, users = _rate_of_operations(totals), _number(totals.get("users"))
-    shut_out = _number(totals.get("users_shut_out"))
+    operations, successes, users, shut_out = (
+        _number(totals.get(name))
+        for name in ("counted_operations", "counted_successes", "users", "users_shut_out")
+    )
+    rate = _number(totals.get("success_rate"))
+    if operations and successes is not None:
+        rate = successes / operations
     if rate is None or not users or not shut_out or totals.get("batch_users") is not None:
         return rate
     return min(rate, 1 - shut_out / users)
-
-
-def _rate_of_operations(totals: dict[str, Any]) -> float | None:
-    operations, successes = (
-        _number(totals.get("counted_operations")),
-        _number(totals.get("counted_successes")),
-    )
-    if operations and successes is not None:
-        return successes / operations
-    return _number(totals.get("success_rate"))
 
 
 def _report_json(directory: RunDirectory) -> dict[str, Any]:

@@ -124,7 +124,8 @@ def _balancing(group: Group) -> str:
     return shortened(group.balancing or "", _NAME_LENGTH)
 
 
-def _port(group: Group) -> str:
+def port_name(group: Group) -> str:
+    """`own ports` or `shared port`; empty where unknown."""
     return {True: "own ports", False: "shared port", None: ""}[group.reuse_port]
 
 
@@ -137,4 +138,4 @@ def _wait(group: Group) -> str:
     return f"wait {text}" if group.wait_s is None else f"wait {text} s"
 
 
-_NAMES = (_deployment, _size, _balancing, _port, _transport, _wait)
+_NAMES = (_deployment, _size, _balancing, port_name, _transport, _wait)

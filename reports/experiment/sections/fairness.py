@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from reports.experiment.cells import Cell
-from reports.experiment.groups import Group
+from reports.experiment.groups import Group, port_name
 from reports.experiment.sections.spread import Spread, spread_of
 from reports.page.words import count, listing, printable
 
@@ -91,7 +91,7 @@ def summarize(cells: Sequence[Cell]) -> FairnessByChoice:
                 "port",
                 "By port",
                 [cell for cell in several if (cell.group.workers or 0) > 1],
-                lambda group: {True: "own ports", False: "shared port", None: ""}[group.reuse_port],
+                port_name,
                 lambda group: replace(group, reuse_port=None),
             ),
         )
