@@ -73,5 +73,4 @@ def where_it_stops(report: ExperimentReport) -> str:
     """Where the fastest group stops and what was busy there, in a sentence or two."""
     if report.capacity:
         return f"What to do: {sentence(report.capacity['remedy'])}" if report.capacity["remedy"] else ""
-    main = report.bottleneck.main
-    return f"Limit: {main.sentence if main else 'no cell has figures that can be used.'}"
+    return f"Limit: {report.bottleneck.takeaways[0]}"

@@ -136,7 +136,7 @@ def _checked(concurrency: ArrayLike, throughput: ArrayLike) -> tuple[Floats, Flo
         raise ValueError(f"{loads.size} loads but {measured.size} throughputs: give one for each")
     if not np.all(np.isfinite(loads)) or np.any(loads < 1):
         bad = loads[~np.isfinite(loads) | (loads < 1)][0]
-        raise ValueError(f"a load of {bad:g} is none: loads are 1 or more")
+        raise ValueError(f"a load of {bad:g} is not possible: loads are 1 or more")
     if not np.all(np.isfinite(measured)) or np.any(measured <= 0):
         bad = measured[~np.isfinite(measured) | (measured <= 0)][0]
         raise ValueError(

@@ -56,6 +56,7 @@ class Bottlenecks:
 
     rows: list[Bottleneck]
     takeaways: list[str]
+    """Where the main one stops; where nothing was usable, what failed."""
 
     @property
     def main(self) -> Bottleneck | None:
@@ -71,9 +72,8 @@ def summarize(cells: Sequence[Cell], growth: Growth, usl: Usl, scenario: Scenari
         _row(points.group, points.label, points.points, law, cells_of.get(points.group, []), scenario)
         for points, law in zip(growth.groups, usl.groups, strict=True)
     ]
-    bottlenecks = Bottlenecks(rows, [])
-    main = bottlenecks.main
-    return Bottlenecks(rows, [main.sentence] if main else ["No cell has figures that can be used."])
+    main = Bottlenecks(rows, []).main or next((row for row in rows if row.limit.failed), None)
+    return Bottlenecks(rows, [main.sentence if main else "No cell has figures that can be used."])
 
 
 def _row(

@@ -48,7 +48,7 @@ def test_one_size_says_nothing_of_more_workers(tmp_path: Path) -> None:
 def test_nothing_that_met_the_objective(tmp_path: Path) -> None:
     lines = lines_of(tmp_path, SampleExperiment(all_fail=True))
     assert "  Sessions: no load that was tried met the objective." in lines
-    assert "  Limit: no cell has figures that can be used." in lines
+    assert "  Limit: No cell has figures that can be used." in lines
 
 
 @pytest.mark.parametrize(

@@ -171,6 +171,12 @@ def test_refusals_are_the_limit_even_where_the_generator_was_busy() -> None:
     assert row.limit.busy == "generator"
 
 
+def test_where_every_load_was_beyond_the_cap_what_failed_is_told() -> None:
+    found = summarized([refused(GROUP, 96, held=64)], "batch")
+    assert found.main is None
+    assert "it holds 64. Raise MAX_CONCURRENT_ENVS" in found.takeaways[0]
+
+
 def test_full_workers_beside_others_with_room_are_told_from_a_full_server() -> None:
     uneven = sized(1, 2, reuse_port=False)
     limit = only([cell(uneven, 64, 60), refused(uneven, 120, held=100, each=64)], "batch").limit
