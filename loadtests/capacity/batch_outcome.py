@@ -1,12 +1,14 @@
-"""What one batch came to: sessions that were served and turned away, what was slow, and what was busy."""
+"""The outcome of one batch: sessions served and turned away, what was slow, and what was busy."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from loadtests.run.live_statistics import NOBODY, Worker
 from reports.records.run_directory import RunDirectory
+from reports.records.schema import Topology
+from reports.statistics.saturation import Cpu
 
 if TYPE_CHECKING:  # it loads pandas
     from reports.run.report import RunReport
@@ -36,61 +38,32 @@ class BatchOutcome:
 
     users: int
     run_id: str
-    met: bool
-    succeeded: int
-    success_rate: float
-    success_limit: float
+    met: bool = False
+    succeeded: int = 0
+    success_rate: float = 0.0
+    success_limit: float = 1.0
     """The least share that must succeed."""
-    total_p99_s: float | None
-    total_limit_s: float
+    total_p99_s: float | None = None
+    total_limit_s: float = 0.0
     """The bound on the 99th percentile of total time."""
-    slowest: Mapping[str, float]
+    slowest: Mapping[str, float] = field(default_factory=dict)
     """The 99th percentile of `connect`, `reset`, and `overhead` or, where it is unknown, `step`."""
-    errors: Mapping[str, int]
+    errors: Mapping[str, int] = field(default_factory=dict)
     """Failed operations by category."""
-    example: Mapping[str, str]
+    example: Mapping[str, str] = field(default_factory=dict)
     """What was said about one failure of each category."""
-    workers: Mapping[Worker, WorkerLoad]
-    expected_workers: int | None
-    connect_spread_s: float
-    """From the first session's begin to the last one's."""
-    shortest_stay_s: float | None
+    workers: Mapping[Worker, WorkerLoad] = field(default_factory=dict)
+    expected_workers: int | None = None
+    connect_spread_s: float = 0.0
+    """From the start of the first session to that of the last."""
+    shortest_stay_s: float | None = None
     """The shortest time that a session was there for certain; None where none was."""
-    generator_cores: float | None
-    """CPU of the busiest generator process while the batch went on; None where it was too short to tell."""
-    busy_cores: float | None
-    """CPU of the load generator and the deployment while the batch went on."""
-    other_cores: float | None
-    """CPU of all other programs of the generator's machine while the batch went on."""
+    cpu: Cpu | None = None
+    """While the batch went on; None where it was too short to tell."""
     broken: str | None = None
-    """Why the batch says nothing about the server: its generator failed."""
+    """Why the batch says nothing about the server: its generator failed, and nothing was recorded."""
     ended: Sequence[str] = ()
     """What of the deployment died meanwhile, a sentence each."""
-
-    @classmethod
-    def of_nothing(cls, users: int, run_id: str, why: str) -> "BatchOutcome":
-        """A batch of which nothing was recorded."""
-        return cls(
-            users,
-            run_id,
-            met=False,
-            succeeded=0,
-            success_rate=0.0,
-            success_limit=1.0,
-            total_p99_s=None,
-            total_limit_s=0.0,
-            slowest={},
-            errors={},
-            example={},
-            workers={},
-            expected_workers=None,
-            connect_spread_s=0.0,
-            shortest_stay_s=None,
-            generator_cores=None,
-            busy_cores=None,
-            other_cores=None,
-            broken=why,
-        )
 
     @property
     def clear(self) -> bool:
@@ -139,17 +112,12 @@ def batch_outcome(directory: RunDirectory, report: "RunReport") -> BatchOutcome:
     rows = directory.read_steps(_COLUMNS).to_pylist()
     totals, run = report.totals, report.run
     success, p99 = report.slo.criteria
-    topology = run["topology"]
     failed = report.errors.groups
     examples = {group.category: group.example or "" for group in reversed(failed)}
     errors: Counter[str] = Counter()
     for group in failed:
         errors[group.category] += group.count
     summaries = report.latency.summaries
-    busy = _cpu(report.resources.parts, totals.duration_s)
-    generators = [cores for (role, _), cores in busy.items() if role == "generator"]
-    ours = [cores for (role, _), cores in busy.items() if role != "others"]
-    others = [cores for (role, _), cores in busy.items() if role == "others"]
     stays = sessions_of(rows)
     step = "overhead" if "overhead" in summaries else "step"
     return BatchOutcome(
@@ -165,12 +133,10 @@ def batch_outcome(directory: RunDirectory, report: "RunReport") -> BatchOutcome:
         errors=errors,
         example=examples,
         workers=worker_loads(rows),
-        expected_workers=_product(topology["replicas"], topology["workers"]),
+        expected_workers=expected_workers(run["topology"]),
         connect_spread_s=_spread(rows),
         shortest_stay_s=min((end - begin for begin, end, _ in stays), default=None),
-        generator_cores=max(generators, default=None),
-        busy_cores=sum(ours) if ours else None,
-        other_cores=sum(others) if others else None,
+        cpu=_cpu(report.resources.parts, totals.duration_s),
         broken=None if run["status"] == "completed" else run.get("status_detail") or run["status"],
         ended=tuple(run.get("incidents", [])),
     )
@@ -204,8 +170,8 @@ def worker_loads(rows: Sequence[Mapping[str, Any]]) -> dict[Worker, WorkerLoad]:
 def sessions_of(rows: Iterable[Mapping[str, Any]]) -> list[tuple[float, float, Worker]]:
     """When each session that stepped was there for certain, and on which worker.
 
-    From the reply to its reset to the reply to its step, in Unix time: it may have begun before, and ended
-    after.
+    From the reply to its reset to the reply to its step, in Unix time: it may have started earlier and ended
+    later.
     """
     reset = {}
     stays = []
@@ -237,16 +203,18 @@ def _spread(rows: Sequence[Mapping[str, Any]]) -> float:
     return max(begun.values()) - min(begun.values()) if begun else 0.0
 
 
-def _cpu(parts: Sequence["PartUsage"], duration_s: float) -> dict[tuple[str, str], float]:
-    """Mean cores of every part, from the samples whose second lies within the batch."""
-    found = {}
+def _cpu(parts: Sequence["PartUsage"], duration_s: float) -> Cpu | None:
+    """What every part kept busy on average, from the samples whose second lies within the batch."""
+    means = []
     for part in parts:
         inside = (part.at_s >= 1 - _SLACK_S) & (part.at_s <= duration_s + _SLACK_S)
         known = part.cpu_cores[inside & (part.cpu_cores == part.cpu_cores)]  # NaN is not equal to itself
         if known.size:
-            found[part.role, part.name] = float(known.mean())
-    return found
+            means.append((part.role, float(known.mean()), None))
+    return Cpu.of(means)
 
 
-def _product(replicas: int | None, workers: int | None) -> int | None:
+def expected_workers(topology: Topology) -> int | None:
+    """Workers of all replicas; None where unknown."""
+    replicas, workers = topology["replicas"], topology["workers"]
     return None if replicas is None or workers is None else replicas * workers

@@ -7,16 +7,17 @@ from urllib.parse import urlsplit
 
 from rich.console import Console
 
-from loadtests.capacity.batch_outcome import BatchOutcome, batch_outcome
+from loadtests.capacity.batch_outcome import BatchOutcome, batch_outcome, expected_workers
+from loadtests.capacity.ceiling import ceiling
 from loadtests.capacity.config import CapacityConfig
-from loadtests.capacity.limits import Ceiling, Setup, Stop, find_limit
-from loadtests.capacity.search import Answer, Try, answer, next_batch
+from loadtests.capacity.limits import Setup, Stop, find_limit
+from loadtests.capacity.search import Answer, answer, next_batch
 from loadtests.capacity.verdict import verdict_lines
 from loadtests.capacity.view import CapacityView
 from loadtests.clock import now
 from loadtests.commands import invocation
 from loadtests.deployments import Deployment
-from loadtests.deployments.processes import raise_open_file_limit, tail
+from loadtests.deployments.processes import tail
 from loadtests.machine import machine
 from loadtests.run.load_test import (
     EXIT_INTERRUPTED,
@@ -42,14 +43,12 @@ from reports.records.schema import (
 
 EXIT_FOUND, EXIT_NOT_FOUND = 0, 1
 
-_RESERVED_FILES = 100
-"""Open files that a load generator process needs besides its sessions."""
 _MOST_BROKEN = 2
-"""So many batches in a row that say nothing end the search."""
+"""This many batches in a row that say nothing end the search."""
 
 _STATUS: dict[Stop, tuple[RunStatus, str | None]] = {
     "found": ("completed", None),
-    "budget": ("completed", "the time was up before the search was over"),
+    "budget": ("completed", "time ran out before the search was over"),
     "interrupted": ("interrupted", "stopped by Ctrl-C"),
     "ended": ("failed", "a part of the deployment died"),
     "broken": ("failed", "the load generator failed"),
@@ -61,7 +60,7 @@ def search_capacity(config: CapacityConfig, console: Console) -> int:
     """Searches how many sessions the target holds, and prints the answer.
 
     Returns 0 where at least one session met the objective, 1 where none did or the search, or the deployment,
-    broke, 130 after Ctrl-C. Raises LoadTestError for what a person can mend; nothing is left running in any
+    broke, 130 after Ctrl-C. Raises LoadTestError for what the user can mend; nothing is left running in any
     case.
     """
     check_writable(config.results)
@@ -79,7 +78,7 @@ def search_capacity(config: CapacityConfig, console: Console) -> int:
 
 
 def exit_code(stop: Stop, sessions: int) -> int:
-    """The exit code of a search that ended so, and found so many sessions."""
+    """The exit code of a search, by how it ended and how many sessions it found."""
     if stop == "interrupted":
         return EXIT_INTERRUPTED
     return EXIT_FOUND if sessions and stop in ("found", "budget") else EXIT_NOT_FOUND
@@ -92,7 +91,7 @@ class CapacitySearch:
         self, config: CapacityConfig, deployment: Deployment, directory: ExperimentDirectory, console: Console
     ) -> None:
         self.outcomes: list[BatchOutcome] = []
-        """What every batch came to, in the order in which they ran."""
+        """The outcome of every batch, in the order in which they ran."""
         self._config = config
         self._deployment = deployment
         self._directory = directory
@@ -105,12 +104,15 @@ class CapacitySearch:
         self._is_url = deployment.kind == "url"
         self._name = urlsplit(deployment.url).netloc if self._is_url else deployment.kind
         self._failure: str | None = None
+        self._setup = self._describe()
         self._experiment = self._begin()
 
     def run(self) -> Stop:
         """Runs batches until the search is over or stopped. Raises RunDirectoryError where none can begin."""
         self._directory.write(self._experiment)
-        self._say(f"searching up to {self._plan.most:,} sessions; all is kept in {self._directory.path}")
+        self._say(
+            f"searching up to {self._plan.most:,} sessions; everything is kept in {self._directory.path}"
+        )
         begin = time.monotonic()
         seconds: dict[int, float] = {}
         broken = 0
@@ -149,8 +151,8 @@ class CapacitySearch:
         return capacity
 
     @property
-    def _tries(self) -> list[Try]:
-        return [as_try(outcome) for outcome in self.outcomes if not outcome.broken]
+    def _tries(self) -> list[BatchOutcome]:
+        return [outcome for outcome in self.outcomes if not outcome.broken]
 
     def _batch(self, users: int) -> BatchOutcome:
         repetition = sum(outcome.users == users for outcome in self.outcomes) + 1
@@ -192,7 +194,7 @@ class CapacitySearch:
                 raise
             log = tail(directory.path / "locust.log", 1).strip()
             why = ": ".join(filter(None, [recorded.detail or str(error), log]))
-            return BatchOutcome.of_nothing(users, directory.path.name, why)
+            return BatchOutcome(users, directory.path.name, broken=why)
         return batch_outcome(directory, report)
 
     def _cell(self, users: int, repetition: int) -> CellJson:
@@ -242,11 +244,9 @@ class CapacitySearch:
         )
 
     def _capacity(self, stop: Stop) -> CapacityJson:
-        known = answer(self._tries)
-        cores = None if self._is_url else self._machine["cores"]
-        return capacity_json(known, self.outcomes, stop, self._setup(cores))
+        return capacity_json(answer(self._tries), self.outcomes, stop, self._setup)
 
-    def _setup(self, cores: int | None) -> Setup:
+    def _describe(self) -> Setup:
         load = self._config.load
         return Setup(
             ceiling=self._ceiling,
@@ -254,9 +254,11 @@ class CapacitySearch:
             step_timeout_s=load.options.step_timeout_s,
             connect_timeout_s=load.options.connect_timeout_s,
             processes=load.processes,
-            cores=cores,
+            cores=None if self._is_url else self._machine["cores"],
+            generator_cores=self._machine["cores"],
             success_rate=load.slo["success_rate"],
             workers=self._topology["workers"],
+            total_workers=expected_workers(self._topology),
             reuse_port=None if self._is_url else load.deployment.reuse_port,
             is_url=self._is_url,
         )
@@ -292,55 +294,11 @@ def capacity_json(known: Answer, outcomes: Sequence[BatchOutcome], stop: Stop, s
     )
 
 
-def as_try(outcome: BatchOutcome) -> Try:
-    """What the search needs to know of a batch."""
-    return Try(
-        users=outcome.users,
-        met=outcome.met,
-        clear=outcome.clear,
-        far=outcome.far,
-        succeeded=outcome.succeeded,
-        turned_away=outcome.turned_away,
-        held=outcome.held,
-    )
-
-
 def likely_seconds(users: int, seconds: dict[int, float]) -> float:
     """How long a batch will take: as the one did that is nearest by size; 0 s for the first."""
     if not seconds:
         return 0.0
     return seconds[min(seconds, key=lambda size: abs(size - users))]
-
-
-def ceiling(config: CapacityConfig, deployment: Deployment) -> Ceiling:
-    """The largest batch that may be tried: as asked for, or as open files allow."""
-    processes = config.load.processes
-    own = max(1, (raise_open_file_limit() - _RESERVED_FILES) * processes)
-    bounds = [
-        Ceiling(
-            config.most,
-            "cap",
-            f"a batch of {config.most:,} sessions, the most that were to be tried, meets the objective",
-            f"search further, MOST={4 * config.most}",
-        ),
-        Ceiling(
-            own,
-            "open_files",
-            f"the load generator may have {raise_open_file_limit():,} open files: {own:,} sessions",
-            f"raise the limit of open files (ulimit -n), or make the load with PROCESSES={2 * processes}",
-        ),
-    ]
-    most = deployment.most_sessions()
-    if most is not None and config.load.transport == "ws":
-        bounds.append(
-            Ceiling(
-                max(1, most),
-                "open_files",
-                f"what lies in front of the replicas has open files for {most:,} sessions",
-                "raise the limit of open files (ulimit -n) where the deployment is started",
-            )
-        )
-    return min(bounds, key=lambda bound: bound.users)
 
 
 def _report(directory: ExperimentDirectory, console: Console) -> None:

@@ -13,9 +13,10 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 _SURE = 0.95
-"""How probable it shall be that the answer meets the objective more often than not."""
+"""How probable it must be that the answer meets the objective more often than not."""
 _NEARLY_SURE = 0.8
 """Enough for the next larger batch to miss it, and where the server's cap is the answer already."""
 _CAP_TRIES = 6
@@ -24,27 +25,37 @@ _OVERLOAD = 1.5
 """A batch this many times what the server holds finds every worker full."""
 
 
-@dataclass(frozen=True)
-class Try:
-    """What one batch came to, as far as the search needs to know."""
+class Try(Protocol):
+    """The outcome of one batch, as far as the search needs to know it."""
 
-    users: int
-    met: bool
-    clear: bool = False
-    """Met with so much to spare that one try is enough for now."""
-    far: bool = False
-    """Missed by far: more than twice as many sessions failed as may."""
-    succeeded: int = 0
-    """Sessions that connected, reset and stepped."""
-    turned_away: int = 0
-    """Sessions that a full server refused."""
-    held: int | None = None
-    """Sessions that were there at once, where every worker was full; None where one was not."""
+    @property
+    def users(self) -> int: ...
+    @property
+    def met(self) -> bool: ...
+    @property
+    def clear(self) -> bool:
+        """Met with so much to spare that one try is enough for now."""
+
+    @property
+    def far(self) -> bool:
+        """Missed by far: more than twice as many sessions failed as may."""
+
+    @property
+    def succeeded(self) -> int:
+        """Sessions that connected, reset and stepped."""
+
+    @property
+    def turned_away(self) -> int:
+        """Sessions that a full server refused."""
+
+    @property
+    def held(self) -> int | None:
+        """Sessions that were there at once, where every worker was full; None where one was not."""
 
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """Where the search begins, how far it goes, and how exact it is to be."""
+    """Where the search begins, how far it goes, and how exact it must be."""
 
     start: int
     """The first batch."""
@@ -53,7 +64,7 @@ class SearchPlan:
     tries: int
     """The most tries that decide one batch on the way; more confirm the answer."""
     precision: float
-    """As a share of the answer: how close the next failing batch shall be; or one session more."""
+    """As a share of the answer: how close the next failing batch must be, or one session more."""
     success_rate: float
     """The share of sessions that must succeed."""
 
@@ -89,7 +100,7 @@ class _Tally:
 
 
 def next_batch(tries: Sequence[Try], plan: SearchPlan) -> int | None:
-    """How many users the next batch shall have; None where the search is over."""
+    """How many users the next batch has; None where the search is over."""
     tallies = _tallies(tries)
     if not tallies:
         return min(plan.start, plan.most)
@@ -150,8 +161,8 @@ def _holds(cap: int, tallies: dict[int, _Tally]) -> bool:
     """Whether the tries leave room for a batch as large as the server's cap.
 
     Where clients land on workers by chance, a batch of that size is at the edge: some workers are full before
-    others, and it may meet the objective hardly more often than it misses it. So it is ruled out only where
-    a smaller batch is hopeless, or where it misses the objective by far.
+    others, so it may meet the objective barely more often than it misses it. It is therefore ruled out only
+    where a smaller batch is hopeless, or where it misses the objective by far.
     """
     hopeless = _hopeless(tallies)
     tally = tallies.get(cap)
@@ -245,7 +256,7 @@ def _between(passing: int, failing: int, cap: int | None, plan: SearchPlan) -> i
 def _confirming(
     tallies: dict[int, _Tally], passing: int, failing: int | None, cap: int | None, plan: SearchPlan
 ) -> int | None:
-    """A batch that wants more tries before the answer is given; None where all is sure enough."""
+    """A batch that needs more tries before the answer is given; None where everything is sure enough."""
     if failing is not None:
         missing = tallies[failing]
         sure = confidence(missing.missed, missing.met) >= _NEARLY_SURE

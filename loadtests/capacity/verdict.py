@@ -26,7 +26,7 @@ def _headline(capacity: CapacityJson) -> str:
         return "capacity: unknown" if not capacity["tries"] else "capacity: no batch met the objective"
     at_least = "at least " if capacity["lower_bound"] else ""
     cores = capacity["cores"]
-    a_core = f", {factor(sessions / cores)} a core" if cores else ""
+    a_core = f", {factor(sessions / cores)} per core" if cores else ""
     return f"capacity: {at_least}{count(sessions, 'session')} at once ({how_sure(capacity)[0]}){a_core}"
 
 
@@ -35,7 +35,7 @@ def _basis(capacity: CapacityJson, outcomes: Sequence[BatchOutcome]) -> list[str
         return []
     parts = []
     if best := capacity["max_batch"]:
-        often = f"{sure(capacity['confidence'])} that more often than not"
+        often = f"{sure(capacity['confidence'])} that they do more often than not"
         parts.append(f"batches up to {best:,} meet the objective ({_of(outcomes, best, met=True)}; {often})")
     if capacity["max_batch"] < (cap := capacity["sessions"]) != capacity["high"]:
         parts.append(f"one of {cap:,} met it in {_of(outcomes, cap, met=True)}")
@@ -52,9 +52,9 @@ def _of(outcomes: Sequence[BatchOutcome], users: int, *, met: bool) -> str:
 def _notes(capacity: CapacityJson, outcomes: Sequence[BatchOutcome], stop: Stop) -> list[str]:
     notes = []
     if stop == "budget":
-        notes.append("the time was up before the search was over: the answer is coarse, give it more BUDGET")
+        notes.append("time ran out before the search was over: the answer is coarse, give it more BUDGET")
     if stop == "interrupted":
-        notes.append("the search was stopped by Ctrl-C: this is what was known until then")
+        notes.append("the search was stopped by Ctrl-C: this is what was known by then")
     if stop == "broken":
         notes.append(f"the load generator failed: {outcomes[-1].broken}")
     cap = capacity["server_cap"]
@@ -64,8 +64,8 @@ def _notes(capacity: CapacityJson, outcomes: Sequence[BatchOutcome], stop: Stop)
         worst = max(apart, key=lambda each: each.connect_spread_s)
         notes.append(
             f"in {len(apart)} of {len(near)} batches the sessions may not all have been there at once: "
-            f"in one of {worst.users:,} they began within {seconds(worst.connect_spread_s)}, and some were "
-            f"done after {seconds(worst.shortest_stay_s or 0.0)}. Longer steps keep "
+            f"in one of {worst.users:,} they started over {seconds(worst.connect_spread_s)}, and some had "
+            f"finished after {seconds(worst.shortest_stay_s or 0.0)}. Longer steps keep "
             "them there: WAIT=…, where the environment waits"
         )
     return notes

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from reports.experiment.cells import Group, labels, order_key
+from reports.experiment.groups import Group, labels
 from reports.page.words import count, printable
 from reports.records.schema import CellJson, ExperimentJson
 
@@ -57,7 +57,7 @@ def match_cells(a: ExperimentJson, b: ExperimentJson) -> Matching:
         renamed = (printable(min(names_a), 60), printable(min(names_b), 60))
     common = min(names_b) if renamed else None
     cells_a, cells_b = (_by_key(side["cells"], common) for side in (a, b))
-    keys = sorted({*cells_a, *cells_b}, key=lambda key: (order_key(key[0]), key[1]))
+    keys = sorted({*cells_a, *cells_b}, key=lambda key: (key[0].order, key[1]))
     names = labels(dict.fromkeys(group for group, _ in keys))
     matches, unmatched = [], []
     for group, users in keys:

@@ -1,57 +1,23 @@
-"""The cells of an experiment with the figures of their runs, and the groups that they belong to."""
+"""The cells of an experiment with the figures of their runs."""
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
-from reports.page.formatting import shortened
-from reports.page.words import TRANSPORTS, printable
+from reports.experiment.groups import Group, ordered
+from reports.page.words import printable
 from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.run_directory import RunDirectory, RunDirectoryError
-from reports.records.schema import CellJson, CellStatus, ExperimentJson, Transport, too_large
+from reports.records.schema import CellJson, CellStatus, ExperimentJson, too_large
 from reports.records.sent import has_actions, sent
 from reports.run.report import report_run, to_json
 from reports.run.sections.validity import INVALIDATING
+from reports.statistics.saturation import Cpu
 
 LatencyName = Literal["connect", "reset", "step", "overhead", "total"]
-
-_NAME_LENGTH = 60
-
-
-@dataclass(frozen=True)
-class Group:
-    """What is held fixed while the number of users varies."""
-
-    deployment: str
-    """The name of the target within the experiment."""
-    replicas: int | None
-    workers: int | None
-    """Workers of each replica."""
-    balancing: str | None
-    reuse_port: bool | None
-    transport: Transport
-    wait: str
-    """As written: `0.5`, `uniform:0:1` …"""
-
-    @classmethod
-    def of(cls, cell: CellJson) -> "Group":
-        """The group that a cell belongs to."""
-        return cls(
-            deployment=cell["deployment"],
-            replicas=cell["replicas"],
-            workers=cell["workers"],
-            balancing=cell["balancing"],
-            reuse_port=cell["reuse_port"],
-            transport=cell["transport"],
-            wait=cell["wait"],
-        )
-
-    @property
-    def total_workers(self) -> int | None:
-        """Replicas × workers; None where unknown."""
-        return None if self.replicas is None or self.workers is None else self.replicas * self.workers
 
 
 @dataclass(frozen=True)
@@ -65,33 +31,8 @@ class Quantiles:
 
 
 @dataclass(frozen=True)
-class Cpu:
-    """Cores kept busy in a cell's measured window, or in its whole run where that is short; None: unknown."""
-
-    generator_mean: float | None
-    """Of all generator processes together, on average."""
-    generator_busiest_mean: float | None
-    """Of the busiest generator process, on average."""
-    generator_max: float | None
-    """Of one generator process in its busiest second."""
-    replicas_mean: float | None
-    """Of all replicas together, on average."""
-    nginx_mean: float | None
-    others_mean: float | None = None
-    """Of all other programs of the machine, on average."""
-
-    @property
-    def total_mean(self) -> float | None:
-        """Of generator, replicas and nginx together, on average."""
-        known = [
-            part for part in (self.generator_mean, self.replicas_mean, self.nginx_mean) if part is not None
-        ]
-        return sum(known) if known else None
-
-
-@dataclass(frozen=True)
 class Cell:
-    """One cell of the grid and what its run came to. Figures are None where it has none."""
+    """One cell of the grid and the figures of its run. Figures are None where it has none."""
 
     group: Group
     users: int
@@ -130,6 +71,12 @@ class Cell:
     """The criteria that it missed, a sentence each."""
     slo_missed_names: list[str] = field(default_factory=list)
     """The same by name: success_rate, total_p99_s."""
+    errors: dict[str, int] = field(default_factory=dict)
+    """Failed operations by category."""
+    examples: dict[str, str] = field(default_factory=dict)
+    """What was said about one failure of each category."""
+    connect_timeout_s: float | None = None
+    step_timeout_s: float | None = None
     cpu: Cpu | None = None
     shared: bool = False
     """Other programs kept a part of the machine busy meanwhile."""
@@ -155,110 +102,6 @@ class Cell:
         return None if found is None else float(getattr(found, quantile))
 
 
-def wait_s(group: Group) -> float | None:
-    """The wait in seconds where it is a constant, else None."""
-    try:
-        value = float(group.wait)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
-
-
-def ordered(groups: Iterable[Group]) -> list[Group]:
-    """The groups without repetition in the order of all sections: by family, then by size."""
-    return sorted(set(groups), key=order_key)
-
-
-def order_key(group: Group) -> tuple[Any, ...]:
-    """By family, then by size."""
-    return family_key(group), group.replicas or 0, group.workers or 0
-
-
-def family_key(group: Group) -> tuple[Any, ...]:
-    """What deployments that differ in size only have in common, in a form that can be sorted."""
-    constant = wait_s(group)
-    return (
-        group.deployment,
-        group.transport != "ws",
-        math.inf if constant is None else constant,
-        group.wait,
-        group.balancing or "",
-        group.reuse_port is not True,
-        group.reuse_port is None,
-    )
-
-
-def labels(groups: Iterable[Group]) -> dict[Group, str]:
-    """A short name for each group that says only what differs between them: `2 × 2, least_conn`."""
-    groups = list(groups)
-    name_of = [name for name in _NAMES if len({name(group) for group in groups}) > 1] or [_size, _deployment]
-    found = {}
-    for group in groups:
-        parts = [text for name in name_of if (text := name(group))]
-        found[group] = ", ".join(parts if len(groups) > 1 else parts[:1]) or _deployment(group)
-    return dict(zip(found, _told_apart(found.values()), strict=True))
-
-
-def family_labels(groups: Iterable[Group]) -> dict[tuple[Any, ...], str]:
-    """A short name for each family of groups by its key; empty where there is one family only."""
-    groups = list(groups)
-    names = [name for name in _NAMES if name is not _size and len({name(group) for group in groups}) > 1]
-    found = {family_key(group): ", ".join(filter(None, (name(group) for name in names))) for group in groups}
-    return dict(zip(found, _told_apart(found.values()), strict=True))
-
-
-def _told_apart(names: Iterable[str]) -> list[str]:
-    """The names, with a number behind each that one before it has already."""
-    found: list[str] = []
-    for name in names:
-        numbered, number = name, 1
-        while numbered in found:
-            number += 1
-            numbered = f"{name} ({number})"
-        found.append(numbered)
-    return found
-
-
-def size_label(group: Group) -> str:
-    """`2 × 4`: replicas × workers; empty where unknown."""
-    return _size(group)
-
-
-def transport_name(transport: str) -> str:
-    """`WebSocket` or `HTTP`."""
-    return TRANSPORTS.get(transport, printable(transport, _NAME_LENGTH))
-
-
-def _deployment(group: Group) -> str:
-    return shortened(group.deployment, _NAME_LENGTH)
-
-
-def _size(group: Group) -> str:
-    if group.replicas is None or group.workers is None:
-        return ""
-    return f"{group.replicas} × {group.workers}"
-
-
-def _balancing(group: Group) -> str:
-    return shortened(group.balancing or "", _NAME_LENGTH)
-
-
-def _port(group: Group) -> str:
-    return {True: "own ports", False: "shared port", None: ""}[group.reuse_port]
-
-
-def _transport(group: Group) -> str:
-    return transport_name(group.transport)
-
-
-def _wait(group: Group) -> str:
-    text = shortened(group.wait, _NAME_LENGTH)
-    return f"wait {text}" if wait_s(group) is None else f"wait {text} s"
-
-
-_NAMES = (_deployment, _size, _balancing, _port, _transport, _wait)
-
-
 def by_group(cells: Iterable[Cell]) -> dict[Group, list[Cell]]:
     """The cells of each group, in their order."""
     found: dict[Group, list[Cell]] = {}
@@ -268,9 +111,9 @@ def by_group(cells: Iterable[Cell]) -> dict[Group, list[Cell]]:
 
 
 def read_cells(directory: ExperimentDirectory, experiment: ExperimentJson) -> list[Cell]:
-    """Every cell of the experiment with what its run came to, by group, users and repetition.
+    """Every cell of the experiment with the figures of its run, by group, users and repetition.
 
-    A finished cell whose run cannot be read comes back as failed, with the reason.
+    A finished cell whose run cannot be read is returned as failed, with the reason.
     """
     cells = [_read(directory, experiment, cell) for cell in experiment["cells"]]
     order = {group: place for place, group in enumerate(ordered(cell.group for cell in cells))}
@@ -278,14 +121,13 @@ def read_cells(directory: ExperimentDirectory, experiment: ExperimentJson) -> li
 
 
 def _read(directory: ExperimentDirectory, experiment: ExperimentJson, cell: CellJson) -> Cell:
-    reason = None if cell["reason"] is None else printable(cell["reason"])
     known = Cell(
         group=Group.of(cell),
         users=cell["users"],
         repetition=cell["repetition"],
         status=cell["status"],
-        reason=reason,
-        run_id=None if cell["run_id"] is None else cell["run_id"],
+        reason=None if cell["reason"] is None else printable(cell["reason"]),
+        run_id=cell["run_id"],
     )
     if known.run_id is None:
         if known.status != "completed":
@@ -318,6 +160,7 @@ def _with_figures(cell: Cell, directory: RunDirectory, experiment: ExperimentJso
     ]
     passed = _inside(report, "slo").get("passed")
     cores = _whole(run["machine"].get("cores"))
+    errors, examples = _errors(_rows(report.get("errors")))
     return replace(
         cell,
         valid=valid,
@@ -340,6 +183,10 @@ def _with_figures(cell: Cell, directory: RunDirectory, experiment: ExperimentJso
         slo_passed=passed if isinstance(passed, bool) else None,
         slo_missed=[printable(str(criterion.get("sentence", ""))) for criterion in missed],
         slo_missed_names=[printable(str(criterion.get("name", ""))) for criterion in missed],
+        errors=errors,
+        examples=examples,
+        connect_timeout_s=run["config"]["connect_timeout_s"],
+        step_timeout_s=run["config"]["step_timeout_s"],
         cpu=_cpu(_rows(report.get("resources"))),
         shared=any(warning.get("code") == "machine_shared" for warning in warnings),
         machine_cores=cores,
@@ -355,21 +202,16 @@ def _success_rate(totals: dict[str, Any]) -> float | None:
 
     Of a sustained run it is at most the share of users that were served.
     """
-    rate, users = _rate_of_operations(totals), _number(totals.get("users"))
-    shut_out = _number(totals.get("users_shut_out"))
+    operations, successes, users, shut_out = (
+        _number(totals.get(name))
+        for name in ("counted_operations", "counted_successes", "users", "users_shut_out")
+    )
+    rate = _number(totals.get("success_rate"))
+    if operations and successes is not None:
+        rate = successes / operations
     if rate is None or not users or not shut_out or totals.get("batch_users") is not None:
         return rate
     return min(rate, 1 - shut_out / users)
-
-
-def _rate_of_operations(totals: dict[str, Any]) -> float | None:
-    operations, successes = (
-        _number(totals.get("counted_operations")),
-        _number(totals.get("counted_successes")),
-    )
-    if operations and successes is not None:
-        return successes / operations
-    return _number(totals.get("success_rate"))
 
 
 def _report_json(directory: RunDirectory) -> dict[str, Any]:
@@ -396,24 +238,23 @@ def _latency(summaries: dict[str, Any]) -> dict[LatencyName, Quantiles]:
 
 
 def _cpu(parts: list[dict[str, Any]]) -> Cpu | None:
-    if not parts:
-        return None
-
-    def values(role: str, key: str) -> list[float]:
-        found = (_number(part.get(key)) for part in parts if part.get("role") == role)
-        return [value for value in found if value is not None]
-
     in_window = any(part.get("cpu_in_window") is not None for part in parts)
     mean = "cpu_in_window" if in_window else "cpu_mean"
-    generators, replicas, nginx = (values(role, mean) for role in ("generator", "replica", "nginx"))
-    return Cpu(
-        generator_mean=sum(generators) if generators else None,
-        generator_busiest_mean=max(generators, default=None),
-        generator_max=max(values("generator", "cpu_max"), default=None),
-        replicas_mean=sum(replicas) if replicas else None,
-        nginx_mean=sum(nginx) if nginx else None,
-        others_mean=next(iter(values("others", mean)), None),
+    return Cpu.of(
+        (str(part.get("role")), _number(part.get(mean)), _number(part.get("cpu_max"))) for part in parts
     )
+
+
+def _errors(rows: list[dict[str, Any]]) -> tuple[dict[str, int], dict[str, str]]:
+    """Failures by category, and what was said about one of each."""
+    errors: Counter[str] = Counter()
+    examples: dict[str, str] = {}
+    for row in rows:
+        category, count = printable(str(row.get("category", ""))), _whole(row.get("count")) or 0
+        if category and count > 0:
+            errors[category] += count
+            examples.setdefault(category, printable(str(row.get("example") or "")))
+    return dict(errors), examples
 
 
 def _inside(value: dict[str, Any], *keys: str) -> dict[str, Any]:

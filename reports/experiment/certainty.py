@@ -8,7 +8,7 @@ def how_sure(capacity: CapacityJson) -> tuple[str, str]:
     """How sure an answer is, in a word or two, and what that rests on."""
     if capacity["sessions"] and capacity["sessions"] == capacity["server_cap"]:
         return "measured", "the cap the server itself sets"
-    return sure(capacity["confidence"]), f"by the tries of a batch of {capacity['max_batch']:,}"
+    return sure(capacity["confidence"]), f"from the tries of a batch of {capacity['max_batch']:,}"
 
 
 def sure(probability: float) -> str:

@@ -17,15 +17,6 @@ MISSED = {
     "both": "success rate and p99 of total",
 }
 """What is said of a criterion that was missed."""
-BUSY = {
-    "generator": "the load generator",
-    "machine": "the whole machine",
-    "others": "the machine, with other programs",
-    "workers": "the workers",
-    "unknown": "nothing that was measured",
-}
-"""What was busy where throughput was highest."""
-
 _SESSIONS = Question("How many sessions?", "sessions", "Largest batch of each")
 _WORKERS = Question("What do more workers buy?", "speedup", "Speed-up")
 _STOPS = Question("Where does it stop?", "growth", "Throughput and latency")
@@ -191,9 +182,7 @@ def _between(row: SpeedupRow) -> str:
 
 
 def _stops_paying(family: Family) -> str:
-    rows = [row for row in family.rows if row.saturated]
-    gains = [gain for row in rows for gain in (row.gain_of_workers, row.gain_of_replicas) if gain]
-    first = next((gain for gain in gains if not gain.pays), None)
+    first = next((gain for gain in family.gains if not gain.pays), None)
     if first is None:
         return "not within what was tried"
     noun = first.axis.removesuffix("s")
@@ -218,7 +207,7 @@ def _stops(report: ExperimentReport) -> Answer:
     facts = [
         ("best throughput", f"{_named(main.label, report)}, {count(main.peak_users or 0, 'user')}"),
         ("objective missed", missed),
-        ("busy there", BUSY[main.busy]),
+        ("failed there" if main.limit.failed else "busy there", main.limit.name),
     ]
     return _STOPS.answer(formatting.rate(main.peak_throughput), "", facts)
 

@@ -3,9 +3,9 @@
 from urllib.parse import quote
 
 from reports.experiment import figures, masthead
-from reports.experiment.cells import transport_name
+from reports.experiment.groups import transport_name
+from reports.experiment.limits import sentence
 from reports.experiment.report import ExperimentReport
-from reports.experiment.verdict import sentence
 from reports.page import formatting, palette, parts
 from reports.page.parts import Drawing, drawn
 from reports.page.words import listing
@@ -57,7 +57,6 @@ def render(report: ExperimentReport) -> str:
         far=_FAR,
         reported={cell.run_id for cell in report.cells if cell.has_report},
         missed=masthead.MISSED,
-        busy=masthead.BUSY,
         most_lines=figures.MOST_LINES,
     )
 

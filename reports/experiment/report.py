@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from reports.experiment.cells import Cell, Group, labels, ordered, read_cells, wait_s
+from reports.experiment.cells import Cell, read_cells
+from reports.experiment.groups import Group, labels, ordered
 from reports.experiment.sections import (
     bottleneck,
     breakdown,
@@ -31,10 +32,19 @@ from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.json_values import finite
 from reports.records.schema import SCHEMA_VERSION, CapacityJson, ExperimentJson
 
+_SECTIONS = ("growth", "speedup", "usl", "max_batch", "breakdown", "fairness", "bottleneck")
+_OF_A_CELL = frozenset(
+    {
+        "run_id", "users", "repetition", "status", "reason", "success_rate", "latency", "steps", "sessions",
+        "failures", "jain_worker", "jain_replica", "chi2_p", "slo_passed", "slo_missed", "valid", "usable",
+        "warnings", "errors", "cpu", "cores",
+    }
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Progress:
-    """How many cells of the grid came to what."""
+    """How many cells of the grid are in which state."""
 
     cells: int
     completed: int
@@ -96,6 +106,7 @@ def report_experiment(directory: ExperimentDirectory) -> ExperimentReport:
     sped_up = speedup.summarize(cells, names)
     laws = usl.summarize(cells, names, sped_up)
     batches = max_batch.summarize(cells, names)
+    limits = bottleneck.summarize(cells, grown, laws, experiment["config"]["scenario"])
     return ExperimentReport(
         experiment=experiment,
         notices=_notices(experiment, cells, progress),
@@ -110,8 +121,8 @@ def report_experiment(directory: ExperimentDirectory) -> ExperimentReport:
         breakdown=breakdown.summarize(cells, names),
         heat=heat.summarize(grown),
         fairness=fairness.summarize(cells),
-        bottleneck=bottleneck.summarize(cells, grown, laws, experiment["config"]["scenario"]),
-        plan=plan.summarize(cells, batches, laws, experiment.get("capacity")),
+        bottleneck=limits,
+        plan=plan.summarize(cells, batches, laws, limits, experiment.get("capacity")),
         capacity=experiment.get("capacity"),
     )
 
@@ -144,27 +155,21 @@ def to_json(report: ExperimentReport) -> dict[str, Any]:
         ],
         "speedup": [
             {
-                "family": {
-                    "deployment": family.deployment,
-                    "balancing": family.balancing,
-                    "reuse_port": family.reuse_port,
-                    "transport": family.transport,
-                    "wait": family.wait,
-                },
+                "family": _without(family.base, "replicas", "workers"),
                 "base": _group(family.base),
                 "saturated": family.saturated,
-                "rows": [_without_group(row) for row in family.rows],
+                "rows": [_without(row, "group") for row in family.rows],
                 "takeaways": family.takeaways,
             }
             for family in report.speedup.families
         ],
         "usl": [
-            {"group": _group(law.group), **asdict(law.fit), "takeaways": law.takeaways}
+            {"group": _group(*law.groups), **asdict(law.fit), "takeaways": law.takeaways}
             for law in report.usl.groups
             if law.fit
         ],
         "usl_without_fit": [
-            {"group": _group(law.group), "reason": law.reason} for law in report.usl.groups if not law.fit
+            {"group": _group(*law.groups), "reason": law.reason} for law in report.usl.groups if not law.fit
         ],
         "usl_over_workers": [
             {
@@ -177,7 +182,7 @@ def to_json(report: ExperimentReport) -> dict[str, Any]:
             for law in report.usl.workers
         ],
         "max_batch": [
-            {**_group(row.group), **_without_group(row), "p99": row.total_p99_s}
+            {**_group(row.group), **_without(row, "group"), "p99": row.total_p99_s}
             for row in report.max_batch.rows
         ],
         "published": asdict(report.max_batch.published),
@@ -186,17 +191,20 @@ def to_json(report: ExperimentReport) -> dict[str, Any]:
             for row in report.breakdown.rows
         ],
         "fairness": [asdict(comparison) for comparison in report.fairness.comparisons],
-        "bottleneck": [{**_group(row.group), **_without_group(row)} for row in report.bottleneck.rows],
+        "bottleneck": [
+            {
+                **_group(row.group),
+                **_without(row, "group"),
+                **asdict(row.limit),
+                "limit": row.limit.kind,
+                "busy_sentence": row.limit.sentence,
+            }
+            for row in report.bottleneck.rows
+        ],
         "capacity_plan": [asdict(row) for row in report.plan.rows],
         "capacity": report.capacity,
         "takeaways": {
-            "growth": report.growth.takeaways,
-            "speedup": report.speedup.takeaways,
-            "usl": report.usl.takeaways,
-            "max_batch": report.max_batch.takeaways,
-            "breakdown": report.breakdown.takeaways,
-            "fairness": report.fairness.takeaways,
-            "bottleneck": report.bottleneck.takeaways,
+            **{name: getattr(report, name).takeaways for name in _SECTIONS},
             "capacity_plan": report.plan.takeaways,
         },
     }
@@ -205,41 +213,22 @@ def to_json(report: ExperimentReport) -> dict[str, Any]:
 
 
 def _group(group: Group) -> dict[str, Any]:
-    return {**asdict(group), "wait_s": wait_s(group)}
+    return {**asdict(group), "wait_s": group.wait_s}
 
 
-def _without_group(row: Any) -> dict[str, Any]:
-    return {key: value for key, value in asdict(row).items() if key != "group"}
+def _without(result: Any, *names: str) -> dict[str, Any]:
+    return {key: value for key, value in asdict(result).items() if key not in names}
 
 
 def _cell(cell: Cell) -> dict[str, Any]:
     return {
-        "run_id": cell.run_id,
         **_group(cell.group),
-        "users": cell.users,
-        "repetition": cell.repetition,
-        "status": cell.status,
-        "reason": cell.reason,
+        **{name: value for name, value in asdict(cell).items() if name in _OF_A_CELL},
         "throughput_steps_per_s": cell.throughput,
-        "success_rate": cell.success_rate,
         "p50": cell.p("step", "p50"),
         "p99": cell.p("step", "p99"),
         "overhead_p99": cell.p("overhead", "p99"),
         "total_p99": cell.p("total", "p99"),
-        "latency": {name: asdict(quantiles) for name, quantiles in cell.latency.items()},
-        "steps": cell.steps,
-        "sessions": cell.sessions,
-        "failures": cell.failures,
-        "jain_worker": cell.jain_worker,
-        "jain_replica": cell.jain_replica,
-        "chi2_p": cell.chi2_p,
-        "slo_passed": cell.slo_passed,
-        "slo_missed": cell.slo_missed,
-        "valid": cell.valid,
-        "usable": cell.usable,
-        "warnings": cell.warnings,
-        "cpu": asdict(cell.cpu) if cell.cpu else None,
-        "cores": cell.cores,
     }
 
 
@@ -254,37 +243,35 @@ def _progress(cells: Sequence[Cell]) -> Progress:
 
 
 def _notices(experiment: ExperimentJson, cells: Sequence[Cell], progress: Progress) -> list[str]:
-    notices = []
     why = printable(experiment.get("status_detail") or "")
     because = f": {why}" if why else ""
-    shown = "What is done until now is shown."
-    if experiment["status"] == "running":
-        notices.append(f"This experiment was cut short or is still going on. {shown}")
-    elif experiment["status"] == "interrupted":
-        notices.append(f"This experiment was interrupted{because}. {shown}")
-    elif experiment["status"] == "failed":
-        notices.append(f"This experiment failed{because}. {shown}")
+    ending = {
+        "running": "was cut short or is still running",
+        "interrupted": f"was interrupted{because}",
+        "failed": f"failed{because}",
+    }.get(experiment["status"])
+    notices = [f"This experiment {ending}. What has been done so far is shown."] if ending else []
     if experiment.get("further_machines"):
         machines = [experiment["machine"], *experiment.get("further_machines", [])]
         names = {printable(str(machine.get("hostname") or "one without a name"), 60) for machine in machines}
         notices.append(
-            f"Cells were run on different machines ({listing(sorted(names))}): what differs between cells "
-            "may be the machines'."
+            f"Cells were run on different machines ({listing(sorted(names))}): differences between "
+            "cells may come from the machines."
         )
     if progress.pending and experiment["purpose"] == "capacity":
-        notices.append("The search did not come to its end: search again.")
+        notices.append("The search did not finish: run it again.")
     elif progress.pending:
-        to_run = f"{progress.pending:,} of {count(progress.cells, 'cell')} "
+        are = "is" if progress.pending == 1 else "are"
         notices.append(
-            f"{to_run}{'is' if progress.pending == 1 else 'are'} still to run: take the experiment up again "
-            "(RESUME=, --resume)."
+            f"{progress.pending:,} of {count(progress.cells, 'cell')} {are} still to run: resume the "
+            "experiment (RESUME=, --resume)."
         )
     shared = sum(cell.shared for cell in cells if cell.finished)
     if shared:
         notices.append(
             f"Other programs kept part of the machine busy in {shared:,} of "
-            f"{count(progress.completed, 'finished cell')}: differences between these and other cells may be "
-            "theirs. Run again when the machine is quiet."
+            f"{count(progress.completed, 'finished cell')}: these may differ from other cells for that "
+            "reason alone. Run again when the machine is quiet."
         )
     if progress.failed:
         reasons = Counter(cell.reason or "no reason is known" for cell in cells if cell.status == "failed")

@@ -1,8 +1,9 @@
 """The outcome of an experiment in a few lines of plain text, for a terminal."""
 
 from reports.experiment.certainty import how_sure
+from reports.experiment.limits import sentence
 from reports.experiment.report import ExperimentReport
-from reports.page.words import count, factor, printable
+from reports.page.words import count, factor
 
 
 def verdict_lines(report: ExperimentReport) -> list[str]:
@@ -36,7 +37,7 @@ def how_many_sessions(report: ExperimentReport) -> str:
         if not found["sessions"]:
             return f"Sessions: no batch met the objective. {sentence(found['explanation'])}"
         cores = found["cores"]
-        each = f", {factor(found['sessions'] / cores)} a core" if cores else ""
+        each = f", {factor(found['sessions'] / cores)} per core" if cores else ""
         at_least = "at least " if found["lower_bound"] else ""
         return (
             f"Sessions: {at_least}{found['sessions']:,}{each}; {', '.join(how_sure(found))}. "
@@ -45,7 +46,7 @@ def how_many_sessions(report: ExperimentReport) -> str:
     best = report.max_batch.best
     if best is None or best.max_batch is None:
         return "Sessions: no load that was tried met the objective."
-    each = f", {factor(best.per_core)} a core" if best.per_core is not None else ""
+    each = f", {factor(best.per_core)} per core" if best.per_core is not None else ""
     others = sum(row.max_batch == best.max_batch for row in report.max_batch.rows) - 1
     too = f", as did {count(others, 'other')}" if others else ""
     if best.lower_bound:
@@ -72,11 +73,4 @@ def where_it_stops(report: ExperimentReport) -> str:
     """Where the fastest group stops and what was busy there, in a sentence or two."""
     if report.capacity:
         return f"What to do: {sentence(report.capacity['remedy'])}" if report.capacity["remedy"] else ""
-    main = report.bottleneck.main
-    return f"Limit: {main.sentence if main else 'no cell has figures that can be used.'}"
-
-
-def sentence(text: str) -> str:
-    """Foreign words as a sentence: with a capital and a full stop, on one line."""
-    line = printable(text, 1000)
-    return f"{line[:1].upper()}{line[1:]}{'' if line.endswith(('.', '!', '…')) else '.'}"
+    return f"Limit: {report.bottleneck.takeaways[0]}"

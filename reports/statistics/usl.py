@@ -136,7 +136,7 @@ def _checked(concurrency: ArrayLike, throughput: ArrayLike) -> tuple[Floats, Flo
         raise ValueError(f"{loads.size} loads but {measured.size} throughputs: give one for each")
     if not np.all(np.isfinite(loads)) or np.any(loads < 1):
         bad = loads[~np.isfinite(loads) | (loads < 1)][0]
-        raise ValueError(f"a load of {bad:g} is none: loads are 1 or more")
+        raise ValueError(f"a load of {bad:g} is not possible: loads are 1 or more")
     if not np.all(np.isfinite(measured)) or np.any(measured <= 0):
         bad = measured[~np.isfinite(measured) | (measured <= 0)][0]
         raise ValueError(
@@ -246,18 +246,9 @@ def _intervals(
         return (sigma, sigma), (kappa, kappa), (gamma, gamma)
     allowed = residual * (1 + float(stats.f.ppf(_CONFIDENCE, 1, freedom)) / freedom)
     return (
-        _interval(problem.at_sigma, sigma, allowed, least_step=1e-3 / largest, most=1.0, end=1.0),
-        _interval(
-            problem.at_kappa,
-            kappa,
-            allowed,
-            least_step=1e-3 / largest**2,
-            most=_LARGEST_COST / smallest**2,
-            end=math.inf,
-        ),
-        _interval(
-            problem.at_gamma, gamma, allowed, least_step=1e-3 * gamma, most=_LARGEST_GAMMA, end=math.inf
-        ),
+        _interval(problem.at_sigma, sigma, allowed, 1e-3 / largest, most=1.0, end=1.0),
+        _interval(problem.at_kappa, kappa, allowed, 1e-3 / largest**2, _LARGEST_COST / smallest**2, math.inf),
+        _interval(problem.at_gamma, gamma, allowed, 1e-3 * gamma, _LARGEST_GAMMA, math.inf),
     )
 
 
@@ -274,9 +265,7 @@ def _uneven_noise_intervals(problem: _Problem, best: Floats) -> Floats:
     leverage = np.minimum(np.square(q).sum(axis=1), 1 - _NEAR)
     weighted = q * ((measured - law) / (1 - leverage))[:, np.newaxis]
     widths = np.zeros(_PARAMETERS)
-    if loads.size < 2 * np.unique(loads).size:
-        return widths
-    if np.linalg.matrix_rank(r) < r.shape[0]:
+    if loads.size < 2 * np.unique(loads).size or np.linalg.matrix_rank(r) < r.shape[0]:
         return widths
     errors = np.sqrt(np.square(np.linalg.solve(r, weighted.T)).sum(axis=1)) / scales
     freedom = loads.size - np.count_nonzero(free)
@@ -288,7 +277,6 @@ def _interval(
     profile: Callable[[float], float],
     best: float,
     allowed: float,
-    *,
     least_step: float,
     most: float,
     end: float,

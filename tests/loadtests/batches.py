@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from loadtests.capacity.batch_outcome import BatchOutcome, WorkerLoad
-from loadtests.capacity.limits import Ceiling, Setup
+from loadtests.capacity.ceiling import Ceiling
+from loadtests.capacity.limits import Setup
 from loadtests.run.live_statistics import Worker
 from reports.records.schema import SCHEMA_VERSION, RunConfig, RunJson, Slo, Topology
+from reports.statistics.saturation import Cpu
 
 CEILING = Ceiling(
     16384, "cap", "a batch of 16,384 sessions meets the objective", "search further, MOST=65536"
@@ -150,9 +152,14 @@ def outcome(
         expected_workers=expected_workers,
         connect_spread_s=connect_spread_s,
         shortest_stay_s=shortest_stay_s,
-        generator_cores=generator_cores,
-        busy_cores=busy_cores,
-        other_cores=other_cores,
+        cpu=Cpu(
+            generator_mean=generator_cores,
+            generator_busiest_mean=generator_cores,
+            generator_max=None,
+            replicas_mean=None if busy_cores is None else busy_cores - (generator_cores or 0.0),
+            nginx_mean=None,
+            others_mean=other_cores,
+        ),
         broken=broken,
         ended=ended,
     )

@@ -59,6 +59,8 @@ class SampleExperiment:
     pending: int = 0
     """Cells that were not run, so that the experiment was cut short."""
     capacity: CapacityJson | None = None
+    cap: int | None = None
+    """Sessions that the server holds; it turns others away."""
     pages: bool = True
     """Whether every run has a page to link to."""
 
@@ -260,6 +262,9 @@ def _report(
     success_rate = 0.0 if dead else round(max(1 - 0.1 * late, 0.2), 4)
     if what.capacity:
         success_rate = min(users, 256) / users
+    turned_away = max(users - what.cap, 0) if what.cap else 0
+    if turned_away:
+        success_rate = (users - turned_away) / users
     step = _quantiles(wait_s + 0.001 + cycle_s, chance)
     connect = _quantiles(0.002 + 0.0001 * users, chance)
     latency = {} if dead else {
@@ -318,6 +323,7 @@ def _report(
             },
             "expected_workers": workers,
         },
+        "errors": [_refusals(turned_away, what.cap)] if turned_away else base["errors"],
         "slo": {"passed": all(c["passed"] for c in criteria), "criteria": criteria},
         "validity": {
             "valid": not invalid,
@@ -333,6 +339,11 @@ def _report(
             _part("generator", "locust", generator),
         ],
     }  # fmt: skip
+
+
+def _refusals(count: int, cap: int | None) -> dict[str, Any]:
+    said = f"CAPACITY_REACHED: Server at capacity: {cap}/{cap} sessions active"
+    return {"category": "capacity", "op": "reset", "count": count, "first_at": 0.1, "example": said}
 
 
 def _quantiles(middle: float, chance: random.Random) -> dict[str, float]:

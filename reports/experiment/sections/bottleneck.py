@@ -1,26 +1,23 @@
-"""Where each deployment stops, and what was busy there."""
+"""Where each deployment stops, and what it hit there."""
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from reports.experiment.cells import Cell, Group, by_group
+from reports.experiment.cells import Cell, LatencyName, by_group
+from reports.experiment.groups import Group
+from reports.experiment.limits import Evidence, FullWorkers, Limit, Outcome, Setup, find_limit, most_sessions
 from reports.experiment.sections.growth import Growth, Point
 from reports.experiment.sections.speedup import peak_of
 from reports.experiment.sections.spread import median_of
-from reports.experiment.sections.usl import GroupLaw, Usl
-from reports.page.words import count, listing, seconds
+from reports.experiment.sections.usl import Law, Usl
+from reports.page.words import count, seconds
 from reports.records.schema import Scenario
-from reports.statistics.saturation import SATURATED_CORES, SATURATED_SHARE, SHARED_SHARE
+from reports.statistics.saturation import Cpu
 
-_BUSY_ON_AVERAGE = 0.75
-"""Of a core: what a generator process must use on average too where the load lasts, since all are busy while
-they start users."""
-_BUSY_WORKERS = 0.9
-"""Of a core each."""
-
-Busy = Literal["generator", "machine", "others", "workers", "unknown"]
+_PARTS: tuple[LatencyName, ...] = ("connect", "reset", "overhead", "step")
 
 
 @dataclass(frozen=True)
@@ -43,10 +40,9 @@ class Bottleneck:
     first_miss: str | None
     """How it was missed there, in a sentence."""
     busy_at: int | None
-    """The load at which it was looked what was busy: the first that missed, else the peak."""
-    busy: Busy
-    busy_sentence: str
-    """What was busy at that load, with figures."""
+    """The load that tells the limit: the first that missed, else the peak."""
+    limit: Limit
+    """What was hit at that load."""
     usl_peak: float | None
     """The load at which the fitted law peaks; None without a fit or a peak."""
     usl_knee: float | None
@@ -60,6 +56,7 @@ class Bottlenecks:
 
     rows: list[Bottleneck]
     takeaways: list[str]
+    """Where the main one stops; where nothing was usable, what failed."""
 
     @property
     def main(self) -> Bottleneck | None:
@@ -75,16 +72,15 @@ def summarize(cells: Sequence[Cell], growth: Growth, usl: Usl, scenario: Scenari
         _row(points.group, points.label, points.points, law, cells_of.get(points.group, []), scenario)
         for points, law in zip(growth.groups, usl.groups, strict=True)
     ]
-    bottlenecks = Bottlenecks(rows, [])
-    main = bottlenecks.main
-    return Bottlenecks(rows, [main.sentence] if main else ["No cell has figures that can be used."])
+    main = Bottlenecks(rows, []).main or next((row for row in rows if row.limit.failed), None)
+    return Bottlenecks(rows, [main.sentence if main else "No cell has figures that can be used."])
 
 
 def _row(
     group: Group,
     label: str,
     points: list[Point],
-    law: GroupLaw,
+    law: Law,
     cells: Sequence[Cell],
     scenario: Scenario,
 ) -> Bottleneck:
@@ -93,9 +89,11 @@ def _row(
     missed = next((point for point in points if point.slo_share <= 0.5), None)
     looked = missed or peak or largest
     there = [cell for cell in cells if looked is not None and cell.users == looked.users]
-    reached = missed is not None or peak is not largest
-    busy, busy_sentence = _busy(group, there, scenario, reached=reached)
-    missing = [cell for cell in cells if missed is not None and cell.users == missed.users]
+    limit = Limit("none", "no cell finished", "")
+    if there:
+        outcome: Outcome = "missed" if missed else "fell" if peak is not largest else "met"
+        limit = find_limit(_evidence(there, outcome), _setup(there, scenario))
+    missing = there if missed else []
     first_miss = next((" ".join(cell.slo_missed) for cell in missing if cell.slo_missed), None)
     return Bottleneck(
         group=group,
@@ -109,11 +107,10 @@ def _row(
         first_miss_criterion=_criterion(missing),
         first_miss=first_miss,
         busy_at=looked.users if looked else None,
-        busy=busy,
-        busy_sentence=busy_sentence,
+        limit=limit,
         usl_peak=law.fit.peak_concurrency if law.fit else None,
         usl_knee=law.fit.knee if law.fit else None,
-        sentence=_sentence(label, peak, largest, missed, missing, first_miss, busy_sentence),
+        sentence=_sentence(label, peak, largest, missed, missing, first_miss, limit.sentence),
     )
 
 
@@ -130,60 +127,54 @@ def _criterion(missing: list[Cell]) -> Literal["success_rate", "total_p99_s", "b
     return "total_p99_s" if "total_p99_s" in names else None
 
 
-def _busy(group: Group, cells: list[Cell], scenario: Scenario, *, reached: bool) -> tuple[Busy, str]:
-    """What was busy in cells of one load: the whole machine, the generator, the workers, or nobody knows.
-
-    `reached` says whether a limit was: throughput fell, or the objective was missed.
-    """
-    generators = median_of(cell.cpu.generator_mean for cell in cells if cell.cpu)
-    busiest = median_of(cell.cpu.generator_busiest_mean for cell in cells if cell.cpu)
-    highest = median_of(cell.cpu.generator_max for cell in cells if cell.cpu)
-    replicas = median_of(cell.cpu.replicas_mean for cell in cells if cell.cpu)
-    nginx = median_of(cell.cpu.nginx_mean for cell in cells if cell.cpu)
-    total = median_of(cell.cpu.total_mean for cell in cells if cell.cpu)
-    others = median_of(cell.cpu.others_mean for cell in cells if cell.cpu)
-    cores = max((cell.cores for cell in cells if cell.cores), default=None)
-    if generators is None and replicas is None:
-        return "unknown", "CPU was not recorded there, so what was busy is unknown."
-    parts = [
-        f"{name} {value:.2f}"
-        for name, value in (
-            ("load generator", generators),
-            ("replicas", replicas),
-            ("nginx", nginx),
-            ("other programs", others),
-        )
-        if value is not None
-    ]
-    used = f"cores kept busy on average: {listing(parts)}"
-    saturated = (
-        highest is not None
-        and busiest is not None
-        and highest >= SATURATED_CORES
-        and (scenario == "batch" or busiest >= _BUSY_ON_AVERAGE)
+def _evidence(cells: Sequence[Cell], outcome: Outcome) -> Evidence:
+    """What the cells of one load show."""
+    users = cells[0].users
+    missing = [cell for cell in cells if cell.slo_passed is False]
+    too_few = [cell for cell in missing if "success_rate" in cell.slo_missed_names]
+    errors: Counter[str] = Counter()
+    examples: dict[str, str] = {}
+    for cell in missing:
+        errors.update(cell.errors)
+        examples |= cell.examples
+    failed = 2 * len(too_few) > len(missing)
+    p99 = {name: median_of(cell.p(name, "p99") for cell in missing) for name in _PARTS}
+    if p99["overhead"] is not None:
+        del p99["step"]
+    return Evidence(
+        load=f"with {count(users, 'user')}",
+        outcome=outcome,
+        cpu=Cpu.median_of(cell.cpu for cell in cells),
+        errors=errors if outcome == "missed" and failed else {},
+        examples=examples,
+        full=_full_workers(users, cells[0].group, examples),
+        slowest={name: value for name, value in p99.items() if outcome == "missed" and value is not None},
     )
-    here = max((cell.machine_cores for cell in cells if cell.machine_cores), default=None)
-    if cores is None and here and (total or 0.0) + (others or 0.0) >= SATURATED_SHARE * here:
-        why = "where the server is among the other programs, it and the load took from each other"
-        return "machine", f"This whole machine of {count(here, 'core')} was busy ({used}): {why}."
-    full = cores and (total or 0.0) + (others or 0.0) >= SATURATED_SHARE * cores
-    if cores and full and others is not None and others >= SHARED_SHARE * cores:
-        why = "part of it with other programs, so the limit may lie higher when it is quiet"
-        return "others", f"The whole machine of {count(cores, 'core')} was busy ({used}), {why}."
-    if cores and full:
-        too = ", and a generator process used all it can" if saturated else ""
-        return "machine", f"The whole machine of {count(cores, 'core')} was busy ({used}{too})."
-    if saturated:
-        why = "each is a single thread, so use more of them (PROCESSES=…)"
-        return "generator", f"A load generator process was at its limit of one core ({used}): {why}."
-    workers = group.total_workers
-    if workers and replicas is not None and replicas >= _BUSY_WORKERS * workers:
-        return "workers", f"The {count(workers, 'worker')} used nearly a core each ({used})."
-    of = f" of {cores}" if cores else ""
-    why = "what it waited for is unknown, for instance a cap, a lock or a queue"
-    if not reached:
-        why = "more users may find one (USERS=…)"
-    return "unknown", f"No part that was recorded was at its limit ({used}{of}): {why}."
+
+
+def _full_workers(users: int, group: Group, examples: Mapping[str, str]) -> FullWorkers:
+    """What the workers hold that turned sessions away, by what these said."""
+    each, workers = most_sessions(examples.get("capacity", "")), group.total_workers
+    if each is None or workers is None:
+        return FullWorkers(workers, each)
+    return FullWorkers(workers, each, each * workers, uneven=workers > 1 and users <= each * workers)
+
+
+def _setup(cells: Sequence[Cell], scenario: Scenario) -> Setup:
+    """What the cells of one group ran against and with."""
+    group, last = cells[0].group, cells[-1]
+    return Setup(
+        cores=max((cell.cores for cell in cells if cell.cores), default=None),
+        generator_cores=max((cell.machine_cores for cell in cells if cell.machine_cores), default=None),
+        processes=last.processes or 1,
+        workers=group.workers,
+        total_workers=group.total_workers,
+        reuse_port=group.reuse_port,
+        is_url=group.replicas is None,
+        connect_timeout_s=last.connect_timeout_s,
+        step_timeout_s=last.step_timeout_s,
+        brief=scenario == "batch",
+    )
 
 
 def _sentence(
@@ -193,22 +184,22 @@ def _sentence(
     missed: Point | None,
     missing: list[Cell],
     first_miss: str | None,
-    busy_sentence: str,
+    limit: str,
 ) -> str:
     if largest is None:
         return f"{label}: no cell finished."
     if peak is None:
-        return f"{label}: no cell has figures that can be used. {first_miss or ''}".rstrip()
+        return " ".join(filter(None, [f"{label}: no cell has figures that can be used.", first_miss, limit]))
     tops = f"{label} reached {peak.throughput.median:,.1f} steps/s with {count(peak.users, 'user')}"
     if missed is None and peak is largest:
-        return f"{tops}, the largest load, and met the objective: its limit may lie beyond. {busy_sentence}"
+        return f"{tops}, the largest load, and met the objective: its limit may lie beyond. {limit}"
     if missed is None:
         fell = f"with {largest.users:,} it was {largest.throughput.median:,.1f}"
-        return f"{tops}; {fell}, still within the objective. {busy_sentence}"
+        return f"{tops}; {fell}, still within the objective. {limit}"
     late = median_of(cell.p("total", "p99") for cell in missing if cell.slo_passed is False)
     by = {
-        "success_rate": "too much failed",
+        "success_rate": "too many operations failed",
         "total_p99_s": f"p99 of total time was {seconds(late)}" if late is not None else "no step succeeded",
-        "both": "too much failed and total time was too long",
+        "both": "too many operations failed and total time was too long",
     }.get(_criterion(missing) or "", "it was not met")
-    return f"{tops}; it first missed the objective with {missed.users:,}, where {by}. {busy_sentence}"
+    return f"{tops}; it first missed the objective with {missed.users:,}, where {by}. {limit}"

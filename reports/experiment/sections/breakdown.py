@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from reports.experiment.cells import Cell, Group, LatencyName, by_group
+from reports.experiment.cells import Cell, LatencyName, by_group
+from reports.experiment.groups import Group
 from reports.experiment.sections.spread import spread_of
 from reports.page.words import count, seconds
 

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from reports.experiment.cells import Cell, Group
+from reports.experiment.cells import Cell
+from reports.experiment.groups import Group, port_name
 from reports.experiment.sections.spread import Spread, spread_of
 from reports.page.words import count, listing, printable
 
@@ -90,7 +91,7 @@ def summarize(cells: Sequence[Cell]) -> FairnessByChoice:
                 "port",
                 "By port",
                 [cell for cell in several if (cell.group.workers or 0) > 1],
-                lambda group: {True: "own ports", False: "shared port", None: ""}[group.reuse_port],
+                port_name,
                 lambda group: replace(group, reuse_port=None),
             ),
         )
@@ -176,7 +177,7 @@ def _takeaway(
         return f"Only one {what} was tried, {best.choice}: Jain's index {best.jain.median:.3f} at the median."
     names = listing([found.choice for found in choices])
     if not shared:
-        return f"{names} were tried under different conditions only, so they cannot be compared fairly."
+        return f"{names} were only tried under different conditions, so they cannot be compared fairly."
     differences = spread_of(
         spread_of(values).median - spread_of(by_choice[worst.choice][at]).median
         for at, values in by_choice[best.choice].items()
@@ -192,6 +193,6 @@ def _takeaway(
     if not ranges.known:
         return f"{spread}{figures}; nothing was repeated, so that may be chance."
     if differences.median > ranges.median:
-        return f"{spread}{figures}, by more than repetitions differ."
-    even = f"{names} spread the load alike: what differs between them is no more than what repetitions differ"
+        return f"{spread}{figures}, by more than repetitions vary."
+    even = f"{names} spread the load equally well: they differ by no more than repetitions do"
     return f"{even} (Jain's index at the median {best.jain.median:.3f} to {worst.jain.median:.3f})."

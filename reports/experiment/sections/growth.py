@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from reports.experiment.cells import Cell, Group, by_group
+from reports.experiment.cells import Cell, by_group
+from reports.experiment.groups import Group
 from reports.experiment.sections.spread import Spread, median_of, spread_of
 from reports.page.words import count, factor, share
 
@@ -154,7 +155,7 @@ def _takeaways(groups: list[GroupGrowth], spread: float | None, widest: float | 
     else:
         wide = ": small differences mean nothing here" if spread > _WIDE_SPREAD else ""
         takeaways.append(
-            f"Repetitions of one cell lie {share(round(spread, 3))} apart in throughput, "
+            f"Repetitions of a cell differ by {share(round(spread, 3))} in throughput at the median, "
             f"{100 * widest:,.0f} % at most{wide}."
         )
     return takeaways

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.experiment.cells import Group
+from reports.experiment.groups import Group
 from reports.experiment.sections.growth import Growth
 
 Floats = NDArray[np.float64]

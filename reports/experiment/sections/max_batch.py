@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from reports.experiment.cells import Cell, Group, by_group
-from reports.experiment.cells import labels as labels_of
+from reports.experiment.cells import Cell, by_group
+from reports.experiment.groups import Group
+from reports.experiment.groups import labels as labels_of
 from reports.experiment.sections.published import Published, published
 from reports.experiment.sections.spread import median_of, spread_of
 from reports.page.words import count, factor, listing, seconds
@@ -130,10 +131,10 @@ def _takeaways(batches: MaxBatches) -> list[str]:
     best = batches.best
     if best is None or best.max_batch is None:
         return ["No load that was tried met the objective."]
-    each = f", {factor(best.per_core)} a core" if best.per_core is not None else ""
+    each = f", {factor(best.per_core)} per core" if best.per_core is not None else ""
     p99 = f" (p99 of total time {seconds(best.total_p99_s)})" if best.total_p99_s is not None else ""
     takeaways = [
-        f"{best.label} held most within the objective: {count(best.max_batch, 'session')}{each}{p99}."
+        f"{best.label} held the most within the objective: {count(best.max_batch, 'session')}{each}{p99}."
     ]
     bounded = [row.label for row in batches.rows if row.lower_bound]
     if bounded and len(bounded) == len(batches.rows):

@@ -6,7 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from reports.experiment.cells import Cell, Group, family_key, size_label
+from reports.experiment.cells import Cell
+from reports.experiment.groups import Group
+from reports.experiment.limits import Limit
+from reports.experiment.sections.bottleneck import Bottlenecks
 from reports.experiment.sections.max_batch import MaxBatch, MaxBatches
 from reports.experiment.sections.usl import Usl
 from reports.page.words import count, factor
@@ -53,13 +56,17 @@ class Plan:
 
 
 def summarize(
-    cells: Sequence[Cell], batches: MaxBatches, usl: Usl, capacity: CapacityJson | None = None
+    cells: Sequence[Cell],
+    batches: MaxBatches,
+    usl: Usl,
+    bottlenecks: Bottlenecks,
+    capacity: CapacityJson | None = None,
 ) -> Plan:
     """Plans for each of TARGETS from the deployment that held most sessions within the objective.
 
     Each is counted with the machine that it ran on: what one worker alone on a machine holds says little of
     what it holds among others. Of deployments that held equally many the one with fewest workers counts.
-    A capacity search knows what its deployment holds better than its single batches do.
+    A capacity search knows what its deployment holds, and its limit, better than its single batches do.
     """
     known = [row for row in batches.rows if row.max_batch and row.group.total_workers]
     largest = max((cell.users for cell in cells if cell.usable), default=None)
@@ -72,8 +79,12 @@ def summarize(
         )
         return Plan(None, "", None, False, [], [why])
     best = max(known, key=lambda row: (row.max_batch or 0, -(row.group.total_workers or 0)))
+    limit = next((row.limit for row in bottlenecks.rows if row.group == best.group), None)
     if capacity and capacity["sessions"]:
         best = replace(best, max_batch=capacity["sessions"], lower_bound=capacity["lower_bound"])
+        limit = None
+    elif limit and limit.lower_bound:
+        best = replace(best, lower_bound=True)
     law = _law_of(best.group, usl)
     rows = [_row(target, best, law, largest) for target in TARGETS]
     return Plan(
@@ -82,7 +93,7 @@ def summarize(
         sessions_per_worker=_per_worker(best),
         lower_bound=best.lower_bound,
         rows=rows,
-        takeaways=_takeaways(best, rows, largest),
+        takeaways=_takeaways(best, limit, rows, largest),
     )
 
 
@@ -93,7 +104,7 @@ def _per_worker(row: MaxBatch) -> float:
 def _law_of(group: Group, usl: Usl) -> UslFit | None:
     """The law over workers of the group's family."""
     for law in usl.workers:
-        if any(family_key(other) == family_key(group) for other in law.groups):
+        if any(other.family == group.family for other in law.groups):
             return law.fit
     return None
 
@@ -114,13 +125,13 @@ def _row(target: int, best: MaxBatch, law: UslFit | None, largest: int) -> PlanR
     if grown <= most and math.ceil(grown / workers) * workers <= most:
         replicas = math.ceil(grown / workers)
         basis = (
-            f"{_measured(best)}, and more workers on the same machine as the law over workers has it, if "
+            f"{_measured(best)}, and more workers on the same machine as the law over workers predicts, if "
             "sessions grow as throughput does"
         )
         return PlanRow(target, replicas, workers, 1, best.cores, reach, basis)
     copies = math.ceil(target / held)
-    short = f": on one, the law over workers is followed to {count(most, 'worker')} at most" if law else ""
-    basis = f"{_measured(best)}, as often as needed, each time on a machine of its own{short}"
+    short = f": on one, the law over workers is followed up to {count(most, 'worker')}" if law else ""
+    basis = f"{_measured(best)}, repeated as often as needed, each on a machine of its own{short}"
     cores = best.cores * copies if best.cores else None
     return PlanRow(target, replicas * copies, workers, copies, cores, reach, basis)
 
@@ -135,7 +146,7 @@ def _most_workers(law: UslFit, cores: int | None) -> int:
 
 
 def _workers_by_law(times: float, total: int, law: UslFit) -> float:
-    """The least number of workers that carry so many times what `total` carry; infinite where none does."""
+    """The least number of workers that carry `times` what `total` carry; infinite where no number does."""
     wanted = times * float(law.predicted(np.array(total)))
     # γN = wanted (1 + σ(N−1) + κN(N−1)), solved for N: κw N² + (w(σ−κ) − γ) N + w(1−σ) = 0
     square, linear = law.kappa * wanted, wanted * (law.sigma - law.kappa) - law.gamma
@@ -154,18 +165,19 @@ def _workers_by_law(times: float, total: int, law: UslFit) -> float:
 
 def _measured(best: MaxBatch) -> str:
     at_least = "at least " if best.lower_bound else ""
-    size = size_label(best.group)
-    return f"{size} held {at_least}{count(best.max_batch or 0, 'session')} within the objective"
+    return f"{best.group.size} held {at_least}{count(best.max_batch or 0, 'session')} within the objective"
 
 
-def _takeaways(best: MaxBatch, rows: list[PlanRow], largest: int) -> list[str]:
+def _takeaways(best: MaxBatch, limit: Limit | None, rows: list[PlanRow], largest: int) -> list[str]:
     at_least = "at least " if best.lower_bound else ""
-    each = f"{at_least}{factor(_per_worker(best))} sessions a worker"
-    takeaways = [f"The plan rests on {best.label}, which held {each}, the most of all within the objective."]
+    each = f"{at_least}{factor(_per_worker(best))} sessions per worker"
+    takeaways = [f"The plan rests on {best.label}, which held the most within the objective: {each}."]
+    if limit and (limit.failed or limit.lower_bound):
+        takeaways.append(f"What it hit first: {limit.sentence}")
     far = [row for row in rows if row.reach > 1]
     if far:
         takeaways.append(
             f"The largest load measured was {count(largest, 'user')}: {factor(far[-1].reach)} times that is "
-            "a guess. What balances between machines, and the network, have not been measured at all."
+            "a guess. Balancing between machines and the network have not been measured at all."
         )
     return takeaways

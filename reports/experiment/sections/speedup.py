@@ -5,24 +5,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from reports.experiment.cells import Cell, Group, by_group, family_key, family_labels, size_label
+from reports.experiment.cells import Cell, by_group
+from reports.experiment.groups import Group, family_labels
 from reports.experiment.sections.growth import Point, points_of, shows_limit
 from reports.experiment.sections.spread import Spread
 from reports.page.words import count, factor, listing, share
-from reports.records.schema import Transport
 
 _LEAST_GAIN = 0.1
 _LEAST_DIFFERENCE = 0.05
+
+Axis = Literal["workers", "replicas"]
+_OTHER: dict[Axis, Axis] = {"workers": "replicas", "replicas": "workers"}
 
 
 @dataclass(frozen=True)
 class Gain:
     """The change of peak throughput from one size to the next larger one along one axis."""
 
-    axis: Literal["workers", "replicas"]
+    axis: Axis
     smaller: int
     larger: int
     """How many of them before and after."""
+    beside: int
+    """How many of the other axis there were, before and after."""
     gain: float
     """0.35: 35 % more."""
     low: float
@@ -74,17 +79,10 @@ class SpeedupRow:
 class Family:
     """Deployments that differ in size only."""
 
-    deployment: str
-    balancing: str | None
-    reuse_port: bool | None
-    transport: Transport
-    wait: str
     label: str
     """What tells this family from the others; empty where there is one only."""
     base: Group
     """1 replica × 1 worker, or the smallest one with usable figures."""
-    base_label: str
-    base_is_single: bool
     saturated: bool
     """False where no size had more users than it could serve, so that more workers cannot show anything."""
     rows: list[SpeedupRow]
@@ -97,9 +95,20 @@ class Family:
         return self.base.total_workers or 1
 
     @property
+    def base_label(self) -> str:
+        """`1 × 1`: replicas × workers."""
+        return self.base.size
+
+    @property
     def largest(self) -> SpeedupRow:
         """The row with most workers."""
         return max(self.rows, key=lambda row: (row.total_workers, row.peak_throughput))
+
+    @property
+    def gains(self) -> list[Gain]:
+        """What each size brought over the next smaller ones, of those that were saturated."""
+        rows = [row for row in self.rows if row.saturated]
+        return [gain for row in rows for gain in (row.gain_of_workers, row.gain_of_replicas) if gain]
 
     @property
     def fastest(self) -> SpeedupRow:
@@ -135,6 +144,9 @@ class _Size:
     def total(self) -> int:
         return self.replicas * self.workers
 
+    def number(self, axis: Axis) -> int:
+        return self.workers if axis == "workers" else self.replicas
+
 
 def summarize(cells: Sequence[Cell], labels: Mapping[Group, str]) -> Speedup:
     """Compares the sizes of every family, from its usable cells."""
@@ -143,7 +155,7 @@ def summarize(cells: Sequence[Cell], labels: Mapping[Group, str]) -> Speedup:
     for group in labels:
         size = _size(group, cells_of.get(group, []))
         if size:
-            families.setdefault(family_key(group), []).append(size)
+            families.setdefault(group.family, []).append(size)
     names = family_labels(labels)
     found = [_family(sizes, names[key]) for key, sizes in families.items()]
     speedup = Speedup(found, [])
@@ -179,24 +191,10 @@ def _size(group: Group, cells: list[Cell]) -> _Size | None:
 def _family(sizes: list[_Size], label: str) -> Family:
     sizes = sorted(sizes, key=lambda size: (size.total, size.replicas))
     base = sizes[0]
-    group = base.group
     one_load = all(len(size.points) < 2 for size in sizes)
     saturated = one_load or any(shows_limit(size.points) for size in sizes)
     rows = [_row(size, base, sizes) for size in sizes]
-    family = Family(
-        deployment=group.deployment,
-        balancing=group.balancing,
-        reuse_port=group.reuse_port,
-        transport=group.transport,
-        wait=group.wait,
-        label=label,
-        base=group,
-        base_label=size_label(group),
-        base_is_single=base.total == 1,
-        saturated=saturated,
-        rows=rows,
-        takeaways=[],
-    )
+    family = Family(label, base.group, saturated, rows, takeaways=[])
     loads = {tuple(point.users for point in size.points if point.valid) for size in sizes}
     return replace(family, takeaways=_takeaways(family, len(loads) > 1))
 
@@ -208,7 +206,7 @@ def _row(size: _Size, base: _Size, sizes: list[_Size]) -> SpeedupRow:
     within, base_within = largest_within(size.points), largest_within(base.points)
     return SpeedupRow(
         group=size.group,
-        label=size_label(size.group),
+        label=size.group.size,
         replicas=size.replicas,
         workers=size.workers,
         total_workers=size.total,
@@ -220,16 +218,8 @@ def _row(size: _Size, base: _Size, sizes: list[_Size]) -> SpeedupRow:
         speedup_high=high,
         efficiency=speedup * base.total / size.total,
         users_ratio=within / base_within if within and base_within else None,
-        gain_of_workers=_gain(
-            "workers",
-            size,
-            [other for other in sizes if other.replicas == size.replicas and other.workers < size.workers],
-        ),
-        gain_of_replicas=_gain(
-            "replicas",
-            size,
-            [other for other in sizes if other.workers == size.workers and other.replicas < size.replicas],
-        ),
+        gain_of_workers=_gain("workers", size, sizes),
+        gain_of_replicas=_gain("replicas", size, sizes),
         saturated=len(size.points) < 2 or shows_limit(size.points),
     )
 
@@ -241,15 +231,20 @@ def _ratio(larger: Spread, smaller: Spread) -> tuple[float, float, float]:
     return larger.median / smaller.median, least, most
 
 
-def _gain(axis: Literal["workers", "replicas"], size: _Size, smaller: list[_Size]) -> Gain | None:
+def _gain(axis: Axis, size: _Size, sizes: list[_Size]) -> Gain | None:
+    number, beside = size.number(axis), size.number(_OTHER[axis])
+    smaller = [
+        other for other in sizes if other.number(axis) < number and other.number(_OTHER[axis]) == beside
+    ]
     if not smaller:
         return None
     before = max(smaller, key=lambda other: other.total)
     ratio, low, high = _ratio(size.peak.throughput, before.peak.throughput)
     return Gain(
         axis=axis,
-        smaller=getattr(before, axis),
-        larger=getattr(size, axis),
+        smaller=before.number(axis),
+        larger=number,
+        beside=beside,
         gain=ratio - 1,
         low=low - 1,
         high=high - 1,
@@ -262,7 +257,7 @@ def _takeaways(family: Family, differing_loads: bool) -> list[str]:
         only = family.rows[0]
         return [f"Only {only.label} (replicas × workers) has figures that can be used: nothing to compare."]
     takeaways = []
-    if not family.base_is_single:
+    if family.base_workers > 1:
         takeaways.append(
             f"There are no usable figures of 1 replica × 1 worker, so sizes are compared with "
             f"{family.base_label}."
@@ -294,36 +289,22 @@ def _takeaways(family: Family, differing_loads: bool) -> list[str]:
             f"{listing(unsaturated)} carried even the largest load without falling behind, so what "
             f"{'it buys' if len(unsaturated) == 1 else 'they buy'} is at least this: try more users."
         )
-    gains = [
-        (row, gain)
-        for row in family.rows
-        if row.saturated
-        for gain in (row.gain_of_workers, row.gain_of_replicas)
-        if gain is not None
-    ]
-    takeaways += _stops_paying(gains, "workers", "replicas")
-    takeaways += _stops_paying(gains, "replicas", "workers")
-    if gains and all(gain.pays for _, gain in gains):
+    takeaways += _stops_paying(family, "workers") + _stops_paying(family, "replicas")
+    if family.gains and all(gain.pays for gain in family.gains):
         takeaways.append("Every size paid for itself: where adding one stops paying lies beyond these sizes.")
     return takeaways
 
 
-def _stops_paying(
-    gains: list[tuple[SpeedupRow, Gain]],
-    axis: Literal["workers", "replicas"],
-    other: Literal["workers", "replicas"],
-) -> list[str]:
+def _stops_paying(family: Family, axis: Axis) -> list[str]:
     """For each number of the other axis the first step along this one that does not pay."""
     takeaways = []
-    first: dict[int, tuple[SpeedupRow, Gain]] = {}
-    for row, gain in sorted(
-        ((row, gain) for row, gain in gains if gain.axis == axis), key=lambda item: item[1].larger
-    ):
-        if not gain.pays:
-            first.setdefault(getattr(row, other), (row, gain))
-    for held, (_, gain) in sorted(first.items()):
+    first: dict[int, Gain] = {}
+    for gain in sorted(family.gains, key=lambda gain: gain.larger):
+        if gain.axis == axis and not gain.pays:
+            first.setdefault(gain.beside, gain)
+    for beside, gain in sorted(first.items()):
         unit = axis if gain.larger != 1 else axis[:-1]
-        where = f"With {count(held, other[:-1])}{' each' if other == 'workers' else ''}"
+        where = f"With {count(beside, _OTHER[axis][:-1])}{' each' if axis == 'replicas' else ''}"
         change, stops = round(gain.gain, 2), f"adding {unit} stops paying there"
         if gain.within_spread:
             what = "brought nothing beyond the spread of repetitions"

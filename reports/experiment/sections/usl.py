@@ -6,7 +6,8 @@ from statistics import median
 
 import numpy as np
 
-from reports.experiment.cells import Cell, Group, by_group
+from reports.experiment.cells import Cell, by_group
+from reports.experiment.groups import Group
 from reports.experiment.sections.speedup import Family, Speedup
 from reports.page.words import count, factor, listing, power_of_ten
 from reports.statistics.usl import UslFit, fit_usl
@@ -20,44 +21,31 @@ _LEGEND = (
 
 
 @dataclass(frozen=True)
-class GroupLaw:
-    """The law of one group over users."""
+class Law:
+    """The law over measured points."""
 
-    group: Group
     label: str
+    """Empty where there is one family only."""
+    groups: list[Group]
+    """Over users the group; over workers the sizes that the points come from, one for each point."""
     loads: list[float]
+    """Users, or total workers, in rising order: one point a usable cell."""
     throughputs: list[float]
-    """One point a usable cell, in rising order of load."""
     fit: UslFit | None
     reason: str | None
     """Why there is no fit, in a sentence; None where there is one."""
     takeaways: list[str]
-    """What σ and κ mean for this group, and where the curve misses points."""
-
-
-@dataclass(frozen=True)
-class WorkersLaw:
-    """The law of one family over its total number of workers, from each saturated size's peak throughput."""
-
-    label: str
-    """The family's; empty where there is one only."""
-    groups: list[Group]
-    """The sizes that the points come from, one for each point."""
-    loads: list[float]
-    """Total workers."""
-    throughputs: list[float]
-    fit: UslFit | None
-    reason: str | None
-    takeaways: list[str]
+    """What σ and κ mean here, and where the curve misses points."""
 
 
 @dataclass(frozen=True)
 class Usl:
     """Every group's law over users in the groups' fixed order, and every family's over workers."""
 
-    groups: list[GroupLaw]
-    workers: list[WorkersLaw]
-    """Families with at least two numbers of workers; those with fewer than 4 have the reason instead."""
+    groups: list[Law]
+    workers: list[Law]
+    """From the peak throughput of each saturated size, for families with at least two numbers of workers;
+    those with fewer than 4 have the reason instead."""
     takeaways: list[str]
 
 
@@ -73,17 +61,17 @@ def summarize(cells: Sequence[Cell], labels: Mapping[Group, str], speedup: Speed
     return Usl(groups, workers, _takeaways(groups))
 
 
-def _group(group: Group, label: str, cells: list[Cell]) -> GroupLaw:
+def _group(group: Group, label: str, cells: list[Cell]) -> Law:
     usable = sorted(
         (cell.users, cell.throughput) for cell in cells if cell.usable and cell.throughput is not None
     )
     loads, throughputs = [float(users) for users, _ in usable], [steps for _, steps in usable]
     fit, reason = _fitted(loads, throughputs, sum(cell.finished for cell in cells))
     takeaways = [] if fit is None else _meaning(fit, "user") + _misses(fit, loads, throughputs, "user")
-    return GroupLaw(group, label, loads, throughputs, fit, reason, takeaways)
+    return Law(label, [group], loads, throughputs, fit, reason, takeaways)
 
 
-def _workers(family: Family, cells_of: Mapping[Group, list[Cell]]) -> WorkersLaw:
+def _workers(family: Family, cells_of: Mapping[Group, list[Cell]]) -> Law:
     points = [
         (row, cell.throughput)
         for row in family.rows
@@ -106,9 +94,7 @@ def _workers(family: Family, cells_of: Mapping[Group, list[Cell]]) -> WorkersLaw
         )
         takeaways = [*takeaways, left_out] if fit else []
         reason = f"{reason} {left_out}" if reason else None
-    return WorkersLaw(
-        family.label, [row.group for row, _ in points], loads, throughputs, fit, reason, takeaways
-    )
+    return Law(family.label, [row.group for row, _ in points], loads, throughputs, fit, reason, takeaways)
 
 
 def _fitted(loads: list[float], throughputs: list[float], finished: int) -> tuple[UslFit | None, str | None]:
@@ -121,7 +107,7 @@ def _fitted(loads: list[float], throughputs: list[float], finished: int) -> tupl
         sentence = str(error)
         return None, f"{sentence[0].upper()}{sentence[1:]}."
     if fit.sigma_ci[0] <= 0 and fit.sigma_ci[1] >= 1:
-        far = "Throughputs lie so far apart that σ may be anything from 0 to 1"
+        far = "Throughputs vary so much that σ may be anything from 0 to 1"
         return None, f"{far}: repeat more often, or measure longer."
     return fit, None
 
@@ -134,7 +120,7 @@ def _meaning(fit: UslFit, noun: str) -> list[str]:
         takeaways.append(f"σ = 0: no contention shows; {noun}s do not queue for anything that they share.")
     else:
         alone = f"that alone would cap throughput at {factor(1 / fit.sigma)} times what one {noun} gets"
-        sure = "" if fit.sigma_ci[0] > 0 else "; the data would allow none as well"
+        sure = "" if fit.sigma_ci[0] > 0 else "; the data would allow none, too"
         takeaways.append(
             f"σ = {fit.sigma:.2g} (contention): {_per_cent(fit.sigma)} of the work of a {noun} waits for "
             f"something that all share; {alone}{sure}."
@@ -147,10 +133,10 @@ def _meaning(fit: UslFit, noun: str) -> list[str]:
         return takeaways
     beyond = fit.peak_concurrency > fit.largest_load
     where = "beyond the largest load measured, so a guess" if beyond else "within the loads measured"
-    sure = "" if fit.kappa_ci[0] > 0 else "; the data would allow no fall as well"
+    sure = "" if fit.kappa_ci[0] > 0 else "; the data would allow no fall, too"
     takeaways.append(
         f"κ = {power_of_ten(fit.kappa)} (coherency): every further {noun} slows all others down a little, so "
-        f"throughput peaks at {count(round(fit.peak_concurrency), noun)} and falls after ({where}{sure})."
+        f"throughput peaks at {count(round(fit.peak_concurrency), noun)} and falls beyond ({where}{sure})."
     )
     return takeaways
 
@@ -172,11 +158,11 @@ def _per_cent(value: float) -> str:
     return f"{factor(100 * value)} %"
 
 
-def _takeaways(groups: list[GroupLaw]) -> list[str]:
+def _takeaways(groups: list[Law]) -> list[str]:
     fitted = [law for law in groups if law.fit is not None]
     if not fitted:
         return [
-            "No group carries a fit: the law needs usable figures at 4 different numbers of users or more."
+            "No group can be fitted: the law needs usable figures at 4 or more different numbers of users."
         ]
     takeaways = [_LEGEND]
     without = len(groups) - len(fitted)

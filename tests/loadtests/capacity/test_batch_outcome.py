@@ -148,7 +148,7 @@ def test_an_outcome_is_read_from_a_run_and_its_report(tmp_path: Any) -> None:
     assert found.total_p99_s == pytest.approx(1.03, abs=0.05)
     assert found.total_limit_s == 3.0
     assert set(found.slowest) == {"connect", "reset", "overhead"}
-    assert found.generator_cores is None
+    assert found.cpu is None
     assert found.broken is None
     assert found.ended == ()
 
@@ -170,6 +170,7 @@ def test_what_other_programs_kept_busy_is_not_counted_as_the_batch_s(tmp_path: A
         for (role, name), used in cores.items()
     ]
     found = write(directory, run_json(directory.path.name, users=1, workers=1), served(0), resources)
-    assert found.generator_cores == pytest.approx(0.5)
-    assert found.busy_cores == pytest.approx(1.25)
-    assert found.other_cores == pytest.approx(0.6)
+    assert found.cpu is not None
+    assert found.cpu.generator_busiest_mean == pytest.approx(0.5)
+    assert found.cpu.total_mean == pytest.approx(1.25)
+    assert found.cpu.others_mean == pytest.approx(0.6)

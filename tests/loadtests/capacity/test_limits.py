@@ -3,9 +3,11 @@ from dataclasses import replace
 import pytest
 
 from loadtests.capacity.batch_outcome import BatchOutcome, WorkerLoad
-from loadtests.capacity.limits import Ceiling, Limit, Setup, Stop, find_limit, success_words
+from loadtests.capacity.ceiling import Ceiling
+from loadtests.capacity.limits import Setup, Stop, find_limit, success_words
 from loadtests.capacity.search import Answer
 from loadtests.run.live_statistics import Worker
+from reports.experiment.limits import Limit
 from tests.loadtests.batches import CEILING, SETUP, outcome
 
 FULL: dict[Worker, WorkerLoad] = {("a", pid): WorkerLoad(64, 60) for pid in range(4)}
@@ -34,7 +36,8 @@ def test_workers_that_are_full_while_others_have_room_are_told_from_a_full_serve
     away = outcome(160, met=False, succeeded=120, errors={"capacity": 40}, workers=lopsided)
     hit = limit(found(140), away, setup=replace(SETUP, reuse_port=False))
     assert hit.kind == "errors"
-    assert "those that hold 64 are full while others have room" in hit.explanation
+    assert "a full worker holds 64, but sessions are not spread evenly over its 4 workers" in hit.explanation
+    assert "while others have room" in hit.explanation
     assert "REUSE_PORT=1" in hit.remedy
     known = limit(found(140, cap=256), away, setup=replace(SETUP, reuse_port=False))
     assert "evenly" in known.explanation
@@ -45,7 +48,7 @@ def test_of_a_server_that_is_not_ours_its_own_limit_and_balancer_are_named() -> 
     hosts: dict[Worker, WorkerLoad] = {("a", None): WorkerLoad(8, 30), ("b", None): WorkerLoad(2, 0)}
     away = outcome(40, met=False, succeeded=10, errors={"capacity": 30}, workers=hosts, expected_workers=None)
     hit = limit(found(10), away, setup=replace(SETUP, workers=None, reuse_port=None, is_url=True))
-    assert "do not come to its 2 hosts evenly" in hit.explanation
+    assert "are not spread evenly over its 2 hosts" in hit.explanation
     assert "its balancer" in hit.remedy
     assert "max_concurrent_envs" in hit.remedy
     assert "BALANCING" not in hit.remedy
@@ -56,7 +59,7 @@ def test_of_a_server_that_is_not_ours_its_own_limit_and_balancer_are_named() -> 
     [
         ("refused", "12 connections were refused", "somaxconn"),
         ("connect_timeout", "were not open within 10 s", "BACKLOG"),
-        ("handshake", "ended before they were open", "open files"),
+        ("handshake", "connections ended before they were open", "open files"),
         ("timeout", "no reply within 30 s", "workers"),
         ("connection_lost", "broke while in use", "log"),
         ("http_5xx", "500 or more", "log"),
@@ -107,19 +110,28 @@ def test_a_slow_batch_whose_generator_was_busy_says_nothing_against_the_server()
 def test_a_machine_that_was_busy_throughout_is_told() -> None:
     hit = limit(found(240), outcome(256, met=False, p99=3.4, generator_cores=0.5, busy_cores=1.9))
     assert hit.kind == "latency"
-    assert "1.9 of 2 cores" in hit.explanation
+    assert "the whole machine of 2 cores was busy" in hit.explanation
+    assert "load generator 0.50 and replicas 1.40" in hit.explanation
     assert "more cores" in hit.remedy
 
 
 def test_other_programs_that_kept_much_of_the_machine_busy_are_named() -> None:
-    slow = outcome(256, met=False, p99=3.4, generator_cores=0.4, busy_cores=0.9, other_cores=0.5)
-    hit = limit(found(240), slow)
+    hit = limit(
+        found(240),
+        outcome(256, met=False, p99=3.4, generator_cores=0.4, busy_cores=0.9, other_cores=0.5),
+    )
     assert hit.kind == "latency"
-    assert hit.explanation.endswith("other programs kept up to 0.5 of 2 cores busy meanwhile")
-    assert hit.remedy == "search again when the machine is quiet; else add workers or replicas"
-    full = limit(found(240), replace(slow, other_cores=1.0)).explanation
-    assert "load generator and servers kept 0.9 of 2 cores busy; other programs kept up to 1.0" in full
-    late = outcome(256, met=False, succeeded=200, errors={"timeout": 56}, other_cores=0.5)
+    assert hit.explanation.endswith("other programs kept 0.5 of 2 cores busy meanwhile")
+    assert hit.remedy == "measure again when the machine is quiet; else add workers or replicas"
+    full = limit(
+        found(240),
+        outcome(256, met=False, p99=3.4, generator_cores=0.4, busy_cores=0.9, other_cores=1.0),
+    )
+    assert "load generator 0.40, replicas 0.50 and other programs 1.00" in full.explanation
+    assert "part of it with other programs" in full.explanation
+    late = outcome(
+        256, met=False, succeeded=200, errors={"timeout": 56}, generator_cores=0.4, other_cores=0.5
+    )
     assert "other programs" in limit(found(240), late).explanation
 
 
@@ -136,7 +148,7 @@ def test_an_answer_that_the_deployment_itself_did_not_limit_is_a_lower_bound() -
     )
     late = outcome(256, met=False, succeeded=9, errors={"timeout": 9}, generator_cores=0.99)
     files = Ceiling(9900, "open_files", "9,900 sessions", "ulimit -n")
-    assert limit(found(240), replace(slow, generator_cores=0.99)).lower_bound
+    assert limit(found(240), outcome(256, met=False, p99=3.4, generator_cores=0.99)).lower_bound
     assert limit(found(240), ports).lower_bound
     assert limit(found(240), late).lower_bound
     assert limit(found(9900), outcome(9900), setup=replace(SETUP, ceiling=files)).lower_bound

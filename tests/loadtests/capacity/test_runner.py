@@ -9,13 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.capacity.config import capacity_config
 from loadtests.capacity.limits import Stop
-from loadtests.capacity.runner import as_try, capacity_json, ceiling, exit_code, likely_seconds
+from loadtests.capacity.runner import capacity_json, exit_code, likely_seconds
 from loadtests.capacity.search import Answer
-from loadtests.commands import CAPACITY_SETTINGS
 from loadtests.deployments.local import LocalDeployment
-from loadtests.deployments.url import UrlDeployment
 from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.schema import CapacityJson, ExperimentJson, fault_in
 from tests.conftest import ROOT
@@ -82,35 +79,9 @@ def test_only_a_search_that_found_sessions_and_did_not_break_is_exit_code_0(
     assert exit_code(stop, sessions) == code
 
 
-def test_the_search_learns_of_a_batch_what_decides() -> None:
-    tried = as_try(outcome(512, met=False, succeeded=256, errors={"capacity": 256}))
-    assert (tried.users, tried.met, tried.clear, tried.succeeded, tried.turned_away) == (
-        512,
-        False,
-        False,
-        256,
-        256,
-    )
-
-
 def test_a_batch_will_take_about_as_long_as_the_nearest_one() -> None:
     assert likely_seconds(16, {}) == 0
     assert likely_seconds(200, {16: 3.0, 256: 5.0}) == 5.0
-
-
-def test_no_batch_is_larger_than_asked_for_or_than_open_files_allow(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = {setting.name: setting.default for setting in CAPACITY_SETTINGS}
-    server = UrlDeployment("http://127.0.0.1:9")
-    asked = ceiling(capacity_config(settings | {"MOST": "50"}), server)
-    assert (asked.users, asked.kind) == (50, "cap")
-    monkeypatch.setattr("loadtests.capacity.runner.raise_open_file_limit", lambda: 1024)
-    files = ceiling(capacity_config(settings | {"PROCESSES": "2"}), server)
-    assert files.kind == "open_files"
-    assert 1024 < files.users < 2048
-    assert "1,024 open files" in files.explanation
-    monkeypatch.setattr(server, "most_sessions", lambda: 700)
-    assert ceiling(capacity_config(settings), server).users == 700
-    assert ceiling(capacity_config(settings | {"TRANSPORT": "http"}), server).users > 700
 
 
 @pytest.mark.servers
@@ -141,6 +112,29 @@ def test_the_cap_of_a_real_server_is_found_and_recorded(tmp_path: Path) -> None:
     assert str(directory.report_html) in done.stdout
     assert directory.report_html.exists()
     assert remains(tmp_path) == []
+
+
+@pytest.mark.servers
+def test_an_experiment_beyond_a_real_server_s_cap_names_it_as_the_search_does(tmp_path: Path) -> None:
+    grid = ["--target", "local", "--replicas", "1", "--workers", "1", "--users", "4,8,24"]
+    batches = ["--scenario", "batch", "--repetitions", "1", "--wait", "0.5", "--slo-p99", "20"]
+    done = subprocess.run(
+        [sys.executable, "-m", "loadtests", "scaling", "--results", str(tmp_path), *grid, *batches],
+        cwd=ROOT,
+        env={**owned(tmp_path), "MAX_CONCURRENT_ENVS": "8"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    report = json.loads(only_experiment(tmp_path).report_json.read_text())
+    [row] = report["bottleneck"]
+    assert (row["busy_at"], row["limit"], row["lower_bound"]) == (24, "errors", False)
+    assert row["explanation"] == "the server turns sessions away (CAPACITY_REACHED): it holds 8"
+    assert row["remedy"] == "raise MAX_CONCURRENT_ENVS, or add workers or replicas"
+    assert row["busy_sentence"] in done.stdout
+    assert report["cells"][-1]["errors"] == {"capacity": 16}
 
 
 @pytest.mark.servers

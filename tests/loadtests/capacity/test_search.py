@@ -1,21 +1,35 @@
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from loadtests.capacity.search import Answer, SearchPlan, Try, answer, confidence, next_batch, server_cap
+from loadtests.capacity.search import Answer, SearchPlan, answer, confidence, next_batch, server_cap
 
-Server = Callable[[int], Try]
+
+@dataclass(frozen=True)
+class Batch:
+    """The outcome of a batch made by hand."""
+
+    users: int
+    met: bool
+    clear: bool = False
+    far: bool = False
+    succeeded: int = 0
+    turned_away: int = 0
+    held: int | None = None
+
+
+Server = Callable[[int], Batch]
 
 PLAN = SearchPlan(start=16, most=16384, tries=3, precision=0.025, success_rate=0.95)
 MANY = 120
 """More batches than a search may take."""
 
 
-def search(server: Server, plan: SearchPlan = PLAN, most: int = MANY) -> tuple[Answer, list[Try]]:
-    tries: list[Try] = []
+def search(server: Server, plan: SearchPlan = PLAN, most: int = MANY) -> tuple[Answer, list[Batch]]:
+    tries: list[Batch] = []
     while (users := next_batch(tries, plan)) is not None:
         assert 1 <= users <= plan.most
         tries.append(server(users))
@@ -25,16 +39,16 @@ def search(server: Server, plan: SearchPlan = PLAN, most: int = MANY) -> tuple[A
 
 def always_below(limit: int) -> Server:
     """Meets the objective up to `limit` users, and never above."""
-    return lambda users: Try(users, users <= limit, users <= 0.8 * limit)
+    return lambda users: Batch(users, users <= limit, users <= 0.8 * limit)
 
 
 def turning_away(cap: int) -> Server:
     """One worker that holds `cap` sessions and turns all others away."""
 
-    def batch(users: int) -> Try:
+    def batch(users: int) -> Batch:
         served = min(users, cap)
         met, far, held = served >= 0.95 * users, served < 0.9 * users, cap if users > cap else None
-        return Try(users, met, served == users, far, served, users - served, held)
+        return Batch(users, met, served == users, far, served, users - served, held)
 
     return batch
 
@@ -43,12 +57,12 @@ def at_random(seed: int, workers: int, cap: int, away: float = 0.0) -> Server:
     """Workers of `cap` sessions each on which clients land by chance; a share of tries hang nevertheless."""
     rng = np.random.default_rng(seed)
 
-    def batch(users: int) -> Try:
+    def batch(users: int) -> Batch:
         landed = rng.multinomial(users, [1 / workers] * workers)
         served = int(np.minimum(landed, cap).sum())
         met = served >= 0.95 * users and rng.random() >= away
         held = cap * workers if (landed > cap).all() else None
-        return Try(users, met, met and served == users, served < 0.9 * users, served, users - served, held)
+        return Batch(users, met, met and served == users, served < 0.9 * users, served, users - served, held)
 
     return batch
 
@@ -57,9 +71,9 @@ def slowing_down(seed: int, limit: int, noise: float) -> Server:
     """A p99 that grows with the batch and meets its bound at `limit`, with lognormal noise."""
     rng = np.random.default_rng(seed)
 
-    def batch(users: int) -> Try:
+    def batch(users: int) -> Batch:
         p99 = users / limit * np.exp(rng.normal(0, noise))
-        return Try(users, p99 < 1, p99 < 0.8)
+        return Batch(users, p99 < 1, p99 < 0.8)
 
     return batch
 
@@ -109,12 +123,12 @@ def test_the_cap_is_found_where_one_batch_in_ten_fails_for_no_reason() -> None:
 def test_a_cap_that_no_batch_may_use_for_want_of_an_even_spread_is_not_the_answer() -> None:
     shares, cap = np.array([0.49, 0.37, 0.13, 0.01]), 64
 
-    def batch(users: int) -> Try:
+    def batch(users: int) -> Batch:
         landed = np.round(shares * users)
         served = int(np.minimum(landed, cap).sum())
         held = 4 * cap if (landed > cap).all() else None
         met, far = served >= 0.95 * users, served < 0.9 * users
-        return Try(users, met, served == users, far, served, users - served, held)
+        return Batch(users, met, served == users, far, served, users - served, held)
 
     found, _ = search(batch)
     assert 130 < found.sessions < 160
@@ -131,14 +145,14 @@ def test_a_limit_that_latency_sets_is_found_in_spite_of_noise(noise: float) -> N
 
 
 def test_a_server_that_never_fails_ends_at_the_largest_batch() -> None:
-    found, tries = search(lambda users: Try(users, True, True), replace(PLAN, most=1000))
+    found, tries = search(lambda users: Batch(users, True, True), replace(PLAN, most=1000))
     assert (found.sessions, found.high) == (1000, None)
     assert max(each.users for each in tries) == 1000
     assert found.confidence > 0.9
 
 
 def test_a_server_that_always_fails_ends_at_one_session() -> None:
-    found, tries = search(lambda users: Try(users, False))
+    found, tries = search(lambda users: Batch(users, False))
     assert (found.sessions, found.max_batch, found.low, found.high) == (0, 0, 0, 1)
     assert len(tries) < 20
     assert next_batch(tries, PLAN) is None
@@ -147,8 +161,8 @@ def test_a_server_that_always_fails_ends_at_one_session() -> None:
 def test_a_moment_of_trouble_does_not_end_the_search() -> None:
     trouble = iter([True, True, True, True, False, False])
 
-    def batch(users: int) -> Try:
-        return Try(users, users <= 500 and next(trouble, True), users <= 400)
+    def batch(users: int) -> Batch:
+        return Batch(users, users <= 500 and next(trouble, True), users <= 400)
 
     found, _ = search(batch)
     assert 480 <= found.max_batch <= 500
@@ -157,17 +171,17 @@ def test_a_moment_of_trouble_does_not_end_the_search() -> None:
 def test_one_lucky_batch_does_not_raise_the_answer() -> None:
     lucky = iter([True])
 
-    def batch(users: int) -> Try:
-        return Try(users, users <= 100 or (users > 200 and next(lucky, False)), users <= 80)
+    def batch(users: int) -> Batch:
+        return Batch(users, users <= 100 or (users > 200 and next(lucky, False)), users <= 80)
 
     found, _ = search(batch)
     assert 96 <= found.max_batch <= 100
 
 
 def test_a_clear_pass_needs_one_try_and_a_near_one_more() -> None:
-    clear = [Try(16, True, clear=True)]
+    clear = [Batch(16, True, clear=True)]
     assert next_batch(clear, PLAN) == 32
-    near = [Try(16, True)]
+    near = [Batch(16, True)]
     assert next_batch(near, PLAN) == 16
     assert next_batch([*near, *near], PLAN) == 32
 
@@ -188,7 +202,7 @@ def test_the_next_batch_depends_on_the_tries_alone() -> None:
 
 
 def test_a_cap_counts_where_two_batches_agree_on_it() -> None:
-    full = Try(512, False, succeeded=256, turned_away=256, held=256)
+    full = Batch(512, False, succeeded=256, turned_away=256, held=256)
     fewer = replace(full, held=255)
     assert server_cap([full]) is None
     assert server_cap([full, fewer]) is None
@@ -204,20 +218,20 @@ def test_confidence_is_that_of_a_coin_that_favours_one_side() -> None:
 
 
 def test_the_cap_is_the_answer_unless_a_smaller_batch_is_hopeless() -> None:
-    full = Try(512, False, succeeded=256, turned_away=256, held=256)
-    edge = [Try(256, False, turned_away=14), Try(243, True), Try(243, False), full, full]
+    full = Batch(512, False, succeeded=256, turned_away=256, held=256)
+    edge = [Batch(256, False, turned_away=14), Batch(243, True), Batch(243, False), full, full]
     assert answer(edge).sessions == 256
-    hopeless = [Try(128, True), Try(243, False), Try(243, False), full, full]
+    hopeless = [Batch(128, True), Batch(243, False), Batch(243, False), full, full]
     assert answer(hopeless).server_cap == 256
     assert answer(hopeless).sessions == 128
-    lucky = [*hopeless, Try(256, True)]
+    lucky = [*hopeless, Batch(256, True)]
     assert answer(lucky).sessions == 256
 
 
 def test_the_cap_is_not_the_answer_where_a_batch_of_it_misses_by_far() -> None:
-    full = Try(512, False, far=True, succeeded=256, turned_away=256, held=256)
-    by_far = Try(256, False, far=True, succeeded=210, turned_away=46)
-    tries = [Try(214, True), Try(214, True), by_far, by_far, full, full]
+    full = Batch(512, False, far=True, succeeded=256, turned_away=256, held=256)
+    by_far = Batch(256, False, far=True, succeeded=210, turned_away=46)
+    tries = [Batch(214, True), Batch(214, True), by_far, by_far, full, full]
     assert answer(tries).server_cap == 256
     assert answer(tries).sessions == 214
-    assert answer([*tries, Try(256, True)]).sessions == 214
+    assert answer([*tries, Batch(256, True)]).sessions == 214

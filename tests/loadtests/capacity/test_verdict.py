@@ -35,12 +35,12 @@ def test_the_answer_comes_first_then_the_limit_the_remedy_and_what_it_rests_on()
     batches = [outcome(257)] * 5 + [outcome(264, met=False)] * 3
     lines = verdict_lines(capacity(257, 257), batches, "found")
     assert lines == [
-        "capacity: 257 sessions at once (98 % sure), 128 a core",
+        "capacity: 257 sessions at once (98 % sure), 128 per core",
         "  limit: errors: the server turns sessions away",
         "  to lift it: raise MAX_CONCURRENT_ENVS",
         (
-            "  batches up to 257 meet the objective (5 of 5 tries; 98 % sure that more often than not); "
-            "264 missed it in 3 of 3 tries"
+            "  batches up to 257 meet the objective (5 of 5 tries; 98 % sure that they do more often than "
+            "not); 264 missed it in 3 of 3 tries"
         ),
     ]
 

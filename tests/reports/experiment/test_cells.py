@@ -6,13 +6,12 @@ from pathlib import Path
 import pytest
 
 from benchmarks.synthetic_run import SyntheticRun, write_synthetic_run
-from reports.experiment.cells import Cell, Group, family_labels, labels, ordered, read_cells, wait_s
+from reports.experiment.cells import Cell, read_cells
 from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.run_directory import RunDirectory
 from tests.reports.sample_experiments import FAILURE, SATURATED, SampleExperiment, write_sample_experiment
 
 ONE = SampleExperiment(sizes=((1, 2),), users=(4,), repetitions=1, troubles=False)
-GROUP = Group("compose", 2, 2, "round_robin", True, "ws", "0.01")
 
 
 def cells_of(path: Path, what: SampleExperiment | None = None) -> list[Cell]:
@@ -50,6 +49,23 @@ def test_figures_come_from_the_run_s_report(one: tuple[ExperimentDirectory, RunD
     assert cell.cpu is not None
     assert cell.cpu.generator_busiest_mean == report["resources"][-1]["cpu_mean"]
     assert cell.cpu.total_mean == pytest.approx(sum(part["cpu_mean"] for part in report["resources"]))
+
+
+def test_failures_are_counted_by_category(one: tuple[ExperimentDirectory, RunDirectory]) -> None:
+    directory, run = one
+    report = json.loads(run.report_json.read_text())
+    report["errors"] = [
+        {"category": "capacity", "op": "reset", "count": 30, "first_at": 1.0, "example": "64/64 sessions\n"},
+        {"category": "capacity", "op": "connect", "count": 2, "first_at": 2.0, "example": "another"},
+        {"category": "timeout", "op": "step", "count": 1, "first_at": 3.0, "example": None},
+        {"category": "timeout", "count": -3},
+        {"count": True},
+    ]
+    run.report_json.write_text(json.dumps(report))
+    cell = the_cell(directory)
+    assert cell.errors == {"capacity": 32, "timeout": 1}
+    assert cell.examples == {"capacity": "64/64 sessions", "timeout": ""}
+    assert (cell.connect_timeout_s, cell.step_timeout_s) == (10.0, 30.0)
 
 
 def test_a_failed_cell_keeps_its_reason(tmp_path: Path) -> None:
@@ -211,59 +227,6 @@ def test_the_machine_behind_a_url_is_unknown(tmp_path: Path) -> None:
     )
     assert cell.cores is None
     assert cell.group.total_workers is None
-
-
-def test_labels_name_only_what_differs() -> None:
-    larger = replace(GROUP, replicas=4)
-    assert labels([GROUP]) == {GROUP: "2 × 2"}
-    assert list(labels([GROUP, larger]).values()) == ["2 × 2", "4 × 2"]
-    assert labels([GROUP, replace(larger, balancing="least_conn")])[GROUP] == "2 × 2, round_robin"
-    assert list(labels([GROUP, replace(GROUP, reuse_port=False)]).values()) == ["own ports", "shared port"]
-    assert list(labels([GROUP, replace(GROUP, transport="http", wait="1")]).values()) == [
-        "WebSocket, wait 0.01 s",
-        "HTTP, wait 1 s",
-    ]
-    assert labels([GROUP, replace(larger, deployment="space")])[GROUP] == "compose, 2 × 2"
-
-
-def test_a_single_url_is_named_by_its_name() -> None:
-    space = Group("space", None, None, None, None, "ws", "1")
-    assert labels([space]) == {space: "space"}
-
-
-def test_no_two_groups_share_a_label() -> None:
-    groups = [
-        replace(GROUP, replicas=r, wait=w, transport=t)
-        for r in (1, 2) for w in ("0", "0.0", "uniform:0:1") for t in ("ws", "http")
-    ]  # fmt: skip
-    assert len(set(labels(groups).values())) == len(groups)
-
-
-def test_long_names_are_cut_in_the_middle_and_numbered_where_they_are_alike() -> None:
-    front, back = "a" * 60, "b" * 60
-    names = (f"{front}1", f"{front}2", f"{front}1{back}", f"{front}2{back}")
-    groups = [replace(GROUP, deployment=name) for name in names]
-    first, second, third, fourth = labels(groups).values()
-    assert first.endswith("a1")
-    assert second.endswith("a2")
-    assert fourth == f"{third} (2)"
-    assert len(set(family_labels(groups).values())) == 4
-
-
-def test_groups_are_ordered_by_family_then_size() -> None:
-    groups = [
-        replace(GROUP, wait="1"), replace(GROUP, replicas=10), replace(GROUP, replicas=1),
-        replace(GROUP, wait="uniform:0:1"), replace(GROUP, wait="1"),
-    ]  # fmt: skip
-    assert [(group.wait, group.replicas) for group in ordered(groups)] == [
-        ("0.01", 1), ("0.01", 10), ("1", 2), ("uniform:0:1", 2),
-    ]  # fmt: skip
-
-
-def test_a_wait_is_a_number_where_it_is_constant() -> None:
-    assert wait_s(GROUP) == 0.01
-    assert wait_s(replace(GROUP, wait="exponential:0.5")) is None
-    assert wait_s(replace(GROUP, wait="nan")) is None
 
 
 def test_a_cell_that_shut_users_out_has_no_better_success_rate_than_those_it_served(

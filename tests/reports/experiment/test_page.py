@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from reports.experiment.page import render
-from reports.experiment.report import ExperimentReport, report_experiment
+from reports.experiment.report import ExperimentReport, report_experiment, to_json
+from reports.experiment.verdict import where_it_stops
 from reports.page import parts
 from reports.records.schema import ExperimentJson
 from tests.reports.run.test_page import Page
@@ -33,6 +34,9 @@ SAMPLES = {
     "dozens of groups": SampleExperiment(
         sizes=tuple((replicas, workers) for replicas in (1, 2, 3, 4, 5) for workers in (1, 2)),
         transport=("ws", "http"), wait=("0.01", "1"), users=(8, 32, 128, 256), repetitions=1, troubles=False,
+    ),
+    "a cap": SampleExperiment(
+        sizes=((1, 1),), users=(32, 64, 96, 128), repetitions=1, troubles=False, scenario="batch", cap=64,
     ),
     "transports": SampleExperiment(sizes=((1, 1), (1, 2)), transport=("ws", "http"), users=(8, 64)),
 }  # fmt: skip
@@ -182,7 +186,7 @@ def test_an_answer_that_something_else_ended_is_at_least_that(samples: Samples) 
     assert report.capacity
     bounded = text_of(replace(report, capacity={**report.capacity, "server_cap": None, "lower_bound": True}))
     assert "How many sessions? at least 256" in bounded
-    assert "How sure is that? 97 % sure how by the tries of a batch of 256" in bounded
+    assert "How sure is that? 97 % sure how from the tries of a batch of 256" in bounded
 
 
 def test_when_it_began_and_ended_is_shown_not_how_long_it_took(samples: Samples) -> None:
@@ -196,9 +200,23 @@ def test_where_each_deployment_stops_is_said_once(samples: Samples) -> None:
     report, text = samples.report("grid"), samples.text("grid")
     told = text[text.index("Where each stops, in words") :]
     for row in report.bottleneck.rows[:-1]:
-        assert told.count(row.busy_sentence) == sum(
-            other.busy_sentence == row.busy_sentence for other in report.bottleneck.rows[:-1]
+        assert told.count(row.limit.sentence) == sum(
+            other.limit.sentence == row.limit.sentence for other in report.bottleneck.rows[:-1]
         )
+
+
+def test_page_terminal_and_plan_agree_that_sessions_were_turned_away(samples: Samples) -> None:
+    report, text = samples.report("a cap"), samples.text("a cap")
+    limit = (
+        "The server turns sessions away (CAPACITY_REACHED): it holds 64. "
+        "Raise MAX_CONCURRENT_ENVS, or add workers or replicas."
+    )
+    assert where_it_stops(report).endswith(limit)
+    assert f"What it hit first: {limit}" in report.plan.takeaways
+    assert f"where too many operations failed. {limit}" in text
+    assert "failed there sessions were turned away" in text
+    [row] = to_json(report)["bottleneck"]
+    assert (row["limit"], row["busy"], row["busy_sentence"]) == ("errors", "unknown", limit)
 
 
 def test_what_the_objective_of_a_sustained_cell_counts_is_said(samples: Samples) -> None:

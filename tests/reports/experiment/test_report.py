@@ -118,14 +118,14 @@ def test_a_wait_that_varies_has_no_number(tmp_path: Path) -> None:
 def test_an_experiment_cut_short_reports_what_there_is(tmp_path: Path) -> None:
     report = report_of(tmp_path, SampleExperiment(pending=20))
     assert not report.complete
-    assert report.notices[0] == "This experiment was interrupted: Ctrl-C. What is done until now is shown."
+    assert report.notices[0] == "This experiment was interrupted: Ctrl-C. What has been done so far is shown."
     assert report.notices[1].startswith("20 of 50 cells are still to run")
     assert report.max_batch.best is not None
 
 
 def test_a_capacity_search_cut_short_is_to_be_made_again(tmp_path: Path) -> None:
     notices = report_of(tmp_path, replace(capacity_sample(), pending=2)).notices
-    assert "The search did not come to its end: search again." in notices
+    assert "The search did not finish: run it again." in notices
     assert not any("--resume" in notice for notice in notices)
 
 

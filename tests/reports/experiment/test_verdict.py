@@ -21,7 +21,9 @@ def lines_of(path: Path, what: SampleExperiment | None = None) -> list[str]:
 def test_the_three_answers_and_what_was_done(tmp_path: Path) -> None:
     done, sessions, workers, limit, *notes = lines_of(tmp_path)
     assert done == "COMPLETED: 49 of 50 cells done, 1 of them not valid, 1 failed"
-    assert sessions.startswith("  Sessions: 1 × 1 held 256 within the objective, 32 a core, as did 3 others;")
+    assert sessions.startswith(
+        "  Sessions: 1 × 1 held 256 within the objective, 32 per core, as did 3 others;"
+    )
     assert workers.startswith("  More workers: 2 × 2 carried 3.")
     assert limit.startswith("  Limit: 2 × 2 reached 4,")
     assert all(note.startswith("  note: ") for note in notes)
@@ -30,7 +32,7 @@ def test_the_three_answers_and_what_was_done(tmp_path: Path) -> None:
 def test_a_load_that_missed_is_named(tmp_path: Path) -> None:
     what = SampleExperiment(sizes=((1, 1),), users=(8, 64, 256, 512), troubles=False)
     assert lines_of(tmp_path, what)[1] == (
-        "  Sessions: 1 × 1 held 256 within the objective, 32 a core; 512 missed it."
+        "  Sessions: 1 × 1 held 256 within the objective, 32 per core; 512 missed it."
     )
 
 
@@ -46,13 +48,13 @@ def test_one_size_says_nothing_of_more_workers(tmp_path: Path) -> None:
 def test_nothing_that_met_the_objective(tmp_path: Path) -> None:
     lines = lines_of(tmp_path, SampleExperiment(all_fail=True))
     assert "  Sessions: no load that was tried met the objective." in lines
-    assert "  Limit: no cell has figures that can be used." in lines
+    assert "  Limit: No cell has figures that can be used." in lines
 
 
 @pytest.mark.parametrize(
     ("place", "words"),
     [
-        (1, "Sessions: 256, 128 a core; measured, the cap the server itself sets. From 257"),
+        (1, "Sessions: 256, 128 per core; measured, the cap the server itself sets. From 257"),
         (2, "MAX_CONCURRENT"),
     ],
 )
@@ -66,7 +68,7 @@ def test_an_answer_by_tries_says_how_sure_it_is_and_of_what(tmp_path: Path) -> N
         report_experiment(write_sample_experiment(tmp_path / "s", capacity_sample())), capacity=tried
     )
     assert how_many_sessions(report).startswith(
-        "Sessions: 264, 132 a core; 97 % sure, by the tries of a batch of 264."
+        "Sessions: 264, 132 per core; 97 % sure, from the tries of a batch of 264."
     )
     bounded = replace(report, capacity={**tried, "lower_bound": True})
     assert how_many_sessions(bounded).startswith("Sessions: at least 264,")

@@ -159,7 +159,7 @@ def test_the_interval_holds_the_estimate() -> None:
         ([1, 2, 4], [1, 2, 3], "3 distinct loads cannot carry a fit"),
         ([8, 8, 8, 8], [1, 2, 3, 4], "1 distinct load cannot"),
         ([1, 2, 4, 8], [1, 2, 3], "4 loads but 3 throughputs"),
-        ([0, 2, 4, 8], [1, 2, 3, 4], "a load of 0 is none"),
+        ([0, 2, 4, 8], [1, 2, 3, 4], "a load of 0 is not possible"),
         ([1, 2, 4, math.nan], [1, 2, 3, 4], "a load of nan"),
         ([1, 2, 4, 8], [1, 2, 0, 4], "a throughput of 0 cannot be fitted"),
         ([1, 2, 4, 8], [1, 2, math.inf, 4], "a throughput of inf"),

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from reports.experiment.cells import Cell, Cpu, Group, Quantiles
+from reports.experiment.cells import Cell, Quantiles
+from reports.experiment.groups import Group
+from reports.statistics.saturation import Cpu
 
 GROUP = Group("compose", 1, 1, "round_robin", True, "ws", "0.01")
 
@@ -49,6 +51,22 @@ def missed(group: Group, users: int, throughput: float = 1.0, repetition: int = 
         "slo_missed_names": ["total_p99_s"],
     }
     return cell(group, users, throughput, repetition, **(late | changes))
+
+
+def refused(group: Group, users: int, *, held: int, each: int | None = None, **changes: Any) -> Cell:
+    """A cell whose server held fewer than came, and turned the others away; `each` is a worker's cap."""
+    cap = each or held
+    away: dict[str, Any] = {
+        "usable": False,
+        "success_rate": held / users,
+        "slo_missed": [f"{held / users:.1%} of {users} sessions connected, reset and stepped."],
+        "slo_missed_names": ["success_rate"],
+        "errors": {"capacity": users - held},
+        "examples": {"capacity": f"CAPACITY_REACHED: Server at capacity: {cap}/{cap} sessions active"},
+        "connect_timeout_s": 10.0,
+        "step_timeout_s": 30.0,
+    }
+    return missed(group, users, **(away | changes))
 
 
 def curve(group: Group, throughputs: Mapping[int, Sequence[float]]) -> list[Cell]:

@@ -1,4 +1,4 @@
-from reports.experiment.cells import labels
+from reports.experiment.groups import labels
 from reports.experiment.sections.breakdown import Part, summarize
 from tests.reports.experiment.sections.cells import GROUP, cell, missed, quantiles
 

@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from reports.experiment.cells import Group
+from reports.experiment.groups import Group
 from reports.experiment.sections.fairness import FairnessComparison, summarize
 from reports.experiment.sections.spread import Spread
 from tests.reports.experiment.sections.cells import cell, sized
@@ -24,13 +24,13 @@ def test_the_policy_that_spread_better_comes_first() -> None:
     assert found.choices[0].jain == Spread(0.985, 0.98, 0.99)
     assert found.takeaway == (
         "least_conn spread the load more evenly than random (Jain's index at the median 0.985 against "
-        "0.805), by more than repetitions differ."
+        "0.805), by more than repetitions vary."
     )
 
 
 def test_a_difference_within_the_repetitions_spread_is_none() -> None:
     found = by_balancing((UNEVEN, 64, [0.80, 0.96]), (EVEN, 64, [0.82, 0.98]))
-    assert found.takeaway.startswith("least_conn and random spread the load alike")
+    assert found.takeaway.startswith("least_conn and random spread the load equally well")
 
 
 def test_without_repetitions_it_may_be_chance() -> None:

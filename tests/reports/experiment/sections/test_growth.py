@@ -1,6 +1,7 @@
 import pytest
 
-from reports.experiment.cells import Cell, labels
+from reports.experiment.cells import Cell
+from reports.experiment.groups import labels
 from reports.experiment.sections.growth import Growth, points_of, shows_limit, still_growing, summarize
 from reports.experiment.sections.spread import Spread
 from tests.reports.experiment.sections.cells import GROUP, cell, curve, missed, sized
@@ -59,7 +60,7 @@ def summarized(*cells: Cell) -> Growth:
 def test_the_spread_of_repetitions_is_told() -> None:
     growth = summarized(*curve(GROUP, {1: [9, 11], 10: [90, 110]}))
     assert growth.spread == pytest.approx(0.2)
-    assert growth.takeaways[-1].startswith("Repetitions of one cell lie 20 % apart")
+    assert growth.takeaways[-1].startswith("Repetitions of a cell differ by 20 %")
     assert summarized(*curve(GROUP, {1: [9], 10: [90]})).spread is None
 
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from reports.experiment.cells import labels, ordered
+from reports.experiment.groups import labels, ordered
 from reports.experiment.sections import growth
 from reports.experiment.sections.heat import summarize
 from tests.reports.experiment.sections.cells import GROUP, cell, sized

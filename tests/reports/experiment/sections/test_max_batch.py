@@ -1,4 +1,5 @@
-from reports.experiment.cells import Cell, labels, ordered
+from reports.experiment.cells import Cell
+from reports.experiment.groups import labels, ordered
 from reports.experiment.sections.max_batch import MaxBatches, summarize
 from tests.reports.experiment.sections.cells import GROUP, cell, missed, sized
 

@@ -2,18 +2,21 @@ from dataclasses import replace
 
 import pytest
 
-from reports.experiment.cells import Cell, labels, ordered
-from reports.experiment.sections import max_batch, speedup, usl
+from reports.experiment.cells import Cell
+from reports.experiment.groups import labels, ordered
+from reports.experiment.sections import bottleneck, growth, max_batch, speedup, usl
 from reports.experiment.sections.plan import Plan, summarize
 from reports.records.schema import CapacityJson
-from tests.reports.experiment.sections.cells import GROUP, cell, missed, sized
+from reports.statistics.saturation import Cpu
+from tests.reports.experiment.sections.cells import GROUP, cell, missed, refused, sized
 from tests.reports.sample_experiments import CAPACITY
 
 
 def plan(cells: list[Cell], capacity: CapacityJson | None = None) -> Plan:
     names = labels(ordered(cell.group for cell in cells))
     laws = usl.summarize(cells, names, speedup.summarize(cells, names))
-    return summarize(cells, max_batch.summarize(cells, names), laws, capacity)
+    limits = bottleneck.summarize(cells, growth.summarize(cells, names), laws, "sustained")
+    return summarize(cells, max_batch.summarize(cells, names), laws, limits, capacity)
 
 
 def test_it_counts_in_machines_like_the_one_measured() -> None:
@@ -44,7 +47,19 @@ def test_a_lower_bound_is_said() -> None:
     found = plan([cell(GROUP, 100, 1)])
     assert found.lower_bound
     assert "at least 100 sessions" in found.rows[0].basis
-    assert "at least 100 sessions a worker" in found.takeaways[0]
+    assert "at least 100 sessions per worker" in found.takeaways[0]
+
+
+def test_what_the_deployment_hit_first_is_said() -> None:
+    found = plan([cell(GROUP, 64, 1), refused(GROUP, 96, held=64)])
+    assert not found.lower_bound
+    assert "it holds 64. Raise MAX_CONCURRENT_ENVS" in found.takeaways[1]
+
+
+def test_a_load_that_its_generator_limited_gives_a_lower_bound() -> None:
+    found = plan([cell(GROUP, 64, 1), missed(GROUP, 96, cpu=Cpu(0.97, 0.97, 1.0, 0.5, 0.1))])
+    assert found.lower_bound
+    assert "at least 64 sessions" in found.rows[0].basis
 
 
 def law_of_workers(workers: int) -> float:
@@ -68,7 +83,7 @@ def test_the_law_over_workers_says_how_many_more_one_machine_needs() -> None:
     [first, *_] = plan(cells).rows
     assert first.copies == 1
     assert first.replicas == 3  # 2 × 0.95 / (1 − 2 × 0.05) = 2.1 workers, in whole ones
-    assert first.basis.endswith("as the law over workers has it, if sessions grow as throughput does")
+    assert first.basis.endswith("as the law over workers predicts, if sessions grow as throughput does")
 
 
 @pytest.mark.parametrize(("cores", "most"), [(64, 16), (4, 4), (None, 16)])
@@ -87,13 +102,13 @@ def test_growth_without_a_limit_is_not_followed_beyond_the_data_and_the_cores(
     thousand, *_, million = plan(linear).rows
     assert (thousand.copies, thousand.replicas) == (1, 2)
     assert (million.copies, million.replicas) == (2000, 2000)
-    assert f"followed to {most} workers at most" in million.basis
+    assert f"followed up to {most} workers" in million.basis
 
 
 def test_past_the_ceiling_of_the_law_more_machines_are_needed() -> None:
     last = plan(family(500)).rows[-1]
     assert last.copies == 2000
-    assert "on one, the law over workers is followed to 8 workers at most" in last.basis
+    assert "on one, the law over workers is followed up to 8 workers" in last.basis
 
 
 def test_how_far_beyond_the_data_it_reaches_is_said() -> None:

@@ -1,6 +1,7 @@
 import pytest
 
-from reports.experiment.cells import Cell, labels, ordered
+from reports.experiment.cells import Cell
+from reports.experiment.groups import labels, ordered
 from reports.experiment.sections.speedup import Family, Speedup, summarize
 from tests.reports.experiment.sections.cells import GROUP, cell, curve, missed, sized
 
@@ -26,7 +27,7 @@ def saturated(peaks: dict[tuple[int, int], list[float]]) -> list[Cell]:
 def test_speed_up_and_efficiency_against_one_worker() -> None:
     found = family(saturated({(1, 1): [100, 100], (2, 2): [280, 320]}))
     base, row = found.rows
-    assert (found.base, found.base_is_single) == (GROUP, True)
+    assert (found.base, found.base_workers) == (GROUP, 1)
     assert (base.speedup, base.efficiency) == (1, 1)
     assert (row.label, row.total_workers, row.peak_users) == ("2 × 2", 4, 32)
     assert row.speedup == pytest.approx(3)
@@ -43,7 +44,7 @@ def test_the_range_of_a_speed_up_is_what_repetitions_allow() -> None:
 
 def test_without_one_worker_the_smallest_size_is_the_base() -> None:
     found = family(saturated({(1, 2): [100], (2, 2): [150]}))
-    assert not found.base_is_single
+    assert found.base_workers == 2
     assert "no usable figures of 1 replica × 1 worker" in found.takeaways[0]
     assert found.rows[1].efficiency == pytest.approx(0.75)
 

@@ -1,6 +1,7 @@
 import pytest
 
-from reports.experiment.cells import Cell, labels, ordered
+from reports.experiment.cells import Cell
+from reports.experiment.groups import labels, ordered
 from reports.experiment.sections import speedup
 from reports.experiment.sections.usl import Usl, summarize
 from tests.reports.experiment.sections.cells import GROUP, cell, curve, missed, sized
@@ -53,7 +54,7 @@ def test_too_few_loads_are_a_reason_not_a_fit() -> None:
     assert usl.groups[0].reason == (
         "3 distinct loads cannot carry a fit of 3 parameters: measure at least 4."
     )
-    assert usl.takeaways[0].startswith("No group carries a fit")
+    assert usl.takeaways[0].startswith("No group can be fitted")
 
 
 def test_a_group_in_which_all_fail_has_no_fit() -> None:
