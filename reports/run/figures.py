@@ -163,7 +163,7 @@ def _usage(
     name: str, heading: str, series: list[tuple[PartUsage, Floats]], frame: Frame, width: float, scale: float
 ) -> str:
     def paint(figure: Figure) -> None:
-        axes = _time_axes(figure, frame, width, top=34, bottom=44, right=84)
+        axes = _time_axes(figure, frame, width, top=34, bottom=44, right=92)
         ends: list[tuple[str, str, float]] = []
         high = 0.0
         most = int(min(axes.bbox.width, 6000 / max(len(series), 1)))

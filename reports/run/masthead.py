@@ -29,11 +29,12 @@ _OUTCOMES: dict[Outcome, tuple[str, str]] = {
     "cut short": ("Cut short", "caution"),
     "invalid": ("Invalid", "caution"),
 }
-_REASONS: dict[Code, str] = {
+REASONS: dict[Code, str] = {
     "isolation_violated": "sessions were not isolated",
     "incident": "a part of the deployment died",
     "generator_saturated": "the load generator was the limit",
 }
+"""Why a run that met its objective has not passed all the same."""
 _EVENNESS: dict[Evenness | None, tuple[str, str]] = {
     "single": ("One known", "unknown"),
     "too few": ("Too few", "unknown"),
@@ -93,7 +94,7 @@ def _passed(report: RunReport) -> Answer:
         shut_out = f"{formatting.count(totals.users_shut_out)} of {count(totals.users, 'user')}"
         facts.append(("without any step", shut_out))
     if report.slo.passed:
-        facts += [("but", why) for each in report.validity.reasons if (why := _REASONS.get(each.code))]
+        facts += [("but", why) for each in report.validity.reasons if (why := REASONS.get(each.code))]
     return _PASSED.answer(*_OUTCOMES[outcome(report)], facts)
 
 

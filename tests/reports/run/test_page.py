@@ -12,9 +12,11 @@ import pytest
 
 from reports.page import parts
 from reports.records.schema import RunJson
+from reports.run.masthead import REASONS
 from reports.run.page import render
 from reports.run.report import RunReport
 from reports.run.sections.evenness import Evenness
+from reports.run.sections.validity import Code
 from tests.reports import sample_reports
 
 SECTIONS = (
@@ -151,8 +153,24 @@ def test_the_spread_is_told_in_a_word(evenness: Evenness, verdict: str) -> None:
 
 def test_a_run_that_was_cut_short_has_not_passed() -> None:
     report = sample_reports.normal()
-    report = replace(report, run={**report.run, "status": "interrupted"})
+    cut_short = sample_reports.cautions("not_completed", "This run was interrupted.")
+    report = replace(report, run={**report.run, "status": "interrupted"}, validity=cut_short)
     assert "Did it pass? Cut short " in page_of(report).text
+
+
+@pytest.mark.parametrize(
+    ("code", "answer"),
+    [
+        ("isolation_violated", "Failed success 100 %"),
+        ("incident", "Failed success 100 %"),
+        ("generator_saturated", "Invalid success 100 %"),
+    ],
+)
+def test_a_run_that_is_not_valid_has_not_passed(code: Code, answer: str) -> None:
+    report = replace(sample_reports.normal(), validity=sample_reports.cautions(code, "Something was wrong."))
+    text = page_of(report).text
+    assert f"Did it pass? {answer}" in text
+    assert f"but {REASONS[code]}" in text
 
 
 def test_a_batch_is_called_one() -> None:
