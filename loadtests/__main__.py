@@ -56,13 +56,14 @@ def _webui(options: argparse.Namespace) -> int:
 def _scaling(options: argparse.Namespace) -> int:
     from loadtests.experiment import runner
     from loadtests.experiment.config import resolve_settings
+    from loadtests.experiment.state import last_experiment
 
     given: dict[str, str | None] = dict(vars(options))
     if options.RESUME is not None:
         if options.GRID:
             raise LoadTestError(f"GRID={options.GRID}: an experiment resumes with its own grid: leave it out")
         results = Path(options.RESULTS or "results")
-        path = runner.last_experiment(results) if options.RESUME == "last" else Path(options.RESUME)
+        path = last_experiment(results) if options.RESUME == "last" else Path(options.RESUME)
         return runner.resume_experiment(path, given, _CONSOLE)
     file = Path(options.GRID) if options.GRID else None
     return runner.run_experiment(resolve_settings(given, file), _CONSOLE)

@@ -2,8 +2,6 @@
 
 import contextlib
 import errno
-import fcntl
-import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -28,6 +26,7 @@ from loadtests.experiment.config import (
     settings_of,
 )
 from loadtests.experiment.grid import deployment_key
+from loadtests.experiment.state import alone, keep_finished, note_machine
 from loadtests.experiment.view import ExperimentView
 from loadtests.load.options import load_options, settled
 from loadtests.machine import machine
@@ -59,7 +58,6 @@ _LEAST_FREE_BYTES = 100 * 2**20
 _MOST_DEATHS = 3
 """After this many cells in a row in which the deployment died, the others are given up."""
 _LONGEST_SLUG = 60
-_SAME_MACHINE = ("hostname", "cpu_model", "cores")
 
 
 class _StopError(Exception):
@@ -88,7 +86,7 @@ def run_experiment(settings: Values, console: Console) -> int:
         machine=machine(),
         cells=plan.cells,
     )
-    with _alone(directory):
+    with alone(directory):
         return _Experiment(plan, directory, experiment, console).run()
 
 
@@ -100,7 +98,7 @@ def resume_experiment(path: Path, given: Mapping[str, str | None], console: Cons
     """
     directory = ExperimentDirectory(path)
     directory.read()  # raises if anything is wrong with the path
-    with _alone(directory):
+    with alone(directory):
         return _resumed(directory, given, console).run()
 
 
@@ -134,23 +132,6 @@ def _resumed(
     return _Experiment(plan, directory, experiment, console)
 
 
-def last_experiment(results: Path) -> Path:
-    """The newest experiment below `results` that has not completed. Raises LoadTestError."""
-    for path in sorted(results.glob("*/experiment.json"), reverse=True):
-        try:
-            experiment = ExperimentDirectory(path.parent).read()
-        except RunDirectoryError:
-            continue
-        unfinished = any(cell["status"] != "completed" for cell in experiment["cells"])
-        if (
-            experiment["purpose"] == "scaling"
-            and unfinished
-            and not _is_running(ExperimentDirectory(path.parent))
-        ):
-            return path.parent
-    raise LoadTestError(f"no experiment below {results} is unfinished: there is nothing to resume")
-
-
 def _resolved(targets: dict[str, str], console: Console) -> dict[str, str]:
     """The targets, with `auto` replaced by what it means here."""
     resolved: dict[str, str] = {}
@@ -178,66 +159,6 @@ def _with_actions(settings: Values, targets: Mapping[str, str]) -> Values:
     if any(settled(options, target).actions is None for target in targets.values()):
         return settings
     return {**settings, "ACTIONS": "schema"}
-
-
-def _keep_finished(directory: ExperimentDirectory, cells: list[CellJson]) -> None:
-    """Keeps cells whose run went to its end, and makes the others pending."""
-    for cell in cells:
-        if cell["status"] in ("completed", "running") and _went_to_its_end(directory, cell["run_id"]):
-            cell["status"], cell["reason"] = "completed", None
-        else:
-            cell["status"], cell["reason"], cell["run_id"] = "pending", None, None
-
-
-def _went_to_its_end(directory: ExperimentDirectory, run_id: str | None) -> bool:
-    if not run_id:
-        return False
-    try:
-        run_directory = directory.run(run_id)
-        run = run_directory.read_run()
-        if run["status"] != "completed" or run.get("incidents"):
-            return False
-        if not (run_directory.report_json.exists() and run_directory.report_html.exists()):
-            from reports.write import write_report
-
-            run_directory.compact()
-            write_report(run_directory)
-    except RunDirectoryError:
-        return False
-    return True
-
-
-def _note_machine(experiment: ExperimentJson) -> None:
-    """Records this machine if the experiment was started on another one."""
-    here = machine()
-    known = [experiment["machine"], *experiment.get("further_machines", [])]
-    if all(any(here[key] != each.get(key) for key in _SAME_MACHINE) for each in known):
-        experiment["further_machines"] = [*experiment.get("further_machines", []), here]
-
-
-@contextlib.contextmanager
-def _alone(directory: ExperimentDirectory) -> Iterator[None]:
-    """Holds the experiment, so that no second process runs it. Raises LoadTestError where one does."""
-    descriptor = os.open(directory.path, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise LoadTestError(f"{directory.path} is being run by another process: wait for that") from None
-    except OSError:
-        pass  # a file system without locks
-    try:
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _is_running(directory: ExperimentDirectory) -> bool:
-    try:
-        with _alone(directory):
-            return False
-    except LoadTestError:
-        return True
 
 
 def _put_back(cell: CellJson) -> None:
@@ -300,8 +221,8 @@ class _Experiment:
 
     def _run_all(self) -> tuple[RunStatus, str | None]:
         self._experiment["status"], self._experiment["ended_at"] = "running", None
-        _keep_finished(self._directory, self._plan.cells)
-        _note_machine(self._experiment)
+        keep_finished(self._directory, self._plan.cells)
+        note_machine(self._experiment)
         self._directory.write(self._experiment)
         try:
             for line in remove_remains():

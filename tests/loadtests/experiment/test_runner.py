@@ -17,6 +17,7 @@ from loadtests.deployments.local import LocalDeployment
 from loadtests.errors import LoadTestError
 from loadtests.experiment import runner
 from loadtests.experiment.config import experiment_plan, resolve_settings
+from loadtests.experiment.state import alone, keep_finished, last_experiment, note_machine
 from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.run_directory import RunDirectoryError
 from reports.records.schema import SCHEMA_VERSION, CellStatus, ExperimentJson
@@ -222,18 +223,18 @@ def test_a_cell_that_had_ended_when_the_experiment_was_killed_is_kept(tmp_path: 
         strict=False,
     ):
         cell["status"], cell["run_id"] = cast(CellStatus, status), run_id
-    runner._keep_finished(directory, made["cells"])
+    keep_finished(directory, made["cells"])
     assert [cell["status"] for cell in made["cells"][:3]] == ["completed", "pending", "pending"]
     assert run.report_html.exists()
 
 
 def test_an_experiment_runs_in_one_process_at_a_time(tmp_path: Path) -> None:
     directory = planned(tmp_path)
-    with runner._alone(directory):
+    with alone(directory):
         with pytest.raises(LoadTestError, match="another process"):
             runner.resume_experiment(directory.path, {}, Console(quiet=True))
         with pytest.raises(LoadTestError, match="nothing to resume"):
-            runner.last_experiment(tmp_path)
+            last_experiment(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -252,7 +253,7 @@ def test_a_damaged_experiment_is_not_resumed(tmp_path: Path, damage: dict[str, A
 def test_going_on_elsewhere_is_noted_once(tmp_path: Path) -> None:
     made = planned(tmp_path).read()
     for _ in range(2):
-        runner._note_machine(made)
+        note_machine(made)
     assert len(made.get("further_machines", [])) == 1
 
 
@@ -271,14 +272,14 @@ def test_a_capacity_search_is_not_resumed(tmp_path: Path) -> None:
 
 def test_the_last_experiment_is_the_newest_with_something_left(tmp_path: Path) -> None:
     with pytest.raises(LoadTestError, match="nothing to resume"):
-        runner.last_experiment(tmp_path)
+        last_experiment(tmp_path)
     first, second = planned(tmp_path), planned(tmp_path)
-    assert runner.last_experiment(tmp_path) == second.path
+    assert last_experiment(tmp_path) == second.path
     finished = second.read()
     for cell in finished["cells"]:
         cell["status"] = "completed"
     second.write(finished)
-    assert runner.last_experiment(tmp_path) == first.path
+    assert last_experiment(tmp_path) == first.path
 
 
 @pytest.mark.servers
