@@ -37,9 +37,9 @@ def told() -> list[str]:
 def deployment(tmp_path_factory: pytest.TempPathFactory, told: list[str]) -> Iterator[LocalDeployment]:
     """Two replicas of two workers behind nginx, as local processes, shared by all tests."""
     registry = Registry(tmp_path_factory.mktemp("shared") / "deployments")
-    deployment = LocalDeployment(
-        DeploymentConfig(port=0), name="shared", progress=told.append, registry=registry
-    )
+    # Taking one down ends all processes that bear its name: those of other test processes have another.
+    name = f"shared-{os.getpid()}"
+    deployment = LocalDeployment(DeploymentConfig(port=0), name=name, progress=told.append, registry=registry)
     deployment.up()
     yield deployment
     deployment.down()
