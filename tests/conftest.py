@@ -2,18 +2,30 @@
 where REQUIRE_ALL=1 says that nothing may be missing."""
 
 import os
+import secrets
 import shutil
 import signal
 import socket
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 ROOT = Path(__file__).parent.parent
+NOT_COPIED = shutil.ignore_patterns(
+    ".git", ".venv", ".deployments", "results", "__pycache__", ".*_cache", ".ci", "docs"
+)
+CONTAINERS_OF_CLIENTS = (
+    "tests/benchmark_env/test_docker_provider.py",
+    "tests/benchmark_env/test_openenv_commands.py",
+    "tests/benchmark_env/test_containers_of_readmes.py",
+)
+"""Test modules that look for containers that clients leave behind: none other may be started meanwhile."""
 
 # Processes of `pytest -n`, and jobs in the background of a shell, ignore Ctrl-C, and what a test starts would
 # inherit that.
@@ -27,9 +39,17 @@ def missing(what: str) -> NoReturn:
 
 
 def free_port() -> int:
-    """A port on 127.0.0.1 that nothing listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """A port on 127.0.0.1 that nothing has; below those that the kernel gives to outgoing connections."""
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+def copy_checkout(path: Path) -> None:
+    """Copies the project. Its commands note deployments there, and find, remove and take down no others."""
+    shutil.copytree(ROOT, path, symlinks=True, ignore=NOT_COPIED, dirs_exist_ok=True)
 
 
 @pytest.fixture(scope="session")
@@ -54,17 +74,30 @@ def chromium_path() -> str:
     missing("no Chromium is installed (apt install chromium): pages are not looked at in a browser")
 
 
-class PartsSideBySide(LoadScopeScheduling):
-    """Keeps what must not run side by side in one process, should the tests run in several (`pytest -n 2`).
+class ModulesByPackage(LoadScopeScheduling):
+    """Hands out test modules, the largest first; a process keeps to one package as long as that has any left.
 
-    Tests of the load find and remove what killed commands leave behind, those of the environment build and
-    remove images and containers. (`--dist loadgroup` scatters its groups with pytest 9.2.)
+    Modules of a package share servers, which every process that runs some of them starts anew. At the end,
+    processes help each other out. (`--dist loadgroup` scatters its groups with pytest 9.2.)
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        package = Path(nodeid).parts[1]
-        return "load" if package in ("loadtests", "compose", "benchmarks") else "environment and reports"
+        module = nodeid.partition("::")[0]
+        return CONTAINERS_OF_CLIENTS[0] if module in CONTAINERS_OF_CLIENTS else module
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        own = set(map(_package, self.assigned_work[node]))
+        others = {_package(module) for modules in self.assigned_work.values() for module in modules}
+        best = min(
+            self.workqueue, key=lambda module: (_package(module) not in own, _package(module) in others)
+        )
+        self.workqueue.move_to_end(best, last=False)
+        super()._assign_work_unit(node)
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> PartsSideBySide:
-    return PartsSideBySide(config, log)
+def _package(module: str) -> str:
+    return Path(module).parts[1]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ModulesByPackage:
+    return ModulesByPackage(config, log)

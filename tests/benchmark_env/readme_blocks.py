@@ -55,6 +55,11 @@ def blocks_of(readme: str) -> list[Block]:
     ]
 
 
+def starts_container(block: Block) -> bool:
+    """Whether the block is Python that has a client start a container."""
+    return block.language == "python" and "from_docker_image" in block.text
+
+
 def commands_of(readme: str) -> list[Command]:
     """Each command once, in the order of the README; what only names a command of a block is left out."""
     in_blocks = [

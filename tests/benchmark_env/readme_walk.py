@@ -8,7 +8,6 @@ brackets those of runs and experiments that the walk has made.
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -24,20 +23,17 @@ from typing import TypeVar
 import httpx
 import pytest
 
+from tests.conftest import copy_checkout, free_port
 from tests.loadtests.foreign import TOKEN, generate_environment, private_front
 from tests.loadtests.foreign import serving as serving_app
 
-from .conftest import ROOT, Server, free_port
+from .conftest import Server
 
 Value = TypeVar("Value")
 
-NOT_COPIED = shutil.ignore_patterns(
-    ".git", ".venv", ".deployments", "results", "__pycache__", ".*_cache", ".ci", "docs"
-)
-
 ONE_WORKER = "TARGET=local REPLICAS=1 WORKERS=1 PORT=0"
 RUNNING = "TARGET=http://127.0.0.1:8000"
-SMALL_LOAD = "USERS=4 DURATION=2"
+SMALL_LOAD = "USERS=4 DURATION=1"
 SMALL_GRID = "BALANCING=round_robin USERS=2 DURATION=1 WARMUP=0 REPETITIONS=1"
 
 VERDICT = r"^(PASSED|FAILED): (?s:.*)^report: "
@@ -56,13 +52,14 @@ class Rule:
 RULES = {
     "make": Rule("", r"^ +make loadtest +"),
     "make loadtest": Rule(
-        "PORT=0 DURATION=5", rf"target: (compose|local processes), because(?s:.*){VERDICT}"
+        "PORT=0 DURATION=2", rf"target: (compose|local processes), because(?s:.*){VERDICT}"
     ),
     "make loadtest TARGET=http://*": Rule(SMALL_LOAD, VERDICT),
     "make loadtest TARGET=https://*": Rule(f"{SMALL_LOAD} SSL_CERT_FILE=certificate.pem", VERDICT),
+    "make loadtest USERS=*": Rule(f"{RUNNING} {SMALL_LOAD}", VERDICT),
     "make loadtest *": Rule(f"{ONE_WORKER} {SMALL_LOAD}", VERDICT),
-    ".venv/bin/python -m loadtests run *": Rule(
-        "--target http://127.0.0.1:8000 --users 4 --duration 2", VERDICT
+    ".venv/bin/openenv-loadtest run *": Rule(
+        "--target http://127.0.0.1:8000 --users 4 --duration 1", VERDICT
     ),
     "make up": Rule(ONE_WORKER, r"^http://127\.0\.0\.1:\d+ \(make down ends it\)$"),
     "make down": Rule("", "took down the local deployment"),
@@ -71,10 +68,10 @@ RULES = {
     "make scaling RESUME=*": Rule("", r"1 done before(?s:.*)^COMPLETED: 2 of 2 cells(?s:.*)^report: "),
     "make scaling REPLICAS=*": Rule(f"{ONE_WORKER} {SMALL_GRID}", GRID_DONE),
     "make scaling*": Rule(f"{RUNNING} {SMALL_GRID}", GRID_DONE),
-    "make capacity*": Rule(f"{ONE_WORKER} START=4 MOST=4 TRIES=1", r"^capacity: (?s:.*)^report: "),
+    "make capacity*": Rule(f"{RUNNING} START=4 MOST=4 TRIES=1", r"^capacity: (?s:.*)^report: "),
     "make report *": Rule("", VERDICT),
     "make compare *": Rule("", COMPARISON),
-    ".venv/bin/python -m reports compare *": Rule("", COMPARISON),
+    ".venv/bin/openenv-loadtest compare *": Rule("", COMPARISON),
 }
 """How commands are shortened and what they say, by patterns of them; the first that fits counts."""
 
@@ -97,7 +94,7 @@ class Walk:
         self.path = path
         self._servers = servers
         self._stack = stack
-        shutil.copytree(ROOT, path, symlinks=True, ignore=NOT_COPIED, dirs_exist_ok=True)
+        copy_checkout(path)
         (path / ".venv").symlink_to(sys.prefix)
         (path / "grid.toml").write_text(grid)
         (path / "headers.txt").write_text(f"Authorization: Bearer {TOKEN}\n")
@@ -154,7 +151,7 @@ class Walk:
     def _interrupted_experiment(self) -> str:
         """An experiment of two cells that Ctrl-C ended in the second."""
         before = {*self.path.glob("results/*/experiment.json")}
-        grid = f"TARGET={self._servers[0].url} {SMALL_GRID} USERS=2,4 DURATION=3"
+        grid = f"TARGET={self._servers[0].url} {SMALL_GRID} USERS=2,4 DURATION=2"
         with self._started(f"make scaling {grid}") as process:
             (experiment,) = _eventually(
                 lambda: {*self.path.glob("results/*/experiment.json")} - before, process

@@ -1,8 +1,9 @@
 """Every code block and command of the READMEs, run on real parts: one that nothing here can run fails.
 
 Python runs as it is written, but for the addresses of servers, which become those of servers that the tests
-started; how commands of README.md run, readme_walk.py says. Left out are commands that would run these tests
-within themselves or change the machine: see `DRY_RUN_ONLY` and `LEFT_TO_OTHERS`.
+started; what has clients start containers is in test_containers_of_readmes.py. How commands of README.md run,
+readme_walk.py says. Left out are commands that would run these tests within themselves or change the machine:
+see `DRY_RUN_ONLY` and `LEFT_TO_OTHERS`.
 """
 
 import os
@@ -23,7 +24,7 @@ from loadtests.commands import TARGETS, refusal_of_variable
 from loadtests.experiment.config import resolve_settings
 
 from .conftest import ROOT, Server, step
-from .readme_blocks import READMES, Block, Command, blocks_of, commands_of
+from .readme_blocks import READMES, Block, Command, blocks_of, commands_of, starts_container
 from .readme_walk import PAGES, RULES, Walk, is_on_the_walk
 
 DRY_RUN_ONLY = ("make test",)
@@ -42,6 +43,8 @@ LEFT_TO_OTHERS = {
 
 BLOCKS = [block for readme in READMES for block in blocks_of(readme)]
 COMMANDS = [command for readme in READMES for command in commands_of(readme)]
+ONCE_FOR_ALL_PORTS = {re.sub(r"--port \d+", "", each.text): each for each in reversed(COMMANDS)}
+"""Servers get ports of their own here: of commands that differ in the port the first."""
 GRIDS = [block for block in BLOCKS if block.language == "toml"]
 PYTHON = [block for block in BLOCKS if block.language == "python"]
 
@@ -126,7 +129,9 @@ def test_make_knows_every_setting_that_a_readme_gives_it() -> None:
 
 
 @pytest.mark.servers
-@pytest.mark.parametrize("command", [as_parameter(each) for each in COMMANDS])
+@pytest.mark.parametrize(
+    "command", [as_parameter(each) for each in COMMANDS if each in ONCE_FOR_ALL_PORTS.values()]
+)
 def test_a_command_of_a_readme_does_as_it_says(
     command: Command, walk: Walk, servers: tuple[Server, ...], serve: Callable[..., Server]
 ) -> None:
@@ -160,7 +165,7 @@ def test_toml_of_a_readme_is_a_grid(block: Block, tmp_path: Path) -> None:
 
 
 @pytest.mark.servers
-@pytest.mark.parametrize("block", [each for each in PYTHON if "from_docker_image" not in each.text], ids=str)
+@pytest.mark.parametrize("block", [each for each in PYTHON if not starts_container(each)], ids=str)
 def test_python_of_a_readme_runs(
     block: Block, walk: Walk, servers: tuple[Server, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -169,17 +174,5 @@ def test_python_of_a_readme_runs(
         code = code.replace("results/<run_id>", str(walk.path / walk.runs()[0]))
 
     exec(compile(code, str(block), "exec"), {"__name__": "__main__"})
-
-    assert capsys.readouterr().out
-
-
-@pytest.mark.docker
-@pytest.mark.parametrize("block", [each for each in PYTHON if "from_docker_image" in each.text], ids=str)
-def test_python_of_a_readme_that_starts_a_container_runs(
-    block: Block, image: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert image in block.text
-
-    exec(compile(block.text, str(block), "exec"), {"__name__": "__main__"})
 
     assert capsys.readouterr().out

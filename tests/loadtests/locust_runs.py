@@ -16,19 +16,23 @@ from reports.records.run_directory import RunDirectory
 from tests.conftest import ROOT
 
 
-def steps_of_a_run(url: str, results: Path, *options: str) -> pd.DataFrame:
+def locust_command(url: str, *options: str) -> list[str]:
+    return [
+        *(sys.executable, "-m", "locust", "-f", "loadtests/locustfile.py", "-H", url, "--headless"),
+        *("-u", "4", "-r", "4", "-t", "2s", *options),
+    ]
+
+
+def steps_of_a_run(url: str, directory: Path, *options: str) -> pd.DataFrame:
+    """What is recorded in `directory`, which gets no report."""
     subprocess.run(
-        [
-            *(sys.executable, "-m", "locust", "-f", "loadtests/locustfile.py", "-H", url, "--headless"),
-            *("-u", "4", "-r", "4", "-t", "3s", "--results", str(results), *options),
-        ],
+        locust_command(url, "--run-directory", str(directory), *options),
         cwd=ROOT,
         capture_output=True,
         timeout=90,
         check=False,
     )
-    (path,) = results.iterdir()
-    steps: pd.DataFrame = RunDirectory(path).read_steps().to_pandas()
+    steps: pd.DataFrame = RunDirectory(directory).read_steps().to_pandas()
     return steps
 
 

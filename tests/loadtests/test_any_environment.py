@@ -17,7 +17,7 @@ from tests.loadtests.foreign import TOKEN, generate_environment, private_front, 
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(400)]
 
-SHORT = ["--users", "8", "--duration", "3"]
+SHORT = ["--users", "8", "--duration", "2", "--think-time", "0.05"]
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def test_a_file_of_actions_is_taken_in_turn(tools: str, tmp_path: Path) -> None:
     file.write_text("".join(json.dumps(call) + "\n" for call in calls))
 
     code, printed = load(
-        "run", tmp_path / "results", tools, "--users", "1", "--duration", "3", "--actions", str(file)
+        "run", tmp_path / "results", tools, "--users", "1", "--duration", "2", "--actions", str(file)
     )
     report, steps = only_run(tmp_path / "results")
 
@@ -126,7 +126,7 @@ def test_a_batch_is_searched_on_any_environment(chatter: str, tmp_path: Path) ->
 def test_several_servers_are_compared(chatter: str, tools: str, tmp_path: Path) -> None:
     code, printed = load(
         "scaling", tmp_path, f"one={chatter},other={tools}",
-        *("--users", "2", "--duration", "1", "--repetitions", "1"),
+        *("--users", "2", "--duration", "1", "--warmup", "0", "--think-time", "0.05", "--repetitions", "1"),
     )  # fmt: skip
     assert code == 0, printed
     (path,) = tmp_path.glob("*/experiment.json")
@@ -166,7 +166,7 @@ def test_what_a_server_says_of_a_wrong_token_is_told_without_it(
     wrong = "Authorization: Bearer wrong-0123456789"
     command = [sys.executable, "-m", "locust", "-f", "loadtests/locustfile.py", "-H", url, "--headless"]
     done = subprocess.run(
-        [*command, "-u", "2", "-t", "3s", "--transport", transport, "--actions", "wait",
+        [*command, "-u", "2", "-t", "2s", "--transport", transport, "--actions", "wait",
          "--results", str(tmp_path)],
         cwd=ROOT,
         env=os.environ | {"LOADTEST_HEADERS": wrong, "SSL_CERT_FILE": str(folder / "certificate.pem")},

@@ -19,6 +19,7 @@ from reports.records.run_directory import RunDirectory
 from reports.records.tables import StreamReader
 from reports.run.report import report_run
 from tests.conftest import ROOT, free_port
+from tests.loadtests.locust_runs import steps_of_a_run
 
 pytestmark = pytest.mark.servers
 
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.servers
 def command(url: str, results: Path, *options: str) -> list[str]:
     return [
         *(sys.executable, "-m", "locust", "-f", "loadtests/locustfile.py", "-H", url),
-        *("--headless", "-u", "8", "-r", "8", "-t", "4s", "--wait", "0.02", "--results", str(results)),
+        *("--headless", "-u", "8", "-r", "8", "-t", "2s", "--wait", "0.02", "--results", str(results)),
         *("--json-file", str(results / "locust"), *options),
     ]
 
@@ -88,8 +89,7 @@ def test_every_operation_of_every_user_becomes_a_row(
 
 
 def test_episodes_begin_with_a_reset(deployment: LocalDeployment, tmp_path: Path) -> None:
-    run(deployment.url, tmp_path, "--steps-per-episode", "5")
-    steps = only_run(tmp_path).read_steps().to_pandas()
+    steps = steps_of_a_run(deployment.url, tmp_path, "--steps-per-episode", "5", "--wait", "0.02")
     assert steps.loc[steps["op"] == "step", "step_count"].max() == 5
     one = steps[steps["user"] == 0]["op"].tolist()
     assert one[:8] == ["connect", "reset", "step", "step", "step", "step", "step", "reset"]
@@ -99,7 +99,7 @@ def test_a_kill_loses_at_most_the_last_second(deployment: LocalDeployment, tmp_p
     process = start(deployment.url, tmp_path, "-t", "60s")
     try:
         wait_for_rows(tmp_path)
-        time.sleep(2.5)
+        time.sleep(1.5)
     finally:
         killed_at = time.time()
         process.kill()
@@ -115,10 +115,10 @@ def test_a_kill_loses_at_most_the_last_second(deployment: LocalDeployment, tmp_p
 
 
 def test_a_killed_worker_process_leaves_the_others_rows(deployment: LocalDeployment, tmp_path: Path) -> None:
-    process = start(deployment.url, tmp_path, "--processes", "2", "-t", "6s")
+    process = start(deployment.url, tmp_path, "--processes", "2", "-t", "5s")
     try:
         wait_for_rows(tmp_path)
-        time.sleep(2)
+        time.sleep(1)
         os.kill(psutil.Process(process.pid).children()[0].pid, signal.SIGKILL)
         process.wait(60)
     finally:
@@ -159,11 +159,10 @@ def test_a_bad_option_is_one_line_and_exit_code_2(tmp_path: Path, options: list[
 
 
 def test_a_server_that_is_not_there_is_recorded_as_refused(tmp_path: Path) -> None:
-    run("http://127.0.0.1:9", tmp_path, "--actions", "wait")
-    steps = only_run(tmp_path).read_steps().to_pandas()
+    steps = steps_of_a_run("http://127.0.0.1:9", tmp_path, "-u", "8", "--actions", "wait")
     assert set(steps["op"]) == {"connect"}
     assert set(steps["error"]) == {"refused"}
-    assert len(steps) <= 8 * 5
+    assert len(steps) <= 8 * 3
 
 
 def test_the_page_obeys_no_other_page_and_sends_headers_to_no_other_server(
@@ -200,7 +199,7 @@ def test_the_page_obeys_no_other_page_and_sends_headers_to_no_other_server(
             time.sleep(0.1)
         assert swarm(deployment.url, "http://elsewhere.example") == 403
         assert swarm(f"http://127.0.0.1:{other.server_port}", page) == 200
-        time.sleep(2)
+        time.sleep(1)
         assert not list(tmp_path.glob("*/run.json"))
         assert swarm(deployment.url, page) == 200
         for _ in range(300):

@@ -103,8 +103,8 @@ def test_usage_follows_the_load(deployment: LocalDeployment) -> None:
 
 @pytest.mark.usefixtures("deployment")
 def test_writes_no_access_log_unasked(tmp_path_factory: pytest.TempPathFactory) -> None:
-    assert list(tmp_path_factory.getbasetemp().glob("shared*/deployments/shared/nginx.log"))
-    assert not list(tmp_path_factory.getbasetemp().glob("shared*/deployments/shared/access.log"))
+    assert list(tmp_path_factory.getbasetemp().glob("shared*/deployments/shared-*/nginx.log"))
+    assert not list(tmp_path_factory.getbasetemp().glob("shared*/deployments/shared-*/access.log"))
 
 
 def test_a_port_that_is_taken_is_found_out_before_anything_starts(

@@ -5,6 +5,7 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import psutil
 import pytest
 
@@ -12,7 +13,7 @@ from loadtests.deployments.local import LocalDeployment
 from loadtests.errors import EXIT_WORKER_LOST
 from reports.records.run_directory import RunDirectory
 from tests.conftest import ROOT
-from tests.loadtests.locust_runs import foreign_environment, steps_of_a_run
+from tests.loadtests.locust_runs import foreign_environment, locust_command, steps_of_a_run
 
 pytestmark = pytest.mark.servers
 
@@ -20,42 +21,66 @@ BATCH = ("--scenario", "batch", "-t", "10m")
 """Runs for ten minutes unless it ends by itself."""
 
 
-@pytest.mark.parametrize(
-    ("options", "operations", "processes"),
-    [
-        ([], ["connect", "reset", "step"], 1),
-        (["--transport", "http"], ["reset", "step"], 1),
-        (["--processes", "2"], ["connect", "reset", "step"], 2),
-        (["--processes", "3", "-u", "2"], ["connect", "reset", "step"], 2),
-    ],
-    ids=["ws", "http", "two processes", "a process without users"],
-)
-def test_every_user_does_everything_once_and_the_test_ends(
-    deployment: LocalDeployment, tmp_path: Path, options: list[str], operations: list[str], processes: int
-) -> None:
-    steps = steps_of_a_run(deployment.url, tmp_path, *BATCH, "--wait", "0.2", "-u", "20", *options)
-    users = 2 if "-u" in options else 20
+@pytest.fixture(scope="module")
+def batch_of_50(deployment: LocalDeployment, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    """Spawning its users takes two seconds."""
+    results = tmp_path_factory.mktemp("batch")
+    options = (*BATCH, "--wait", "0.2", "-u", "50", "-r", "25", "--results", str(results))
+    subprocess.run(
+        locust_command(deployment.url, *options), cwd=ROOT, capture_output=True, timeout=90, check=False
+    )
+    (path,) = results.iterdir()
+    return RunDirectory(path)
+
+
+def assert_all_do_everything_once(steps: pd.DataFrame, users: int, operations: list[str]) -> None:
     assert steps["user"].nunique() == users
     assert (steps.groupby("user")["op"].agg(list).map(lambda ops: ops == operations)).all()
     assert steps["error"].isna().all()
-    assert steps["generator"].nunique() == processes
-    (path,) = tmp_path.iterdir()
-    run = RunDirectory(path).read_run()
+
+
+def test_every_user_does_everything_once_and_the_test_ends(batch_of_50: RunDirectory) -> None:
+    steps = batch_of_50.read_steps().to_pandas()
+    assert_all_do_everything_once(steps, 50, ["connect", "reset", "step"])
+    assert steps["generator"].nunique() == 1
+    run = batch_of_50.read_run()
     assert (run["status"], run["config"]["scenario"]) == ("completed", "batch")
 
 
-def test_all_begin_before_the_first_is_connected(deployment: LocalDeployment, tmp_path: Path) -> None:
-    steps = steps_of_a_run(deployment.url, tmp_path, *BATCH, "-u", "50", "-r", "25", "--wait", "0")
+def test_all_begin_before_the_first_is_connected(batch_of_50: RunDirectory) -> None:
+    steps = batch_of_50.read_steps().to_pandas()
     connects = steps[steps["op"] == "connect"]
     assert len(connects) == 50
     assert connects["started_at"].max() < (connects["started_at"] + connects["latency_s"]).min()
+
+
+@pytest.mark.parametrize(
+    ("options", "users", "operations", "processes"),
+    [
+        (["--transport", "http"], 20, ["reset", "step"], 1),
+        (["--processes", "2"], 20, ["connect", "reset", "step"], 2),
+        (["--processes", "3"], 2, ["connect", "reset", "step"], 2),
+    ],
+    ids=["http", "two processes", "a process without users"],
+)
+def test_so_it_does_over_http_and_in_several_processes(
+    deployment: LocalDeployment,
+    tmp_path: Path,
+    options: list[str],
+    users: int,
+    operations: list[str],
+    processes: int,
+) -> None:
+    steps = steps_of_a_run(deployment.url, tmp_path, *BATCH, "--wait", "0.2", "-u", str(users), *options)
+    assert_all_do_everything_once(steps, users, operations)
+    assert steps["generator"].nunique() == processes
 
 
 def test_without_a_spawn_rate_all_are_started_at_once(deployment: LocalDeployment, tmp_path: Path) -> None:
     subprocess.run(
         [
             *(sys.executable, "-m", "locust", "-f", "loadtests/locustfile.py", "-H", deployment.url),
-            *("--headless", "-u", "300", "-t", "10m", "--wait", "0", "--results", str(tmp_path)),
+            *("--headless", "-u", "300", "-t", "10m", "--wait", "0", "--run-directory", str(tmp_path)),
         ],
         env={**os.environ, "LOADTEST_SCENARIO": "batch"},
         cwd=ROOT,
@@ -63,8 +88,7 @@ def test_without_a_spawn_rate_all_are_started_at_once(deployment: LocalDeploymen
         timeout=60,
         check=False,
     )
-    (path,) = tmp_path.iterdir()
-    assert RunDirectory(path).read_steps().to_pandas()["user"].nunique() == 300
+    assert RunDirectory(tmp_path).read_steps().to_pandas()["user"].nunique() == 300
 
 
 def test_nothing_is_tried_again(tmp_path: Path) -> None:
@@ -87,26 +111,22 @@ def test_one_that_hangs_times_out_and_holds_up_nobody(tmp_path: Path) -> None:
 def test_a_lost_process_does_not_keep_the_test_from_ending(
     deployment: LocalDeployment, tmp_path: Path
 ) -> None:
+    options = (*BATCH, "--wait", "4", "--processes", "2", "--run-directory", str(tmp_path))
     process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "locust", "-f", "loadtests/locustfile.py", "-H", deployment.url),
-            *("--headless", "-u", "4", "-r", "4", *BATCH, "--wait", "6", "--processes", "2"),
-            *("--results", str(tmp_path)),
-        ],
+        locust_command(deployment.url, *options),
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
         deadline = time.monotonic() + 30
-        while not any(stream.stat().st_size > 2000 for stream in tmp_path.glob("*/steps.arrows")):
+        while not any(stream.stat().st_size > 2000 for stream in tmp_path.glob("steps.arrows")):
             assert time.monotonic() < deadline
             time.sleep(0.1)
         os.kill(psutil.Process(process.pid).children()[0].pid, signal.SIGKILL)
         assert process.wait(60) == EXIT_WORKER_LOST
     finally:
         process.kill()
-    (path,) = tmp_path.iterdir()
-    steps = RunDirectory(path).read_steps().to_pandas()
+    steps = RunDirectory(tmp_path).read_steps().to_pandas()
     assert steps["op"].value_counts()["step"] == 2
     assert steps["error"].isna().all()

@@ -24,7 +24,7 @@ def test_another_environment_gets_the_action_as_given_and_a_reset_when_it_is_don
 
 def test_a_server_that_hangs_until_the_end_has_failed(tmp_path: Path) -> None:
     with foreign_environment(episode=10**9, answers=40) as (url, _):
-        steps = steps_of_a_run(url, tmp_path, "--action", "{}", "--think-time", "0.01", "--stop-timeout", "6")
+        steps = steps_of_a_run(url, tmp_path, "--action", "{}", "--think-time", "0.01", "--stop-timeout", "5")
     hung = steps[steps["error"] == "timeout"]
     assert hung["user"].nunique() == 4
     assert (hung["latency_s"] >= 5).all()
@@ -92,7 +92,7 @@ def test_a_refused_action_over_http_is_told_apart_from_a_lost_connection(
 
 def test_a_step_that_takes_too_long_ends_its_session(small_server: LocalDeployment, tmp_path: Path) -> None:
     steps = steps_of_a_run(
-        small_server.url, tmp_path, "-u", "1", "--wait", "30", "--step-timeout", "0.5", "-t", "4s"
+        small_server.url, tmp_path, "-u", "1", "--wait", "30", "--step-timeout", "0.5", "-t", "3s"
     )
     assert (steps.loc[steps["op"] == "step", "error"] == "timeout").all()
     assert steps["op"].value_counts()["connect"] >= 2

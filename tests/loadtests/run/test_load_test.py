@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from loadtests.__main__ import main
 from loadtests.deployments.local import LocalDeployment
 from loadtests.deployments.url import UrlDeployment
 from loadtests.run import load_test
@@ -19,7 +20,8 @@ from tests.loadtests.foreign import serving
 
 pytestmark = pytest.mark.servers
 
-SHORT = ["--users", "8", "--duration", "4", "--wait", "0.02", "--port", "0"]
+SHORT = ["--users", "8", "--duration", "2", "--wait", "0.02", "--port", "0"]
+OWNER = "OWNER_OF_THIS_RUN"
 
 
 def command(results: Path, *options: str) -> list[str]:
@@ -38,10 +40,10 @@ def run(results: Path, *options: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def start(results: Path, *options: str) -> subprocess.Popen[str]:
+def start(results: Path, *options: str, checkout: Path = ROOT) -> subprocess.Popen[str]:
     return subprocess.Popen(
         command(results, *options),
-        cwd=ROOT,
+        cwd=checkout,
         env=owned(results),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -51,7 +53,7 @@ def start(results: Path, *options: str) -> subprocess.Popen[str]:
 
 def owned(results: Path) -> dict[str, str]:
     """An environment by which whatever a run starts can be told from what others started."""
-    return {**os.environ, "OWNER_OF_THIS_RUN": str(results)}
+    return {**os.environ, OWNER: str(results)}
 
 
 def only_run(results: Path) -> RunDirectory:
@@ -71,7 +73,7 @@ def remains(results: Path) -> list[str]:
     found = []
     for process in psutil.process_iter():
         try:
-            names = " ".join([*process.cmdline(), process.environ().get("OWNER_OF_THIS_RUN", "")])
+            names = " ".join([*process.cmdline(), process.environ().get(OWNER, "")])
             if str(results) in names:
                 found.append(" ".join(process.cmdline()))
         except psutil.Error:
@@ -88,7 +90,7 @@ def test_a_run_accounts_for_all_workers_and_all_steps(
 ) -> None:
     if target == "compose":
         request.getfixturevalue("docker_engine")
-    done = run(tmp_path, "--target", target, "--users", "64")
+    done = run(tmp_path, "--target", target, "--users", "64", "--duration", "3", "--wait", "0.1")
     assert done.returncode == 0, done.stderr + done.stdout
     directory = only_run(tmp_path)
     report = json.loads(directory.report_json.read_text())
@@ -148,7 +150,6 @@ def test_a_replica_that_dies_is_exit_code_1_whatever_the_objective_says(tmp_path
 def test_ctrl_c_leaves_a_report_and_nothing_running(tmp_path: Path) -> None:
     process = start(tmp_path, "--target", "local", "--replicas", "1", "--workers", "1", "--duration", "60")
     wait_for_steps(tmp_path)
-    time.sleep(1)
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=90)
     assert process.returncode == 130, errors
@@ -174,15 +175,18 @@ def test_a_killed_generator_still_reports(deployment: LocalDeployment, tmp_path:
     assert json.loads(directory.report_json.read_text())["totals"]["steps"] > 0
 
 
-def test_what_a_killed_run_left_is_removed_by_the_next_command_which_says_so(tmp_path: Path) -> None:
-    process = start(tmp_path, "--target", "local", "--replicas", "1", "--workers", "1", "--duration", "60")
+def test_what_a_killed_run_left_is_removed_by_the_next_command_which_says_so(
+    checkout: Path, tmp_path: Path
+) -> None:
+    local = ("--target", "local", "--replicas", "1", "--workers", "1")
+    process = start(tmp_path, *local, "--duration", "60", checkout=checkout)
     wait_for_steps(tmp_path)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=60)
     assert remains(tmp_path) != []
     killed = only_run(tmp_path)
     done = subprocess.run(
-        [sys.executable, "-m", "loadtests", "down"], cwd=ROOT, capture_output=True, text=True, timeout=90
+        [sys.executable, "-m", "loadtests", "down"], cwd=checkout, capture_output=True, text=True, timeout=90
     )
     assert "removed" in done.stdout
     assert remains(tmp_path) == []
@@ -217,10 +221,16 @@ def test_sigterm_takes_everything_down(tmp_path: Path) -> None:
         (["--results", "/proc/nowhere"], "RESULTS=/proc/nowhere"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_code_2(tmp_path: Path, options: list[str], words: str) -> None:
-    done = run(tmp_path, *options)
-    assert done.returncode == 2
-    (line,) = done.stderr.splitlines()
+def test_bad_input_is_one_line_and_exit_code_2(
+    tmp_path: Path,
+    options: list[str],
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv(OWNER, str(tmp_path))
+    assert main(["run", "--results", str(tmp_path), *SHORT, *options]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
     assert words in line
     assert remains(tmp_path) == []
