@@ -109,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="openenv-loadtest",
         description="Load-tests OpenEnv environment servers.",
         epilog="Every option can be set in the environment too, as make does: USERS=100 is --users 100. "
-        "Exit codes: 0 the SLO passed, 1 it failed, 2 bad input, 130 interrupted.",
+        "Exit codes: 0 passed, 1 not passed, 2 bad input, 130 interrupted.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version()}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="name")
