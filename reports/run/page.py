@@ -11,6 +11,7 @@ from reports.records.schema import RunConfig
 from reports.run import figures, masthead, share_figures
 from reports.run.figures import Frame
 from reports.run.report import RunReport
+from reports.run.verdict import outcome
 
 _SECTIONS = {
     "verdict": "Verdict",
@@ -41,6 +42,7 @@ def render(report: RunReport) -> str:
             "cores": partial(formatting.significant, digits=2),
         },
         report=report,
+        outcome=outcome(report),
         headline=masthead.headline(report.run),
         facts=masthead.facts(report),
         answers=masthead.answers(report),

@@ -171,6 +171,9 @@ def test_a_run_that_is_not_valid_has_not_passed(code: Code, answer: str) -> None
     text = page_of(report).text
     assert f"Did it pass? {answer}" in text
     assert f"but {REASONS[code]}" in text
+    word = answer.split()[0]
+    assert f"{word}, although the service level objective was met: Something was wrong." in text
+    assert "Passed" not in text
 
 
 def test_a_batch_is_called_one() -> None:
