@@ -117,7 +117,7 @@ def test_no_batch_is_larger_than_asked_for_or_than_open_files_allow(monkeypatch:
 def test_the_cap_of_a_real_server_is_found_and_recorded(tmp_path: Path) -> None:
     done = search(
         tmp_path,
-        *("--target", "local", "--workers", "2", "--start", "8", "--tries", "1", "--precision", "20"),
+        *("--target", "local", "--workers", "2", "--start", "8", "--tries", "1", "--precision", "50"),
         *("--wait", "0.5", "--slo-p99", "20"),
         MAX_CONCURRENT_ENVS="8",
     )
@@ -175,7 +175,7 @@ def test_an_objective_that_nothing_meets_is_exit_code_1(deployment: LocalDeploym
         "--target",
         deployment.url,
         "--start",
-        "2",
+        "1",
         "--tries",
         "1",
         "--wait",
