@@ -33,8 +33,8 @@ Value = TypeVar("Value")
 
 ONE_WORKER = "TARGET=local REPLICAS=1 WORKERS=1 PORT=0"
 RUNNING = "TARGET=http://127.0.0.1:8000"
-SMALL_LOAD = "USERS=4 DURATION=1"
-SMALL_GRID = "BALANCING=round_robin USERS=2 DURATION=1 WARMUP=0 REPETITIONS=1"
+SMALL_LOAD = "USERS=4 DURATION=1 THINK_TIME=0.05"
+SMALL_GRID = "BALANCING=round_robin USERS=2 DURATION=1 WARMUP=0 REPETITIONS=1 THINK_TIME=0.05"
 
 VERDICT = r"^(PASSED|FAILED): (?s:.*)^report: "
 GRID_DONE = r"^COMPLETED: (?s:.*)^report: "
@@ -56,8 +56,8 @@ RULES = {
     ),
     "make loadtest TARGET=http://*": Rule(SMALL_LOAD, VERDICT),
     "make loadtest TARGET=https://*": Rule(f"{SMALL_LOAD} SSL_CERT_FILE=certificate.pem", VERDICT),
-    "make loadtest USERS=*": Rule(f"{RUNNING} {SMALL_LOAD}", VERDICT),
-    "make loadtest *": Rule(f"{ONE_WORKER} {SMALL_LOAD}", VERDICT),
+    "make loadtest TARGET=local *": Rule(f"{ONE_WORKER} {SMALL_LOAD}", VERDICT),
+    "make loadtest *": Rule(f"{RUNNING} {SMALL_LOAD}", VERDICT),
     ".venv/bin/openenv-loadtest run *": Rule(
         "--target http://127.0.0.1:8000 --users 4 --duration 1", VERDICT
     ),

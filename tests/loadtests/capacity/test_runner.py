@@ -89,7 +89,7 @@ def test_a_batch_will_take_about_as_long_as_the_nearest_one() -> None:
 def test_the_cap_of_a_real_server_is_found_and_recorded(tmp_path: Path) -> None:
     done = search(
         tmp_path,
-        *("--target", "local", "--workers", "2", "--start", "8", "--tries", "1", "--precision", "20"),
+        *("--target", "local", "--workers", "2", "--start", "8", "--tries", "1", "--precision", "50"),
         *("--wait", "0.5", "--slo-p99", "20"),
         MAX_CONCURRENT_ENVS="8",
     )
@@ -170,7 +170,7 @@ def test_an_objective_that_nothing_meets_is_exit_code_1(deployment: LocalDeploym
         "--target",
         deployment.url,
         "--start",
-        "2",
+        "1",
         "--tries",
         "1",
         "--wait",

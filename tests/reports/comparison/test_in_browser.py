@@ -19,8 +19,7 @@ PAGES = {
 }
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1440, "dark")])
 @pytest.mark.parametrize("name", PAGES)
 def test_a_comparison_loads_cleanly_and_fits(
     browser: Browser, tmp_path: Path, name: str, width: int, scheme: str

@@ -31,8 +31,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return found
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1440, "dark")])
 @pytest.mark.parametrize("name", SAMPLES)
 def test_a_report_loads_cleanly_and_fits(
     browser: Browser, pages: dict[str, Path], name: str, width: int, scheme: str
