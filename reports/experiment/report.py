@@ -106,7 +106,7 @@ def report_experiment(directory: ExperimentDirectory) -> ExperimentReport:
     sped_up = speedup.summarize(cells, names)
     laws = usl.summarize(cells, names, sped_up)
     batches = max_batch.summarize(cells, names)
-    limits = bottleneck.summarize(cells, grown, laws, experiment["config"]["scenario"])
+    limits = bottleneck.summarize(cells, grown, experiment["config"]["scenario"])
     return ExperimentReport(
         experiment=experiment,
         notices=_notices(experiment, cells, progress),
@@ -155,10 +155,9 @@ def to_json(report: ExperimentReport) -> dict[str, Any]:
         ],
         "speedup": [
             {
-                "family": _without(family.base, "replicas", "workers"),
-                "base": _group(family.base),
+                "family": family.label,
                 "saturated": family.saturated,
-                "rows": [_without(row, "group") for row in family.rows],
+                "rows": [{**_group(row.group), **_without(row, "group")} for row in family.rows],
                 "takeaways": family.takeaways,
             }
             for family in report.speedup.families

@@ -45,7 +45,7 @@ def speedup(result: Speedup, width: float) -> str:
 
 
 def _speedup_panel(axes: Axes, family: Family, most: int, high: float) -> None:
-    base = family.base.total_workers or 1
+    base = family.base.total_workers
     axes.set_xlim(0, most * 1.06)
     top = max(high, 1.0) * 1.18
     axes.set_ylim(0, top)
