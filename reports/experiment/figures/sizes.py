@@ -5,7 +5,7 @@ import math
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.experiment.figures.axes import DASHED, heading, load_ticks, name_loads
+from reports.experiment.figures.axes import DASHED, heading, load_ticks
 from reports.experiment.sections.speedup import Family, Speedup
 from reports.page import drawing, formatting
 from reports.page.drawing import BOLD, NARROW
@@ -39,7 +39,7 @@ def speedup(result: Speedup, width: float) -> str:
             name = formatting.shortened(family.label, int(room / 7.8)) if family.label else "Speed-up"
             heading(axes, name, -40)
             if row == rows - 1 or at + columns >= len(families):
-                name_loads(axes, "workers in all")
+                drawing.x_label(axes, "workers in all")
 
     return drawing.draw("speedup", "Speed-up by number of workers", width, height, paint)
 
