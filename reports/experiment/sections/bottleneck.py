@@ -4,7 +4,6 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from reports.experiment.cells import Cell, LatencyName, by_group
 from reports.experiment.groups import Group
@@ -35,7 +34,8 @@ class Bottleneck:
     """Both at that load, medians over repetitions; seconds."""
     first_miss_users: int | None
     """The smallest load at which most repetitions missed the objective; None where none did."""
-    first_miss_criterion: Literal["success_rate", "total_p99_s", "both"] | None
+    first_miss_criterion: str | None
+    """`success_rate`, `total_p99_s` or `both`; None where it was neither."""
 
     busy_at: int | None
     """The load that tells the limit: the first that missed, else the peak."""
@@ -101,13 +101,9 @@ def _known(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _criterion(missing: list[Cell]) -> Literal["success_rate", "total_p99_s", "both"] | None:
-    names = {name for cell in missing for name in cell.slo_missed_names}
-    if {"success_rate", "total_p99_s"} <= names:
-        return "both"
-    if "success_rate" in names:
-        return "success_rate"
-    return "total_p99_s" if "total_p99_s" in names else None
+def _criterion(missing: list[Cell]) -> str | None:
+    names = {name for cell in missing for name in cell.slo_missed_names} & {"success_rate", "total_p99_s"}
+    return "both" if len(names) == 2 else next(iter(names), None)
 
 
 def _evidence(cells: Sequence[Cell], outcome: Outcome) -> Evidence:
