@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from itertools import compress
 from typing import Any
 
 from reports.page.formatting import shortened
@@ -78,21 +79,39 @@ def ordered(groups: Iterable[Group]) -> list[Group]:
 
 def labels(groups: Iterable[Group]) -> dict[Group, str]:
     """A short name for each group that says only what differs between them: `2 × 2, least_conn`."""
-    groups = list(groups)
-    name_of = [name for name in _NAMES if len({name(group) for group in groups}) > 1] or [_size, _deployment]
-    found = {}
-    for group in groups:
-        parts = [text for name in name_of if (text := name(group))]
-        found[group] = ", ".join(parts if len(groups) > 1 else parts[:1]) or _deployment(group)
-    return dict(zip(found, _told_apart(found.values()), strict=True))
+    groups = list(dict.fromkeys(groups))
+    found = [
+        name or (group.size if len(groups) == 1 else "") or _names(group)[0]
+        for group, name in zip(groups, _differences(map(_names, groups)), strict=True)
+    ]
+    return dict(zip(groups, _told_apart(found), strict=True))
 
 
 def family_labels(groups: Iterable[Group]) -> dict[tuple[Any, ...], str]:
     """A short name for each family of groups by its key; empty where there is one family only."""
     groups = list(groups)
-    names = [name for name in _NAMES if name is not _size and len({name(group) for group in groups}) > 1]
-    found = {group.family: ", ".join(filter(None, (name(group) for name in names))) for group in groups}
+    names = _differences((deployment, *rest) for deployment, _, *rest in map(_names, groups))
+    found = {group.family: name for group, name in zip(groups, names, strict=True)}
     return dict(zip(found, _told_apart(found.values()), strict=True))
+
+
+def _names(group: Group) -> tuple[str, ...]:
+    """All that can tell a group from others, in the order in which labels have it; empty where unknown."""
+    return (
+        shortened(group.deployment, _NAME_LENGTH),
+        group.size,
+        shortened(group.balancing or "", _NAME_LENGTH),
+        port_name(group),
+        transport_name(group.transport),
+        f"wait {shortened(group.wait, _NAME_LENGTH)}{'' if group.wait_s is None else ' s'}",
+    )
+
+
+def _differences(rows: Iterable[tuple[str, ...]]) -> list[str]:
+    """Of each row what is not the same in all of them."""
+    rows = list(rows)
+    differing = [len(set(column)) > 1 for column in zip(*rows, strict=True)]
+    return [", ".join(filter(None, compress(row, differing))) for row in rows]
 
 
 def _told_apart(names: Iterable[str]) -> list[str]:
@@ -112,30 +131,6 @@ def transport_name(transport: str) -> str:
     return TRANSPORTS.get(transport, printable(transport, _NAME_LENGTH))
 
 
-def _deployment(group: Group) -> str:
-    return shortened(group.deployment, _NAME_LENGTH)
-
-
-def _size(group: Group) -> str:
-    return group.size
-
-
-def _balancing(group: Group) -> str:
-    return shortened(group.balancing or "", _NAME_LENGTH)
-
-
 def port_name(group: Group) -> str:
     """`own ports` or `shared port`; empty where unknown."""
     return {True: "own ports", False: "shared port", None: ""}[group.reuse_port]
-
-
-def _transport(group: Group) -> str:
-    return transport_name(group.transport)
-
-
-def _wait(group: Group) -> str:
-    text = shortened(group.wait, _NAME_LENGTH)
-    return f"wait {text}" if group.wait_s is None else f"wait {text} s"
-
-
-_NAMES = (_deployment, _size, _balancing, port_name, _transport, _wait)

@@ -154,10 +154,10 @@ def _workers_buy(report: ExperimentReport) -> Answer:
             facts = [("replicas and workers", "unknown, behind a URL")]
         return _WORKERS.answer("Unknown", "unknown", facts)
     if len(family.rows) < 2:
-        only = [("sizes with figures", family.base_label), ("to find out", "try more workers or replicas")]
+        only = [("sizes with figures", family.base.label), ("to find out", "try more workers or replicas")]
         return _WORKERS.answer("Not tried", "unknown", only)
     top = family.largest
-    name = f"{top.label} against {family.base_label}"
+    name = f"{top.label} against {family.base.label}"
     if not family.saturated:
         facts = [
             (name, f"{formatting.times(top.speedup)} throughput"),

@@ -106,7 +106,7 @@ def report_experiment(directory: ExperimentDirectory) -> ExperimentReport:
     sped_up = speedup.summarize(cells, names)
     laws = usl.summarize(cells, names, sped_up)
     batches = max_batch.summarize(cells, names)
-    limits = bottleneck.summarize(cells, grown, laws, experiment["config"]["scenario"])
+    limits = bottleneck.summarize(cells, grown, experiment["config"]["scenario"])
     return ExperimentReport(
         experiment=experiment,
         notices=_notices(experiment, cells, progress),
@@ -145,21 +145,11 @@ def to_json(report: ExperimentReport) -> dict[str, Any]:
         "machine": experiment["machine"],
         "further_machines": experiment.get("further_machines", []),
         "cells": [_cell(cell) for cell in report.cells],
-        "growth": [
-            {
-                "group": _group(group.group),
-                "label": group.label,
-                "points": [asdict(point) for point in group.points],
-            }
-            for group in report.growth.groups
-        ],
+        "growth": [{**asdict(growth), "group": _group(growth.group)} for growth in report.growth.groups],
         "speedup": [
             {
-                "family": _without(family.base, "replicas", "workers"),
-                "base": _group(family.base),
-                "saturated": family.saturated,
-                "rows": [_without(row, "group") for row in family.rows],
-                "takeaways": family.takeaways,
+                **asdict(family),
+                "rows": [{**_group(row.group), **_without(row, "group")} for row in family.rows],
             }
             for family in report.speedup.families
         ],
@@ -172,13 +162,7 @@ def to_json(report: ExperimentReport) -> dict[str, Any]:
             {"group": _group(*law.groups), "reason": law.reason} for law in report.usl.groups if not law.fit
         ],
         "usl_over_workers": [
-            {
-                "family": law.label,
-                "loads": law.loads,
-                "throughputs": law.throughputs,
-                "fit": asdict(law.fit) if law.fit else None,
-                "reason": law.reason,
-            }
+            {"family": law.label, **_without(law, "label", "groups", "takeaways")}
             for law in report.usl.workers
         ],
         "max_batch": [

@@ -7,8 +7,7 @@ from matplotlib.figure import Figure
 
 from reports.page import drawing, formatting
 from reports.page.board import Extent, spaced
-from reports.page.drawing import BOLD, NARROW, SMALL, Floats
-from reports.page.palette import stand_in
+from reports.page.drawing import BOLD, NARROW, Floats
 
 LETTER = 6.6
 """Pixels that a character takes in a small drawing's name."""
@@ -48,24 +47,16 @@ def load_ticks(axes: Axes, candidates: Sequence[float]) -> None:
 def named_rows(
     figure: Figure, names: Sequence[str], left: float, right: float, top: float, bottom: float
 ) -> Axes:
-    """Axes with a row for each name, the first at the top; an empty name leaves its row without one."""
+    """Axes with a row for each name, the first at the top."""
     axes = drawing.plot_area(figure, left, right, top, bottom)
     axes.set_ylim(len(names) - 0.5, -0.5)
-    known = [row for row, name in enumerate(names) if name]
-    drawing.ticks(axes, "y", known, lambda row: names[round(row)], grid=False)
-    for tick in axes.get_yticklabels():
-        tick.set_color(stand_in("ink"))
+    drawing.row_names(axes, names)
     return axes
 
 
 def heading(axes: Axes, text: str, right: float, up: float = 11) -> None:
     """Writes above the axes, moved by so many pixels from their upper left corner."""
     drawing.note(axes, text, (0, 1), "axes fraction", (right, up), "ink", size=drawing.TEXT, weight=BOLD)
-
-
-def name_loads(axes: Axes, words: str) -> None:
-    """Says below the axes what loads are counted in."""
-    axes.set_xlabel(words, color=stand_in("muted"), size=SMALL)
 
 
 def columns_for(labels: Sequence[str], width: float) -> int:
@@ -83,11 +74,6 @@ def columns_for(labels: Sequence[str], width: float) -> int:
 def floor(least: float) -> float:
     """Where an axis of shares begins, so that differences near 1 can be seen."""
     return 0.0 if least < 0.6 else 0.5 if least < 0.85 else 0.8
-
-
-def plain(value: float) -> str:
-    """A number as axes write it."""
-    return f"{value:,.6g}"
 
 
 def percent(value: float) -> str:

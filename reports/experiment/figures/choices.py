@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from reports.experiment.figures.axes import floor, name_loads, named_rows, plain
+from reports.experiment.figures.axes import floor, named_rows
 from reports.experiment.sections.fairness import FairnessComparison
 from reports.page import drawing, formatting
 from reports.page.drawing import BOLD
@@ -26,7 +26,7 @@ def fairness(name: str, comparison: FairnessComparison, width: float) -> str:
     def paint(figure: Figure) -> None:
         axes = named_rows(figure, labels, left, value_room, top=34, bottom=42)
         axes.set_xlim(start, 1)
-        drawing.ticks(axes, "x", drawing.linear_ticks(start, 1, 5), plain, grid=True)
+        drawing.ticks(axes, "x", drawing.linear_ticks(start, 1, 5), drawing.plain, grid=True)
         for at, choice in enumerate(choices):
             spread = choice.jain
             if spread.known:
@@ -44,6 +44,6 @@ def fairness(name: str, comparison: FairnessComparison, width: float) -> str:
                 weight=BOLD,
             )
         drawing.headline(axes, "Jain’s index over workers")
-        name_loads(axes, "1 is even")
+        drawing.x_label(axes, "1 is even")
 
     return drawing.draw(name, f"{comparison.title}: Jain’s index over workers", width, height, paint)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from reports.experiment.figures.axes import DASHED, LETTER, LOG_LOADS, columns_for, plain
+from reports.experiment.figures.axes import DASHED, LETTER, LOG_LOADS, columns_for
 from reports.experiment.sections.usl import Law
 from reports.page import drawing, formatting
 from reports.page.board import Board, Extent, Panel
@@ -66,7 +66,7 @@ def _law_panel(board: Board, result: Law, fit: UslFit, place: tuple[float, float
         marks = drawing.linear_ticks(0, up.high, 4 if place[3] > 200 else 3)
         along = drawing.linear_ticks(0, reach, 4)
     panel = Panel(*place, across, up)
-    board.grid(panel, marks, plain)
+    board.grid(panel, marks, drawing.plain)
     board.loads(panel, along)
     ideal = np.geomspace(least, reach, 40)
     seen = fit.gamma * ideal <= up.high

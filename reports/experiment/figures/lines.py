@@ -17,9 +17,7 @@ from reports.experiment.figures.axes import (
     heading,
     load_axis,
     load_extent,
-    name_loads,
     percent,
-    plain,
 )
 from reports.experiment.sections.growth import Growth, Point
 from reports.experiment.sections.spread import Spread
@@ -68,7 +66,7 @@ class _Scale:
 def throughput(growth: Growth, width: float) -> str:
     """Steps a second against users: one drawing for a few groups, a small one for each of many."""
     lines = _lines(growth, lambda point: point.throughput)
-    scale = _Scale(plain)
+    scale = _Scale(drawing.plain)
     return _lines_or_panels("throughput", "Steps per second", lines, scale, width)
 
 
@@ -104,19 +102,19 @@ def latency(growth: Growth, width: float) -> str:
 
 
 def _lines(growth: Growth, value: Callable[[Point], Spread]) -> list[_Line]:
-    return [_line(group.label, group.points, value) for group in growth.groups if group.points]
-
-
-def _line(label: str, points: Sequence[Point], value: Callable[[Point], Spread]) -> _Line:
-    return _Line(
-        label,
-        x=np.array([float(point.users) for point in points]),
-        y=np.array([value(point).median for point in points]),
-        low=np.array([value(point).low for point in points]),
-        high=np.array([value(point).high for point in points]),
-        met=np.array([point.slo_share > 0.5 for point in points]),
-        valid=np.array([point.valid for point in points]),
-    )
+    return [
+        _Line(
+            group.label,
+            x=np.array([float(point.users) for point in group.points]),
+            y=np.array([value(point).median for point in group.points]),
+            low=np.array([value(point).low for point in group.points]),
+            high=np.array([value(point).high for point in group.points]),
+            met=np.array([point.slo_share > 0.5 for point in group.points]),
+            valid=np.array([point.valid for point in group.points]),
+        )
+        for group in growth.groups
+        if group.points
+    ]
 
 
 def _lines_or_panels(name: str, what: str, lines: list[_Line], scale: _Scale, width: float) -> str:
@@ -155,7 +153,7 @@ def _overlay(
             name = formatting.shortened(line.label, int((label_room - 10) / 7.2))
             ends.append((name, colour, float(known[-1])))
     heading(axes, title, -54, 12)
-    name_loads(axes, "users")
+    drawing.x_label(axes, "users")
     if longest:
         drawing.label_ends(axes, ends, axes.get_xlim()[1])
 
@@ -279,11 +277,7 @@ def _envelope(lines: list[_Line], loads: Floats) -> tuple[Floats, Floats]:
     at_loads = np.full((len(lines), len(loads)), np.nan)
     for row, line in enumerate(lines):
         at_loads[row, np.searchsorted(loads, line.x)] = line.y
-    known = np.isfinite(at_loads).any(axis=0)
-    low, high = np.full(len(loads), np.nan), np.full(len(loads), np.nan)
-    low[known] = np.nanmin(at_loads[:, known], axis=0)
-    high[known] = np.nanmax(at_loads[:, known], axis=0)
-    return low, high
+    return np.fmin.reduce(at_loads), np.fmax.reduce(at_loads)
 
 
 def _value_extent(lines: Sequence[_Line], scale: _Scale, most: int) -> tuple[Extent, list[float]]:

@@ -5,7 +5,7 @@ import math
 from matplotlib.figure import Figure
 
 from reports.experiment.cells import LatencyName
-from reports.experiment.figures.axes import heading, named_rows, plain
+from reports.experiment.figures.axes import heading, named_rows
 from reports.experiment.sections.breakdown import Breakdown
 from reports.page import drawing, formatting
 from reports.page.drawing import NARROW
@@ -38,16 +38,18 @@ def breakdown(result: Breakdown, width: float) -> str:
             column, line = at % across, at // across
             axes = named_rows(
                 figure,
-                labels if column == 0 else [""] * count,
+                labels,
                 left=left + column * room,
                 right=width - left - (column + 1) * room + value_room,
                 top=line * block + 34,
                 bottom=height - line * block - 34 - count * height_of_row,
             )
+            if column:
+                drawing.no_ticks(axes, "y")
             axes.spines["bottom"].set_visible(False)
             axes.set_xlim(0, high)
             axes.axvline(0, color=stand_in("faint"), linewidth=1)
-            drawing.ticks(axes, "x", [], plain, grid=False)
+            drawing.no_ticks(axes, "x")
             parts = [(at, part) for at, row in enumerate(result.rows) if (part := row.parts.get(name))]
             rows = [at for at, _ in parts]
             medians, tails = [part.p50 for _, part in parts], [part.p99 for _, part in parts]

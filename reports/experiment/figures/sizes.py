@@ -5,7 +5,7 @@ import math
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.experiment.figures.axes import DASHED, heading, load_ticks, name_loads
+from reports.experiment.figures.axes import DASHED, heading, load_ticks
 from reports.experiment.sections.speedup import Family, Speedup
 from reports.page import drawing, formatting
 from reports.page.drawing import BOLD, NARROW
@@ -39,13 +39,13 @@ def speedup(result: Speedup, width: float) -> str:
             name = formatting.shortened(family.label, int(room / 7.8)) if family.label else "Speed-up"
             heading(axes, name, -40)
             if row == rows - 1 or at + columns >= len(families):
-                name_loads(axes, "workers in all")
+                drawing.x_label(axes, "workers in all")
 
     return drawing.draw("speedup", "Speed-up by number of workers", width, height, paint)
 
 
 def _speedup_panel(axes: Axes, family: Family, most: int, high: float) -> None:
-    base = family.base.total_workers or 1
+    base = family.base.total_workers
     axes.set_xlim(0, most * 1.06)
     top = max(high, 1.0) * 1.18
     axes.set_ylim(0, top)

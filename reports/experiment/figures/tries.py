@@ -5,7 +5,7 @@ import math
 import numpy as np
 from matplotlib.figure import Figure
 
-from reports.experiment.figures.axes import DASHED, floor, heading, load_axis, name_loads, percent
+from reports.experiment.figures.axes import DASHED, floor, heading, load_axis, percent
 from reports.page import drawing, formatting
 from reports.page.drawing import BOLD
 from reports.page.palette import stand_in
@@ -47,6 +47,6 @@ def capacity_tries(capacity: CapacityJson, wanted: float, width: float) -> str:
                 clip_on=False,
             )
         heading(axes, "Sessions that succeeded", -52, 30)
-        name_loads(axes, "sessions at once")
+        drawing.x_label(axes, "sessions at once")
 
     return drawing.draw("tries", "Tries of the capacity search", width, 300, paint)

@@ -4,15 +4,13 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from reports.experiment.cells import Cell, LatencyName, by_group
 from reports.experiment.groups import Group
 from reports.experiment.limits import Evidence, FullWorkers, Limit, Outcome, Setup, find_limit, most_sessions
-from reports.experiment.sections.growth import Growth, Point
+from reports.experiment.sections.growth import GroupGrowth, Growth, Point
 from reports.experiment.sections.speedup import peak_of
 from reports.experiment.sections.spread import median_of
-from reports.experiment.sections.usl import Law, Usl
 from reports.page.words import count, seconds
 from reports.records.schema import Scenario
 from reports.statistics.saturation import Cpu
@@ -36,16 +34,14 @@ class Bottleneck:
     """Both at that load, medians over repetitions; seconds."""
     first_miss_users: int | None
     """The smallest load at which most repetitions missed the objective; None where none did."""
-    first_miss_criterion: Literal["success_rate", "total_p99_s", "both"] | None
-    first_miss: str | None
-    """How it was missed there, in a sentence."""
+    first_miss_criterion: str | None
+    """`success_rate`, `total_p99_s` or `both`; None where it was neither."""
+
     busy_at: int | None
     """The load that tells the limit: the first that missed, else the peak."""
     limit: Limit
     """What was hit at that load."""
-    usl_peak: float | None
-    """The load at which the fitted law peaks; None without a fit or a peak."""
-    usl_knee: float | None
+
     sentence: str
     """All of it in one sentence or two."""
 
@@ -65,25 +61,16 @@ class Bottlenecks:
         return max(known, key=lambda row: row.peak_throughput or 0.0, default=None)
 
 
-def summarize(cells: Sequence[Cell], growth: Growth, usl: Usl, scenario: Scenario) -> Bottlenecks:
+def summarize(cells: Sequence[Cell], growth: Growth, scenario: Scenario) -> Bottlenecks:
     """Says for every group where it stops."""
     cells_of = by_group(cell for cell in cells if cell.finished)
-    rows = [
-        _row(points.group, points.label, points.points, law, cells_of.get(points.group, []), scenario)
-        for points, law in zip(growth.groups, usl.groups, strict=True)
-    ]
+    rows = [_row(grown, cells_of.get(grown.group, []), scenario) for grown in growth.groups]
     main = Bottlenecks(rows, []).main or next((row for row in rows if row.limit.failed), None)
     return Bottlenecks(rows, [main.sentence if main else "No cell has figures that can be used."])
 
 
-def _row(
-    group: Group,
-    label: str,
-    points: list[Point],
-    law: Law,
-    cells: Sequence[Cell],
-    scenario: Scenario,
-) -> Bottleneck:
+def _row(grown: GroupGrowth, cells: Sequence[Cell], scenario: Scenario) -> Bottleneck:
+    points = grown.points
     peak = peak_of(points)
     largest = points[-1] if points else None
     missed = next((point for point in points if point.slo_share <= 0.5), None)
@@ -94,10 +81,9 @@ def _row(
         outcome: Outcome = "missed" if missed else "fell" if peak is not largest else "met"
         limit = find_limit(_evidence(there, outcome), _setup(there, scenario))
     missing = there if missed else []
-    first_miss = next((" ".join(cell.slo_missed) for cell in missing if cell.slo_missed), None)
     return Bottleneck(
-        group=group,
-        label=label,
+        group=grown.group,
+        label=grown.label,
         peak_throughput=peak.throughput.median if peak else None,
         peak_users=peak.users if peak else None,
         largest_users=largest.users if largest else None,
@@ -105,12 +91,9 @@ def _row(
         largest_total_p99=_known(largest.total_p99.median) if largest else None,
         first_miss_users=missed.users if missed else None,
         first_miss_criterion=_criterion(missing),
-        first_miss=first_miss,
         busy_at=looked.users if looked else None,
         limit=limit,
-        usl_peak=law.fit.peak_concurrency if law.fit else None,
-        usl_knee=law.fit.knee if law.fit else None,
-        sentence=_sentence(label, peak, largest, missed, missing, first_miss, limit.sentence),
+        sentence=_sentence(grown.label, peak, largest, missed, missing, limit.sentence),
     )
 
 
@@ -118,13 +101,9 @@ def _known(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _criterion(missing: list[Cell]) -> Literal["success_rate", "total_p99_s", "both"] | None:
-    names = {name for cell in missing for name in cell.slo_missed_names}
-    if {"success_rate", "total_p99_s"} <= names:
-        return "both"
-    if "success_rate" in names:
-        return "success_rate"
-    return "total_p99_s" if "total_p99_s" in names else None
+def _criterion(missing: list[Cell]) -> str | None:
+    names = {name for cell in missing for name in cell.slo_missed_names} & {"success_rate", "total_p99_s"}
+    return "both" if len(names) == 2 else next(iter(names), None)
 
 
 def _evidence(cells: Sequence[Cell], outcome: Outcome) -> Evidence:
@@ -183,13 +162,14 @@ def _sentence(
     largest: Point | None,
     missed: Point | None,
     missing: list[Cell],
-    first_miss: str | None,
     limit: str,
 ) -> str:
     if largest is None:
         return f"{label}: no cell finished."
     if peak is None:
-        return " ".join(filter(None, [f"{label}: no cell has figures that can be used.", first_miss, limit]))
+        how = next((cell.slo_missed for cell in missing if cell.slo_missed), [])
+        return " ".join([f"{label}: no cell has figures that can be used.", *how, limit])
+
     tops = f"{label} reached {peak.throughput.median:,.1f} steps/s with {count(peak.users, 'user')}"
     if missed is None and peak is largest:
         return f"{tops}, the largest load, and met the objective: its limit may lie beyond. {limit}"

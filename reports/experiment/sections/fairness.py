@@ -1,8 +1,10 @@
 """How evenly workers were loaded, by balancing policy and by shared or reused port."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
+
+import pandas as pd
 
 from reports.experiment.cells import Cell
 from reports.experiment.groups import Group, port_name
@@ -11,29 +13,19 @@ from reports.page.words import count, listing, printable
 
 _ENOUGH_EACH = 5
 """Users that each worker must expect, as for a chi-squared test (Cochran 1954)."""
-
-Condition = tuple[Group, int]
-"""What is the same for all choices: a group without the choice, and a number of users."""
+_TITLES = {"balancing": "By balancing policy", "port": "By port"}
 
 
 @dataclass(frozen=True)
 class FairnessRow:
-    """Jain's index over workers for one choice at one number of users."""
+    """Jain's index over workers for one choice."""
 
     choice: str
-    """`round_robin`, `least_conn` … or `own port each`, `shared port`."""
-    users: int
+    """`round_robin`, `least_conn` … or `own ports`, `shared port`."""
+    users: int | None
+    """None: over all loads."""
     jain: Spread
     """Over all cells with at least two workers; 1 is even."""
-    cells: int
-
-
-@dataclass(frozen=True)
-class FairnessOfChoice:
-    """Jain's index over workers for one choice, over all loads."""
-
-    choice: str
-    jain: Spread
     cells: int
 
 
@@ -42,13 +34,16 @@ class FairnessComparison:
     """All choices of one kind; choices are compared over groups and loads that all of them share."""
 
     kind: Literal["balancing", "port"]
-    title: str
-    choices: list[FairnessOfChoice]
-    """Best first."""
+    choices: list[FairnessRow]
+    """Over all loads, best first."""
     rows: list[FairnessRow]
     """By choice as in `choices`, then rising users."""
     takeaway: str
     """Which spread better, and whether by more than the repetitions' spread."""
+
+    @property
+    def title(self) -> str:
+        return _TITLES[self.kind]
 
 
 @dataclass(frozen=True)
@@ -77,30 +72,20 @@ def summarize(cells: Sequence[Cell]) -> FairnessByChoice:
             return FairnessByChoice([], unknown)
         none = f"No finished cell had two workers or more and at least {_ENOUGH_EACH} users for each of them."
         return FairnessByChoice([], [none])
-    comparisons = [
-        comparison
-        for comparison in (
-            _compare(
-                "balancing",
-                "By balancing policy",
-                [cell for cell in several if (cell.group.replicas or 0) > 1],
-                lambda group: printable(group.balancing or "", 60),
-                lambda group: replace(group, balancing=None),
-            ),
-            _compare(
-                "port",
-                "By port",
-                [cell for cell in several if (cell.group.workers or 0) > 1],
-                port_name,
-                lambda group: replace(group, reuse_port=None),
-            ),
-        )
-        if comparison
-    ]
-    overall = spread_of(cell.jain_worker for cell in several)
+    by_policy = _compare(
+        "balancing",
+        [cell for cell in several if (cell.group.replicas or 0) > 1],
+        lambda group: (printable(group.balancing or "", 60), replace(group, balancing=None)),
+    )
+    by_port = _compare(
+        "port",
+        [cell for cell in several if (cell.group.workers or 0) > 1],
+        lambda group: (port_name(group), replace(group, reuse_port=None)),
+    )
+    comparisons = [comparison for comparison in (by_policy, by_port) if comparison]
     first = (
         f"Over {count(len(several), 'cell')} with workers to share the load, Jain's index was "
-        f"{overall.median:.3f} at the median and between {overall.low:.3f} and {overall.high:.3f}."
+        f"{_range(cell.jain_worker for cell in several)}."
     )
     return FairnessByChoice(comparisons, [first, *(comparison.takeaway for comparison in comparisons)])
 
@@ -114,62 +99,50 @@ def _where_workers_are_unknown(finished: Sequence[Cell]) -> list[str]:
     ]
     if not named:
         return [unknown]
-    found = spread_of(cell.jain_replica for cell in named)
     over_hosts = (
         f"Replies named more than one host in {count(len(named), 'cell')}: Jain's index over hosts was "
-        f"{found.median:.3f} at the median and between {found.low:.3f} and {found.high:.3f}."
+        f"{_range(cell.jain_replica for cell in named)}."
     )
     return [unknown, over_hosts]
 
 
+def _range(jains: Iterable[float | None]) -> str:
+    found = spread_of(jains)
+    return f"{found.median:.3f} at the median and between {found.low:.3f} and {found.high:.3f}"
+
+
 def _compare(
     kind: Literal["balancing", "port"],
-    title: str,
     cells: list[Cell],
-    choice_of: Callable[[Group], str],
-    rest_of: Callable[[Group], Group],
+    choice_and_rest: Callable[[Group], tuple[str, Group]],
 ) -> FairnessComparison | None:
-    by_choice: dict[str, dict[Condition, list[float]]] = {}
-    for cell in cells:
-        choice = choice_of(cell.group)
-        if choice and cell.jain_worker is not None:
-            conditions = by_choice.setdefault(choice, {})
-            conditions.setdefault((rest_of(cell.group), cell.users), []).append(cell.jain_worker)
-    if not by_choice:
+    """Compares choices, each told from the rest of its group, where rest and users are the same for all."""
+    measured = [(*choice_and_rest(cell.group), cell.users, cell.jain_worker) for cell in cells]
+    table = pd.DataFrame(
+        [(choice, str((rest, users)), users, jain) for choice, rest, users, jain in measured if choice],
+        columns=["choice", "condition", "users", "jain"],
+    )
+    if table.empty:
         return None
-    shared = set.intersection(*(set(conditions) for conditions in by_choice.values()))
-    if shared:
-        by_choice = {
-            choice: {at: values for at, values in conditions.items() if at in shared}
-            for choice, conditions in by_choice.items()
-        }
-    choices = [
-        FairnessOfChoice(choice, spread_of(_flat(conditions)), len(_flat(conditions)))
-        for choice, conditions in by_choice.items()
+    shared = table.groupby("condition")["choice"].transform("nunique") == table["choice"].nunique()
+    if shared.any():
+        table = table[shared]
+    choices = [_row(str(choice), None, found) for choice, found in table.groupby("choice")]
+    choices.sort(key=lambda row: (-row.jain.median, row.choice))
+    rows = [
+        _row(each.choice, users, found)
+        for each in choices
+        for users, found in table[table["choice"] == each.choice].groupby("users")
     ]
-    choices.sort(key=lambda found: (-found.jain.median, found.choice))
-    rows = [row for found in choices for row in _by_users(found.choice, by_choice[found.choice])]
-    takeaway = _takeaway(choices, by_choice, bool(shared), kind)
-    return FairnessComparison(kind, title, choices, rows, takeaway)
+    return FairnessComparison(kind, choices, rows, _takeaway(kind, choices, table, bool(shared.any())))
 
 
-def _flat(conditions: Mapping[Condition, list[float]]) -> list[float]:
-    return [value for values in conditions.values() for value in values]
-
-
-def _by_users(choice: str, conditions: Mapping[Condition, list[float]]) -> list[FairnessRow]:
-    rows = []
-    for users in sorted({at for _, at in conditions}):
-        values = [value for (_, at), found in conditions.items() if at == users for value in found]
-        rows.append(FairnessRow(choice, users, spread_of(values), len(values)))
-    return rows
+def _row(choice: str, users: Any, found: pd.DataFrame) -> FairnessRow:
+    return FairnessRow(choice, users, spread_of(found["jain"]), len(found))
 
 
 def _takeaway(
-    choices: list[FairnessOfChoice],
-    by_choice: Mapping[str, Mapping[Condition, list[float]]],
-    shared: bool,
-    kind: Literal["balancing", "port"],
+    kind: Literal["balancing", "port"], choices: list[FairnessRow], table: pd.DataFrame, shared: bool
 ) -> str:
     what = "balancing policy" if kind == "balancing" else "kind of port"
     best, worst = choices[0], choices[-1]
@@ -178,21 +151,15 @@ def _takeaway(
     names = listing([found.choice for found in choices])
     if not shared:
         return f"{names} were only tried under different conditions, so they cannot be compared fairly."
-    differences = spread_of(
-        spread_of(values).median - spread_of(by_choice[worst.choice][at]).median
-        for at, values in by_choice[best.choice].items()
-    )
-    ranges = spread_of(
-        max(values) - min(values)
-        for conditions in by_choice.values()
-        for values in conditions.values()
-        if len(values) > 1
-    )
+    repeated = table.groupby(["condition", "choice"])["jain"].agg(["median", "min", "max", "count"])
+    medians = repeated["median"].unstack()
+    difference = float((medians[best.choice] - medians[worst.choice]).median())
+    repeated = repeated[repeated["count"] > 1]
     spread = f"{best.choice} spread the load more evenly than {worst.choice} (Jain's index at the median "
     figures = f"{best.jain.median:.3f} against {worst.jain.median:.3f})"
-    if not ranges.known:
+    if repeated.empty:
         return f"{spread}{figures}; nothing was repeated, so that may be chance."
-    if differences.median > ranges.median:
+    if difference > float((repeated["max"] - repeated["min"]).median()):
         return f"{spread}{figures}, by more than repetitions vary."
     even = f"{names} spread the load equally well: they differ by no more than repetitions do"
     return f"{even} (Jain's index at the median {best.jain.median:.3f} to {worst.jain.median:.3f})."

@@ -64,7 +64,12 @@ def summarize(cells: Sequence[Cell], labels: Mapping[Group, str]) -> Growth:
     groups = [
         GroupGrowth(group, label, points_of(cells_of.get(group, []))) for group, label in labels.items()
     ]
-    spreads = _spreads([point for growth in groups for point in growth.points])
+    spreads = [
+        (point.throughput.high - point.throughput.low) / point.throughput.median
+        for growth in groups
+        for point in growth.points
+        if point.repetitions > 1 and point.usable and point.throughput.median > 0
+    ]
     spread, widest = median_of(spreads), max(spreads, default=None)
     return Growth(groups, spread, _takeaways(groups, spread, widest), widest)
 
@@ -117,14 +122,6 @@ def _point(users: int, finished: list[Cell]) -> Point:
     )
 
 
-def _spreads(points: list[Point]) -> list[float]:
-    return [
-        (point.throughput.high - point.throughput.low) / point.throughput.median
-        for point in points
-        if point.repetitions > 1 and point.usable and point.throughput.median > 0
-    ]
-
-
 def _takeaways(groups: list[GroupGrowth], spread: float | None, widest: float | None) -> list[str]:
     known = [
         (point.throughput.median, point, growth)
@@ -148,8 +145,7 @@ def _takeaways(groups: list[GroupGrowth], spread: float | None, widest: float | 
             f"{len(growing)} of {count(len(groups), 'group')} had not shown a limit at the largest load: "
             "throughput still grew in step with the users."
         )
-    late = _slowest_growth(groups)
-    takeaways += [late] if late else []
+    takeaways += _slowest_growth(groups)
     if spread is None or widest is None:
         takeaways.append("Nothing was repeated, so how far results vary from run to run is unknown.")
     else:
@@ -161,7 +157,7 @@ def _takeaways(groups: list[GroupGrowth], spread: float | None, widest: float | 
     return takeaways
 
 
-def _slowest_growth(groups: list[GroupGrowth]) -> str | None:
+def _slowest_growth(groups: list[GroupGrowth]) -> list[str]:
     """The group whose latency grew most from its smallest load to its largest."""
     grown = []
     for growth in groups:
@@ -169,12 +165,9 @@ def _slowest_growth(groups: list[GroupGrowth]) -> str | None:
         if len(known) > 1:
             first, last = known[0], known[-1]
             grown.append((last.step_p99.median / first.step_p99.median, first, last, growth.label))
-    if not grown:
-        return None
-    ratio, first, last, label = max(grown, key=lambda item: item[0])
-    if ratio < 2:
-        return None
-    return (
+    return [
         f"The slowest steps (p99) of {label} took {factor(ratio)} times as long with "
         f"{count(last.users, 'user')} as with {first.users:,}."
-    )
+        for ratio, first, last, label in sorted(grown, key=lambda item: -item[0])[:1]
+        if ratio >= 2
+    ]

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.experiment.groups import Group
 from reports.experiment.sections.growth import Growth
 
 Floats = NDArray[np.float64]
@@ -15,7 +14,6 @@ Floats = NDArray[np.float64]
 class Heat:
     """Medians over repetitions in seconds: shape (groups, users), NaN where missing."""
 
-    groups: list[Group]
     labels: list[str]
     users: list[int]
     """Rising."""
@@ -37,7 +35,6 @@ def summarize(growth: Growth) -> Heat:
             step[place], total[place] = point.step_p99.median, point.total_p99.median
             invalid[place] = not point.valid
     return Heat(
-        groups=[group.group for group in growth.groups],
         labels=[group.label for group in growth.groups],
         users=users,
         step_p99=step,

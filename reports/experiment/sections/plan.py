@@ -44,12 +44,6 @@ class PlanRow:
 class Plan:
     """Rows by rising target; empty where nothing met the objective."""
 
-    group: Group | None
-    """The deployment that it rests on."""
-    label: str
-    sessions_per_worker: float | None
-    lower_bound: bool
-    """The deployment met the objective at the largest load tried too, so it may carry more."""
     rows: list[PlanRow]
     takeaways: list[str]
     """Where there is no plan, why."""
@@ -77,7 +71,7 @@ def summarize(
             if unsized
             else "Nothing met the objective, so there is nothing to plan with."
         )
-        return Plan(None, "", None, False, [], [why])
+        return Plan([], [why])
     best = max(known, key=lambda row: (row.max_batch or 0, -(row.group.total_workers or 0)))
     limit = next((row.limit for row in bottlenecks.rows if row.group == best.group), None)
     if capacity and capacity["sessions"]:
@@ -87,26 +81,13 @@ def summarize(
         best = replace(best, lower_bound=True)
     law = _law_of(best.group, usl)
     rows = [_row(target, best, law, largest) for target in TARGETS]
-    return Plan(
-        group=best.group,
-        label=best.label,
-        sessions_per_worker=_per_worker(best),
-        lower_bound=best.lower_bound,
-        rows=rows,
-        takeaways=_takeaways(best, limit, rows, largest),
-    )
-
-
-def _per_worker(row: MaxBatch) -> float:
-    return (row.max_batch or 0) / (row.group.total_workers or 1)
+    return Plan(rows, _takeaways(best, limit, rows, largest))
 
 
 def _law_of(group: Group, usl: Usl) -> UslFit | None:
     """The law over workers of the group's family."""
-    for law in usl.workers:
-        if any(other.family == group.family for other in law.groups):
-            return law.fit
-    return None
+    laws = (law.fit for law in usl.workers if any(other.family == group.family for other in law.groups))
+    return next(laws, None)
 
 
 def _row(target: int, best: MaxBatch, law: UslFit | None, largest: int) -> PlanRow:
@@ -170,7 +151,8 @@ def _measured(best: MaxBatch) -> str:
 
 def _takeaways(best: MaxBatch, limit: Limit | None, rows: list[PlanRow], largest: int) -> list[str]:
     at_least = "at least " if best.lower_bound else ""
-    each = f"{at_least}{factor(_per_worker(best))} sessions per worker"
+    per_worker = (best.max_batch or 0) / (best.group.total_workers or 1)
+    each = f"{at_least}{factor(per_worker)} sessions per worker"
     takeaways = [f"The plan rests on {best.label}, which held the most within the objective: {each}."]
     if limit and (limit.failed or limit.lower_bound):
         takeaways.append(f"What it hit first: {limit.sentence}")

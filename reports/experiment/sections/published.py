@@ -1,9 +1,11 @@
 """Published results of OpenEnv's own scaling study, to set beside one's own."""
 
-import csv
+import io
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+
+import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -38,24 +40,9 @@ class Published:
 def published() -> Published:
     """Reads the results that come with this package."""
     text = files("reports").joinpath("data", "published-scaling.csv").read_text(encoding="utf-8")
-    lines = text.splitlines()
-    comments = [line.lstrip("# ").strip() for line in lines if line.startswith("#")]
-    rows = csv.DictReader(line for line in lines if line.strip() and not line.startswith("#"))
-    return Published(" ".join(comments), [_row(row) for row in rows])
-
-
-def _row(row: dict[str, str]) -> PublishedRow:
-    def seconds(name: str) -> float | None:
-        return float(row[name]) if row[name] else None
-
-    return PublishedRow(
-        infrastructure=row["infrastructure"],
-        cores=int(row["cores"]),
-        transport=row["transport"],
-        wait_s=float(row["wait_s"]),
-        max_batch=int(row["max_batch"]),
-        connect_p50_s=seconds("connect_p50_s"),
-        reset_p50_s=seconds("reset_p50_s"),
-        step_p50_s=seconds("step_p50_s"),
-        total_p99_s=seconds("total_p99_s"),
+    comments = [line.lstrip("# ") for line in text.splitlines() if line.startswith("#")]
+    table = pd.read_csv(io.StringIO(text), comment="#").astype(object)
+    rows = table.where(table.notna(), None).to_dict("records")
+    return Published(
+        " ".join(comments), [PublishedRow(**{str(k): v for k, v in row.items()}) for row in rows]
     )

@@ -47,11 +47,6 @@ class SpeedupRow:
     """One size of a family against its base."""
 
     group: Group
-    label: str
-    """`2 × 2`: replicas × workers."""
-    replicas: int
-    workers: int
-    total_workers: int
     peak_throughput: float
     """Steps a second: the best median over loads, of usable cells."""
     peak_users: int
@@ -65,14 +60,21 @@ class SpeedupRow:
     """What the repetitions' spread allows."""
     efficiency: float
     """Speed-up over the ratio of total workers; 1 is ideal."""
-    users_ratio: float | None
-    """Largest load within the objective over the base's; None where either has none."""
     gain_of_workers: Gain | None
     """Over the next smaller number of workers with as many replicas; None where there is none."""
     gain_of_replicas: Gain | None
     """Over the next smaller number of replicas with as many workers; None where there is none."""
     saturated: bool
     """False where its largest load was served as well as its smallest: its peak is a lower bound."""
+
+    @property
+    def label(self) -> str:
+        """`2 × 2`: replicas × workers."""
+        return self.group.size
+
+    @property
+    def total_workers(self) -> int:
+        return self.group.total_workers or 1
 
 
 @dataclass(frozen=True)
@@ -81,23 +83,16 @@ class Family:
 
     label: str
     """What tells this family from the others; empty where there is one only."""
-    base: Group
-    """1 replica × 1 worker, or the smallest one with usable figures."""
     saturated: bool
     """False where no size had more users than it could serve, so that more workers cannot show anything."""
     rows: list[SpeedupRow]
-    """By total workers, then replicas; the base among them."""
+    """By total workers, then replicas. The first is the base: 1 × 1, or the smallest with usable figures."""
     takeaways: list[str]
 
     @property
-    def base_workers(self) -> int:
-        """Total workers of the base."""
-        return self.base.total_workers or 1
-
-    @property
-    def base_label(self) -> str:
-        """`1 × 1`: replicas × workers."""
-        return self.base.size
+    def base(self) -> SpeedupRow:
+        """What the others are compared with."""
+        return self.rows[0]
 
     @property
     def largest(self) -> SpeedupRow:
@@ -135,17 +130,12 @@ class _Size:
     """One size with usable figures."""
 
     group: Group
-    replicas: int
-    workers: int
     points: list[Point]
     peak: Point
 
     @property
     def total(self) -> int:
-        return self.replicas * self.workers
-
-    def number(self, axis: Axis) -> int:
-        return self.workers if axis == "workers" else self.replicas
+        return self.group.total_workers or 1
 
 
 def summarize(cells: Sequence[Cell], labels: Mapping[Group, str]) -> Speedup:
@@ -157,15 +147,13 @@ def summarize(cells: Sequence[Cell], labels: Mapping[Group, str]) -> Speedup:
         if size:
             families.setdefault(group.family, []).append(size)
     names = family_labels(labels)
-    found = [_family(sizes, names[key]) for key, sizes in families.items()]
-    speedup = Speedup(found, [])
-    main = speedup.main
-    if main is None:
-        why = "No size of a deployment has figures that can be used, so there is no speed-up to show."
-        if labels and all(group.total_workers is None for group in labels):
-            why = "How many replicas and workers stand behind a URL is unknown, so no speed-up can be shown."
-        return Speedup([], [why])
-    return Speedup(found, main.takeaways)
+    speedup = Speedup([_family(sizes, names[key]) for key, sizes in families.items()], [])
+    if speedup.main:
+        return replace(speedup, takeaways=speedup.main.takeaways)
+    why = "No size of a deployment has figures that can be used, so there is no speed-up to show."
+    if labels and all(group.total_workers is None for group in labels):
+        why = "How many replicas and workers stand behind a URL is unknown, so no speed-up can be shown."
+    return Speedup([], [why])
 
 
 def peak_of(points: Sequence[Point]) -> Point | None:
@@ -174,50 +162,38 @@ def peak_of(points: Sequence[Point]) -> Point | None:
     return max(usable, key=lambda point: point.throughput.median, default=None)
 
 
-def largest_within(points: Sequence[Point]) -> int | None:
-    """The largest number of users at which most valid repetitions met the objective."""
-    met = [point.users for point in points if point.valid and point.slo_share > 0.5]
-    return max(met, default=None)
-
-
 def _size(group: Group, cells: list[Cell]) -> _Size | None:
     points = points_of([cell for cell in cells if cell.usable])
     peak = peak_of(points)
-    if peak is None or peak.throughput.median <= 0 or group.replicas is None or group.workers is None:
+    if peak is None or peak.throughput.median <= 0 or group.total_workers is None:
         return None
-    return _Size(group, group.replicas, group.workers, points_of(cells), peak)
+    return _Size(group, points_of(cells), peak)
 
 
 def _family(sizes: list[_Size], label: str) -> Family:
-    sizes = sorted(sizes, key=lambda size: (size.total, size.replicas))
-    base = sizes[0]
+    sizes = sorted(sizes, key=lambda size: (size.total, size.group.replicas))
     one_load = all(len(size.points) < 2 for size in sizes)
     saturated = one_load or any(shows_limit(size.points) for size in sizes)
-    rows = [_row(size, base, sizes) for size in sizes]
-    family = Family(label, base.group, saturated, rows, takeaways=[])
+    family = Family(label, saturated, [_row(size, sizes) for size in sizes], takeaways=[])
     loads = {tuple(point.users for point in size.points if point.valid) for size in sizes}
     return replace(family, takeaways=_takeaways(family, len(loads) > 1))
 
 
-def _row(size: _Size, base: _Size, sizes: list[_Size]) -> SpeedupRow:
+def _row(size: _Size, sizes: list[_Size]) -> SpeedupRow:
+    base = sizes[0]
     speedup, low, high = _ratio(size.peak.throughput, base.peak.throughput)
     if size is base:
         low = high = speedup
-    within, base_within = largest_within(size.points), largest_within(base.points)
+    met = [point.users for point in size.points if point.valid and point.slo_share > 0.5]
     return SpeedupRow(
         group=size.group,
-        label=size.group.size,
-        replicas=size.replicas,
-        workers=size.workers,
-        total_workers=size.total,
         peak_throughput=size.peak.throughput.median,
         peak_users=size.peak.users,
-        largest_within_slo=within,
+        largest_within_slo=max(met, default=None),
         speedup=speedup,
         speedup_low=low,
         speedup_high=high,
         efficiency=speedup * base.total / size.total,
-        users_ratio=within / base_within if within and base_within else None,
         gain_of_workers=_gain("workers", size, sizes),
         gain_of_replicas=_gain("replicas", size, sizes),
         saturated=len(size.points) < 2 or shows_limit(size.points),
@@ -232,17 +208,19 @@ def _ratio(larger: Spread, smaller: Spread) -> tuple[float, float, float]:
 
 
 def _gain(axis: Axis, size: _Size, sizes: list[_Size]) -> Gain | None:
-    number, beside = size.number(axis), size.number(_OTHER[axis])
+    number, beside = (getattr(size.group, name) for name in (axis, _OTHER[axis]))
     smaller = [
-        other for other in sizes if other.number(axis) < number and other.number(_OTHER[axis]) == beside
+        other
+        for other in sizes
+        if getattr(other.group, axis) < number and getattr(other.group, _OTHER[axis]) == beside
     ]
     if not smaller:
         return None
-    before = max(smaller, key=lambda other: other.total)
+    before = smaller[-1]
     ratio, low, high = _ratio(size.peak.throughput, before.peak.throughput)
     return Gain(
         axis=axis,
-        smaller=before.number(axis),
+        smaller=getattr(before.group, axis),
         larger=number,
         beside=beside,
         gain=ratio - 1,
@@ -254,13 +232,14 @@ def _gain(axis: Axis, size: _Size, sizes: list[_Size]) -> Gain | None:
 
 def _takeaways(family: Family, differing_loads: bool) -> list[str]:
     if len(family.rows) < 2:
-        only = family.rows[0]
-        return [f"Only {only.label} (replicas × workers) has figures that can be used: nothing to compare."]
+        return [
+            f"Only {family.base.label} (replicas × workers) has figures that can be used: nothing to compare."
+        ]
     takeaways = []
-    if family.base_workers > 1:
+    base = family.base
+    if base.total_workers > 1:
         takeaways.append(
-            f"There are no usable figures of 1 replica × 1 worker, so sizes are compared with "
-            f"{family.base_label}."
+            f"There are no usable figures of 1 replica × 1 worker, so sizes are compared with {base.label}."
         )
     if not family.saturated:
         takeaways.append(
@@ -272,17 +251,17 @@ def _takeaways(family: Family, differing_loads: bool) -> list[str]:
     if differing_loads:
         takeaways.append("Not all sizes were measured at the same loads, so compare their peaks with care.")
     largest, fastest = family.largest, family.fastest
-    workers = factor(largest.total_workers / family.base_workers)
+    workers = factor(largest.total_workers / base.total_workers)
     takeaways.append(
-        f"{largest.label} carried {_times(largest.speedup)} {family.base_label} with "
+        f"{largest.label} carried {_times(largest.speedup)} {base.label} with "
         f"{'as many' if workers == '1' else f'{workers} times its'} workers, an efficiency of "
         f"{share(round(largest.efficiency, 2))}."
     )
-    if fastest is family.rows[0]:
-        takeaways.append(f"No larger size was faster than {family.base_label}.")
+    if fastest is base:
+        takeaways.append(f"No larger size was faster than {base.label}.")
     elif fastest.speedup > (1 + _LEAST_DIFFERENCE) * largest.speedup:
         takeaways.append(
-            f"{fastest.label} was the fastest size, with {_times(fastest.speedup)} {family.base_label}."
+            f"{fastest.label} was the fastest size, with {_times(fastest.speedup)} {base.label}."
         )
     if unsaturated:
         takeaways.append(

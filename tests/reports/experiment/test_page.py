@@ -111,7 +111,7 @@ def test_the_first_screen_answers_the_questions(samples: Samples) -> None:
     for words in (
         f"How many sessions? at least {best.max_batch}",
         "What do more workers buy?",
-        f"{family.largest.label} against {family.base_label}",
+        f"{family.largest.label} against {family.base.label}",
         "Where does it stop?",
         "Can I trust it? With care",
         "49 of 50",

@@ -180,7 +180,7 @@ def test_the_result_of_a_capacity_search_is_carried_through(tmp_path: Path) -> N
     assert report.capacity is not None
     assert report.capacity["sessions"] == CAPACITY["sessions"]
     assert to_json(report)["capacity"]["tries"]
-    assert report.plan.sessions_per_worker == 64
+    assert report.plan.takeaways[0].endswith("the objective: 64 sessions per worker.")
 
 
 def test_a_folder_that_is_no_experiment(tmp_path: Path) -> None:
