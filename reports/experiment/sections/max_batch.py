@@ -34,6 +34,10 @@ class MaxBatch:
     per_core: float | None
     total_p99_s: float | None
     """Of total time at that load, seconds: the median over repetitions."""
+    connect_p50_s: float | None
+    reset_p50_s: float | None
+    step_p50_s: float | None
+    """Medians at that load, as the published study gives them."""
     throughput: float | None
     """Steps a second there, the median over repetitions."""
 
@@ -93,6 +97,9 @@ def _row(group: Group, label: str, cells: list[Cell]) -> MaxBatch:
         cores=cores,
         per_core=best / cores if best is not None and cores else None,
         total_p99_s=median_of(cell.p("total", "p99") for cell in there),
+        connect_p50_s=median_of(cell.p("connect", "p50") for cell in there),
+        reset_p50_s=median_of(cell.p("reset", "p50") for cell in there),
+        step_p50_s=median_of(cell.p("step", "p50") for cell in there),
         throughput=median_of(cell.throughput for cell in there),
     )
 
