@@ -15,13 +15,12 @@ from loadtests.capacity.search import Answer, answer, next_batch
 from loadtests.capacity.verdict import verdict_lines
 from loadtests.capacity.view import CapacityView
 from loadtests.clock import now
-from loadtests.commands import invocation
 from loadtests.deployments import Deployment
 from loadtests.deployments.processes import tail
 from loadtests.machine import machine
+from loadtests.run.finish import finish_run, print_outcome, reported
 from loadtests.run.load_test import (
     EXIT_INTERRUPTED,
-    RecordedRun,
     check_writable,
     deployed,
     new_run,
@@ -30,7 +29,7 @@ from loadtests.run.load_test import (
 )
 from loadtests.terminal import progress, tell
 from reports.records.experiment_directory import ExperimentDirectory
-from reports.records.run_directory import RunDirectoryError
+from reports.records.run_directory import RunDirectory, RunDirectoryError
 from reports.records.schema import (
     SCHEMA_VERSION,
     CapacityJson,
@@ -40,6 +39,7 @@ from reports.records.schema import (
     ExperimentJson,
     RunStatus,
 )
+from reports.write import write_experiment_report
 
 EXIT_FOUND, EXIT_NOT_FOUND = 0, 1
 
@@ -73,7 +73,11 @@ def search_capacity(config: CapacityConfig, console: Console) -> int:
         capacity = search.conclude(stop)
     for line in verdict_lines(capacity, search.outcomes, stop):
         tell(console, line)
-    _report(directory, console)
+    try:
+        if reported(lambda: write_experiment_report(directory), directory, console):
+            print_outcome([], directory, console)
+    except RunDirectoryError as error:
+        progress(console)(str(error))
     return exit_code(stop, capacity["sessions"])
 
 
@@ -164,9 +168,9 @@ class CapacitySearch:
             config = self._config.batch(users)
             directory = new_run(config, self._deployment, self._directory.runs)
             cell["run_id"] = directory.path.name
-            recorded = record_run(config, self._deployment, directory, self._view.show, self._say)
+            status, detail = record_run(config, self._deployment, directory, self._view.show, self._say)
             self._view.reporting()
-            outcome = self._finish(users, recorded)
+            outcome = _finished(users, directory, status, detail)
         except KeyboardInterrupt:
             cell["status"], cell["reason"] = "failed", "stopped by Ctrl-C"
             raise
@@ -180,22 +184,6 @@ class CapacitySearch:
         self._directory.write(self._experiment)
         self._view.finished(outcome, repetition, answer(self._tries))
         return outcome
-
-    def _finish(self, users: int, recorded: RecordedRun) -> BatchOutcome:
-        if recorded.status == "interrupted":
-            raise KeyboardInterrupt
-        from loadtests.run.finish import finish_run  # loads pandas and matplotlib: after the first load
-
-        directory = recorded.directory
-        try:
-            report = finish_run(directory, recorded.status, recorded.detail)
-        except RunDirectoryError as error:
-            if isinstance(error.__cause__, OSError):
-                raise
-            log = tail(directory.path / "locust.log", 1).strip()
-            why = ": ".join(filter(None, [recorded.detail or str(error), log]))
-            return BatchOutcome(users, directory.path.name, broken=why)
-        return batch_outcome(directory, report)
 
     def _cell(self, users: int, repetition: int) -> CellJson:
         load = self._config.load
@@ -264,6 +252,19 @@ class CapacitySearch:
         )
 
 
+def _finished(users: int, directory: RunDirectory, status: RunStatus, detail: str | None) -> BatchOutcome:
+    if status == "interrupted":
+        raise KeyboardInterrupt
+    try:
+        report = finish_run(directory, status, detail)
+    except RunDirectoryError as error:
+        if isinstance(error.__cause__, OSError):
+            raise
+        log = tail(directory.path / "locust.log", 1).strip()
+        return BatchOutcome(users, directory.path.name, broken=": ".join(filter(None, [str(error), log])))
+    return batch_outcome(directory, report)
+
+
 def capacity_json(known: Answer, outcomes: Sequence[BatchOutcome], stop: Stop, setup: Setup) -> CapacityJson:
     """The answer as experiment.json has it."""
     limit = find_limit(outcomes, known, stop, setup)
@@ -299,19 +300,3 @@ def likely_seconds(users: int, seconds: dict[int, float]) -> float:
     if not seconds:
         return 0.0
     return seconds[min(seconds, key=lambda size: abs(size - users))]
-
-
-def _report(directory: ExperimentDirectory, console: Console) -> None:
-    from reports.write import write_experiment_report
-
-    say = progress(console)
-    say("writing the report")
-    try:
-        write_experiment_report(directory)
-    except KeyboardInterrupt:
-        say(f"the report is not finished: {invocation('report', RUN=directory.path)}")
-        return
-    except RunDirectoryError as error:
-        say(str(error))
-        return
-    console.print(f"report: {directory.report_html}", markup=False, soft_wrap=True)
