@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from rich.console import Console
 
-from loadtests.capacity.batch_outcome import BatchOutcome, batch_outcome, expected_workers
+from loadtests.capacity.batch_outcome import BatchOutcome, batch_outcome
 from loadtests.capacity.ceiling import ceiling
 from loadtests.capacity.config import CapacityConfig
 from loadtests.capacity.limits import Setup, Stop, find_limit
@@ -38,6 +38,7 @@ from reports.records.schema import (
     ExperimentConfig,
     ExperimentJson,
     RunStatus,
+    expected_workers,
 )
 from reports.write import write_experiment_report
 
@@ -63,11 +64,11 @@ def search_capacity(config: CapacityConfig, console: Console) -> int:
     broke, 130 after Ctrl-C. Raises LoadTestError for what the user can mend; nothing is left running in any
     case.
     """
-    check_writable(config.results)
+    check_writable(config.load.results)
     say = progress(console)
     with deployed(config.load.target, config.load.deployment, say) as deployment:
         config = replace(config, load=settled_for(config.load, deployment, say))
-        directory = ExperimentDirectory.create(config.results, f"capacity-{deployment.kind}")
+        directory = ExperimentDirectory.create(config.load.results, f"capacity-{deployment.kind}")
         search = CapacitySearch(config, deployment, directory, console)
         stop = search.run()
         capacity = search.conclude(stop)
@@ -103,7 +104,7 @@ class CapacitySearch:
         self._view = CapacityView(console, config.budget_s)
         self._machine = machine()
         self._ceiling = ceiling(config, deployment)
-        self._plan = config.plan(self._ceiling.users)
+        self._plan = replace(config.plan, most=self._ceiling.users)
         self._topology = deployment.topology()
         self._is_url = deployment.kind == "url"
         self._name = urlsplit(deployment.url).netloc if self._is_url else deployment.kind
@@ -208,13 +209,13 @@ class CapacitySearch:
             scenario="batch",
             targets={self._name: self._deployment.url if self._is_url else self._deployment.kind},
             seed=0,
-            repetitions=config.tries,
+            repetitions=self._plan.tries,
             duration_s=None,
             slo=config.load.slo,
             search={
-                "start": config.start,
+                "start": min(self._plan.start, self._plan.most),
                 "most": self._plan.most,
-                "precision": config.precision,
+                "precision": self._plan.precision,
                 "budget_s": config.budget_s,
             },
         )

@@ -123,7 +123,7 @@ def _resumed(
     strangers = {cell["deployment"] for cell in experiment["cells"]} - experiment["config"]["targets"].keys()
     if strangers or not experiment["cells"]:
         what = f"the target {min(strangers)} is not among its targets" if strangers else "it has no cells"
-        raise LoadTestError(f"{directory.experiment_json} is damaged ({what}): start a new experiment")
+        raise LoadTestError(f"{directory.json_path} is damaged ({what}): start a new experiment")
     check_writable(path)
     if port := given.get("PORT"):
         settings["PORT"] = port

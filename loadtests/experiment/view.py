@@ -16,7 +16,6 @@ from loadtests.deployments import Deployment
 from loadtests.experiment.grid import CellNames, deployment_key
 from loadtests.run.config import LoadTestConfig
 from loadtests.run.live_view import LiveView
-from loadtests.run.load_test import load_view
 from loadtests.terminal import latency, printable, progress
 from reports.page.words import count
 from reports.records.schema import CellJson
@@ -74,7 +73,8 @@ class ExperimentView:
 
     def of_cell(self, cell: CellJson, config: LoadTestConfig, deployment: Deployment) -> LiveView:
         """The live view of a cell, below the progress of the experiment."""
-        return load_view(config, deployment, self._console, heading=self._heading(cell), lines=False)
+        heading = self._heading(cell)
+        return LiveView(self._console, config, deployment.topology(), heading=heading, lines=False)
 
     def finished(self, cell: CellJson, report: "RunReport | None", seconds: float | None) -> None:
         """Prints the outcome of a cell, which took `seconds`; None if it did not run."""

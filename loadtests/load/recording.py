@@ -158,7 +158,7 @@ class Recording:
                 return False
             logger.info("Recording to %s", self._directory.path)
         try:
-            self._writer = StreamWriter(self._directory.steps_stream, STEPS)
+            self._writer = StreamWriter(self._directory.steps.stream, STEPS)
         except OSError as error:
             logger.error("Nothing is recorded: %s", error)  # noqa: TRY400
             self._environment.process_exit_code = EXIT_ROWS_LOST

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from rich.console import Console, RenderableType
+from rich.console import Console
 
 from loadtests.commands import SERVER_VARIABLES
 from loadtests.deployments import Deployment, DeploymentConfig, Progress
@@ -59,7 +59,7 @@ def run_load_test(config: LoadTestConfig, console: Console) -> int:
         if warning := too_many_sessions(config, deployment):
             say(warning)
         directory = new_run(config, deployment, config.results)
-        with load_view(config, deployment, console) as view:
+        with LiveView(console, config, deployment.topology()) as view:
             status, detail = record_run(config, deployment, directory, view.show, say)
     try:
         report = reported(lambda: finish_run(directory, status, detail), directory, console)
@@ -244,32 +244,9 @@ def _make_load(
     return outcome
 
 
-def load_view(
-    config: LoadTestConfig,
-    deployment: Deployment,
-    console: Console,
-    *,
-    heading: RenderableType = "",
-    lines: bool = True,
-) -> LiveView:
-    """A live view of the run that `record_run` is about to record."""
-    topology = deployment.topology()
-    replicas, workers = topology["replicas"], topology["workers"]
-    return LiveView(
-        console,
-        duration_s=config.duration_s,
-        users=config.users,
-        names=topology["names"],
-        expected_workers=replicas * workers if replicas and workers else None,
-        unit="sessions" if config.transport == "ws" else "users",
-        heading=heading,
-        lines=lines,
-    )
-
-
 def _watch(config: LoadTestConfig, generator: Generator, directory: RunDirectory, show: Show) -> Outcome:
     statistics = LiveStatistics()
-    reader = StreamReader(directory.steps_stream)
+    reader = StreamReader(directory.steps.stream)
     deadline = time.monotonic() + longest_run_time(config) + stop_timeout(config) + _OVERTIME_SECONDS
     while (code := generator.poll()) is None:
         if time.monotonic() > deadline:

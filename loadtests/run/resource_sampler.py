@@ -27,7 +27,7 @@ class ResourceSampler:
     def __init__(
         self, directory: RunDirectory, deployment: Callable[[], list[Usage]], generator_pid: int
     ) -> None:
-        self._writer = StreamWriter(directory.resources_stream, RESOURCES)
+        self._writer = StreamWriter(directory.resources.stream, RESOURCES)
         self._deployment = deployment
         self._generator_pid = generator_pid
         self._before: dict[tuple[str, str], tuple[float, float]] = {}

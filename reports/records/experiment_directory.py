@@ -18,10 +18,6 @@ class ExperimentDirectory(RecordDirectory):
     shape = ExperimentJson
 
     @property
-    def experiment_json(self) -> Path:
-        return self.json_path
-
-    @property
     def runs(self) -> Path:
         return self.path / "runs"
 
@@ -29,21 +25,18 @@ class ExperimentDirectory(RecordDirectory):
         """The run directory of a cell. Raises RunDirectoryError for one outside the experiment."""
         if run_id in ("", "..") or "\0" in run_id or Path(run_id).name != run_id:
             raise RunDirectoryError(
-                f"{printable(run_id, 60)!r} is not the name of a run: restore {self.experiment_json}"
+                f"{printable(run_id, 60)!r} is not the name of a run: restore {self.json_path}"
             )
         return RunDirectory(self.runs / run_id)
 
     def exists(self) -> bool:
         """Whether this is the directory of an experiment, readable or not."""
-        return self.experiment_json.exists()
+        return self.json_path.exists()
 
     def write(self, experiment: ExperimentJson) -> None:
         """Replaces experiment.json in one step. Raises RunDirectoryError where it cannot be written."""
         self._write_json(experiment)
 
     def read(self) -> ExperimentJson:
-        """Reads experiment.json.
-
-        Raises RunDirectoryError where it is missing, broken or from a newer schema.
-        """
+        """Reads experiment.json. Raises RunDirectoryError where it is missing, broken or too new."""
         return cast(ExperimentJson, self._read_json())

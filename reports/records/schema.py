@@ -93,6 +93,12 @@ class Topology(TypedDict):
     """A friendlier name for a host, such as the container's."""
 
 
+def expected_workers(topology: Topology) -> int | None:
+    """Workers of all replicas; None where unknown."""
+    replicas, workers = topology["replicas"], topology["workers"]
+    return None if replicas is None or workers is None else replicas * workers
+
+
 class ActionsJson(TypedDict):
     """The actions of a run that sends several, other than the Benchmark environment's waits."""
 

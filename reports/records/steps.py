@@ -47,7 +47,7 @@ class StepColumns:
     @classmethod
     def of_run(cls, directory: RunDirectory) -> "StepColumns":
         """The columns of a run on disk. A stream must be sorted and may grow, so it is read at once."""
-        if directory.steps_parquet.exists():
+        if directory.steps.parquet.exists():
             return cls(lambda name: directory.read_steps([name]).column(name))
         table = directory.read_steps(_USED)
         unread = dict(zip(table.column_names, table.columns, strict=True))

@@ -93,7 +93,7 @@ def report_run(directory: RunDirectory) -> RunReport:
         ramp_cut=run_totals.ramp_cut,
     )
     run_resources = resources.summarize(
-        directory.read_resources(),
+        directory.resources.read(),
         steps.origin if run_totals.operations else run["started_at"],
         run["topology"]["names"],
     )

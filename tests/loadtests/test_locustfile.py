@@ -106,7 +106,7 @@ def test_a_kill_loses_at_most_the_last_second(deployment: LocalDeployment, tmp_p
         process.wait()
     directory = only_run(tmp_path)
     newest = max(
-        batch["started_at"].to_numpy().max() for batch in StreamReader(directory.steps_stream).read()
+        batch["started_at"].to_numpy().max() for batch in StreamReader(directory.steps.stream).read()
     )
     assert killed_at - newest < 1.5
     report = report_run(directory)

@@ -105,12 +105,12 @@ def test_a_run_accounts_for_all_workers_and_all_steps(
     )
     assert report["isolation"]["violations"] == 0
     assert report["isolation"]["sessions_checked"] == 64
-    roles = set(directory.read_resources().column("role").to_pylist())
+    roles = set(directory.resources.read().column("role").to_pylist())
     assert roles == {"replica", "nginx", "generator", "others"}
     assert "PASSED" in done.stdout
     assert str(directory.report_html) in done.stdout
     assert remains(tmp_path) == []
-    assert not directory.steps_stream.exists()
+    assert not directory.steps.stream.exists()
 
 
 def test_an_slo_that_is_missed_is_exit_code_1(deployment: LocalDeployment, tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_a_synthetic_run_is_a_run_directory(tmp_path: Path) -> None:
     assert len(read) == 2000
     assert starts(read) == sorted(starts(read))
     assert set(read.column_names) == set(STEPS.names)
-    assert len(directory.read_resources()) > 0
+    assert len(directory.resources.read()) > 0
     assert directory.read_run()["status"] == "completed"
 
 
@@ -74,4 +74,4 @@ def test_a_disk_too_full_for_run_json_keeps_the_old_one(tmp_path: Path) -> None:
     with files_of_at_most(100), pytest.raises(RunDirectoryError, match=r"run\.json cannot be written .*disk"):
         directory.write_run({**RUN, "status": "failed"})
     assert directory.read_run() == RUN
-    assert list(tmp_path.iterdir()) == [directory.run_json]
+    assert list(tmp_path.iterdir()) == [directory.json_path]

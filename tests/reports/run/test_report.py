@@ -34,7 +34,7 @@ def run_of(path: Path, rows: list[Row], **changes: Any) -> RunDirectory:
     run: Any = run_json("a-run", SyntheticRun(), 1_760_000_020.0) | changes
     run["config"]["users"] = len({row["user"] for row in rows})
     directory.write_run(run)
-    pq.write_table(table(rows), directory.steps_parquet)
+    pq.write_table(table(rows), directory.steps.parquet)
     return directory
 
 
@@ -86,11 +86,11 @@ def test_a_killed_run_still_reports(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path)
     run = run_json("a-run", SyntheticRun(), 0.0)
     directory.write_run(run | {"status": "running", "ended_at": None})
-    stream = StreamWriter(directory.steps_stream, STEPS)
+    stream = StreamWriter(directory.steps.stream, STEPS)
     stream.append(table(session("s", [1, 2, 3])).combine_chunks().to_batches()[0])
-    whole = directory.steps_stream.read_bytes()
+    whole = directory.steps.stream.read_bytes()
     stream.append(table(session("t", [1, 2, 3], at=1)).combine_chunks().to_batches()[0])
-    directory.steps_stream.write_bytes(directory.steps_stream.read_bytes()[: len(whole) + 700])
+    directory.steps.stream.write_bytes(directory.steps.stream.read_bytes()[: len(whole) + 700])
 
     report = report_run(directory)
     assert (report.totals.sessions, report.totals.steps) == (1, 3)
