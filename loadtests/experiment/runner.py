@@ -4,7 +4,7 @@ import contextlib
 import errno
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -229,16 +229,14 @@ class _Experiment:
             for line in remove_remains():
                 self._say(line)
             self._view.start(self._directory.path)
-            for _, cells in groupby(self._pending(), deployment_key):
+            pending = [cell for cell in self._plan.cells if cell["status"] == "pending"]
+            for _, cells in groupby(pending, deployment_key):
                 self._run_on_one_deployment(list(cells))
         except KeyboardInterrupt:
             return "interrupted", "stopped by Ctrl-C"
         except _StopError as stop:
             return "failed", str(stop)
         return "completed", None
-
-    def _pending(self) -> Iterator[CellJson]:
-        return (cell for cell in self._plan.cells if cell["status"] == "pending")
 
     def _run_on_one_deployment(self, cells: list[CellJson]) -> None:
         """Runs cells that share a deployment, which is brought up again if it dies."""

@@ -18,7 +18,7 @@ from loadtests.run.config import LoadTestConfig
 from loadtests.run.live_view import LiveView
 from loadtests.terminal import latency, printable, progress
 from reports.page.words import count
-from reports.records.schema import CellJson
+from reports.records.schema import CellJson, is_batch
 
 if TYPE_CHECKING:  # it loads pandas
     from reports.run.report import RunReport
@@ -122,7 +122,7 @@ def _figures(report: "RunReport") -> str:
     met = f"missed: {' '.join(criterion.sentence for criterion in missed)}" if missed else "met"
     if report.validity.reasons:
         met = f"{met}, but not valid: {report.validity.reasons[0].message}"
-    if report.run["config"].get("scenario") == "batch":
+    if is_batch(report.run):
         p99 = f", p99 of total {latency(total.p99)}" if total else ""
         return f"{report.totals.success_rate:.1%} succeeded{p99}, {met}"
     step = report.latency.in_window.get("step")

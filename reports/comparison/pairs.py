@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from reports.comparison.matching import Matching, SideName, Unmatched
-from reports.comparison.measurement import Measurement, is_batch, measure
+from reports.comparison.measurement import Measurement, measure
 from reports.page.words import TRANSPORTS, count, printable
 from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.run_directory import RunDirectory, RunDirectoryError
-from reports.records.schema import CellJson, RunJson
+from reports.records.schema import CellJson, RunJson, is_batch
 
 Progress = Callable[[int, int], None]
 """Called with the number of runs read so far, and that of all."""

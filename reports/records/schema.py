@@ -170,6 +170,11 @@ class RunJson(TypedDict):
     """hostname, platform, cpu_model, cores, memory_bytes."""
 
 
+def is_batch(run: RunJson) -> bool:
+    """Whether all users of a run connected, reset and stepped once at the same time."""
+    return run["config"].get("scenario") == "batch"
+
+
 class CellJson(TypedDict):
     """One cell of an experiment's grid: one run, done or still to do."""
 

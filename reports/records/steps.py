@@ -40,11 +40,6 @@ class StepColumns:
         self._read = read
 
     @classmethod
-    def of_table(cls, table: pa.Table) -> "StepColumns":
-        """The columns of a table that is in memory and sorted."""
-        return cls(table.column)
-
-    @classmethod
     def of_run(cls, directory: RunDirectory) -> "StepColumns":
         """The columns of a run on disk. A stream must be sorted and may grow, so it is read at once."""
         if directory.steps.parquet.exists():

@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from reports.page.words import count, factor, listing, printable, share
 from reports.records.schema import RunConfig, Topology, expected_workers
-from reports.records.steps import STEP, Answers, Codes, Sessions, Steps, first_of_each, sessions_of
+from reports.records.steps import STEP, Answers, Codes, Ints, Sessions, Steps, first_of_each, sessions_of
 from reports.run.sections.evenness import (
     Evenness,
     Fairness,
@@ -29,8 +28,6 @@ _IP_HASH = (
     "Balancing is ip_hash, which sends everything from one address to one replica: "
     "a single generator machine cannot load more than one."
 )
-
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
