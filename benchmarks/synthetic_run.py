@@ -56,7 +56,7 @@ def write_synthetic_run(path: Path, what: SyntheticRun | None = None) -> RunDire
     ended_at = _write_steps(directory, what, random)
     _write_resources(directory, what, ended_at, random)
     directory.compact()
-    directory.write_run(run_json(path.name, what, ended_at))
+    directory.write(run_json(path.name, what, ended_at))
     return directory
 
 

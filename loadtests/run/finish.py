@@ -8,7 +8,7 @@ from rich.console import Console
 
 from loadtests.commands import invocation
 from loadtests.terminal import progress, tell
-from reports.records.directory import RecordDirectory
+from reports.records.directory import ReportDirectory
 from reports.records.run_directory import RunDirectory, RunDirectoryError
 from reports.records.schema import RunStatus
 from reports.write import write_report
@@ -25,18 +25,18 @@ def finish_run(directory: RunDirectory, status: RunStatus, detail: str | None = 
     Raises RunDirectoryError, with the detail if there is one, where the run recorded nothing to report.
     """
     try:
-        run = directory.read_run()
+        run = directory.read()
         if run["ended_at"] is None:
             run["ended_at"] = time.time()
         run["status"], run["status_detail"] = status, detail
-        directory.write_run(run)
+        directory.write(run)
         directory.compact()
         return write_report(directory)
     except RunDirectoryError as error:
         raise RunDirectoryError(detail or str(error)) from error.__cause__
 
 
-def reported(write: Callable[[], _Report], directory: RecordDirectory, console: Console) -> _Report | None:
+def reported(write: Callable[[], _Report], directory: ReportDirectory, console: Console) -> _Report | None:
     """The report that `write` makes; None after Ctrl-C, when it says how to make the report later."""
     say = progress(console)
     say("writing the report")
@@ -48,7 +48,7 @@ def reported(write: Callable[[], _Report], directory: RecordDirectory, console: 
 
 
 def print_outcome(
-    lines: Iterable[str], directory: RecordDirectory, console: Console, first_style: str = ""
+    lines: Iterable[str], directory: ReportDirectory, console: Console, first_style: str = ""
 ) -> None:
     """Prints lines, the first one in a style, and where the report is."""
     for number, line in enumerate(lines):

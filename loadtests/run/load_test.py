@@ -97,7 +97,7 @@ def settled_for(config: LoadTestConfig, deployment: Deployment, say: Progress) -
 def new_run(config: LoadTestConfig, deployment: Deployment, results: Path) -> RunDirectory:
     """Creates the directory of a new run in `results`. Raises RunDirectoryError."""
     directory = RunDirectory.create(results, f"{deployment.kind}-{config.transport}")
-    directory.write_run(
+    directory.write(
         starting_run(
             directory.path.name,
             deployment.url,
@@ -125,9 +125,9 @@ def record_run(
     """
     outcome = _make_load(config, deployment, directory, show, say)
     if gone := ended_parts(deployment):
-        run = directory.read_run()
+        run = directory.read()
         run["incidents"] = [f"{name} ended before the load did." for name in gone]
-        directory.write_run(run)
+        directory.write(run)
     return outcome
 
 

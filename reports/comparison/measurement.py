@@ -86,7 +86,7 @@ def measure(directory: RunDirectory) -> Measurement:
     rate is of all operations, or of users where fewer of these were served. In a batch the percentiles are
     of total time, and the success rate is of users.
     """
-    run = directory.read_run()
+    run = directory.read()
     columns = StepColumns.of_run(directory)
     failures = load_failures(columns)
     steps = load_steps(columns, failures)

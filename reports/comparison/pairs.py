@@ -50,7 +50,7 @@ class Pair:
 
 def pair_of_runs(a: RunDirectory, b: RunDirectory) -> Pair:
     """Measures two runs. Raises RunDirectoryError where one cannot be read, or only one is a batch."""
-    _check_scenarios(a.read_run(), run := b.read_run())
+    _check_scenarios(a.read(), run := b.read())
     one = measure(a)
     other = one if a.path.resolve() == b.path.resolve() else measure(b)
     return Pair(_name(run), {}, [one], [other])

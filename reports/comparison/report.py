@@ -12,7 +12,7 @@ from reports.comparison.rows import Row, rows_of
 from reports.comparison.sections.changes import Change, Verdict
 from reports.comparison.sections.configuration import Difference, difference_notices, differences
 from reports.page.words import count, listing
-from reports.records.directory import RecordDirectory
+from reports.records.directory import ReportDirectory
 from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.json_values import finite
 from reports.records.run_directory import RunDirectory, RunDirectoryError
@@ -175,7 +175,7 @@ def to_json(comparison: Comparison) -> dict[str, Any]:
 
 
 def _side(
-    directory: RecordDirectory, name: str, record: RunJson | ExperimentJson, runs: Sequence[Measurement]
+    directory: ReportDirectory, name: str, record: RunJson | ExperimentJson, runs: Sequence[Measurement]
 ) -> Side:
     versions = runs[0].run["versions"]
     return Side(name, str(directory.path), record["started_at"], len(runs), record["machine"], versions)

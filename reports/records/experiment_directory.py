@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 from reports.page.words import printable
 from reports.records.directory import RecordDirectory, RunDirectoryError
@@ -11,7 +10,7 @@ from reports.records.schema import ExperimentJson
 
 
 @dataclass(frozen=True)
-class ExperimentDirectory(RecordDirectory):
+class ExperimentDirectory(RecordDirectory[ExperimentJson]):
     """The files of one experiment below `path`."""
 
     kind = "experiment"
@@ -32,11 +31,3 @@ class ExperimentDirectory(RecordDirectory):
     def exists(self) -> bool:
         """Whether this is the directory of an experiment, readable or not."""
         return self.json_path.exists()
-
-    def write(self, experiment: ExperimentJson) -> None:
-        """Replaces experiment.json in one step. Raises RunDirectoryError where it cannot be written."""
-        self._write_json(experiment)
-
-    def read(self) -> ExperimentJson:
-        """Reads experiment.json. Raises RunDirectoryError where it is missing, broken or too new."""
-        return cast(ExperimentJson, self._read_json())

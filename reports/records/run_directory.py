@@ -1,7 +1,6 @@
 """A run directory: where its files are, and how they are read whether or not the run was completed."""
 
 from dataclasses import dataclass
-from typing import cast
 
 import pyarrow as pa
 
@@ -13,7 +12,7 @@ __all__ = ["RunDirectory", "RunDirectoryError"]
 
 
 @dataclass(frozen=True)
-class RunDirectory(RecordDirectory):
+class RunDirectory(RecordDirectory[RunJson]):
     """The files of one run below `path`."""
 
     kind = "run"
@@ -28,17 +27,6 @@ class RunDirectory(RecordDirectory):
     def resources(self) -> RecordedTable:
         """What every part used each second, sorted by `at`."""
         return RecordedTable(self.path / "resources.arrows", self.path / "resources.parquet", RESOURCES)
-
-    def write_run(self, run: RunJson) -> None:
-        """Replaces run.json in one step, so that a reader never sees half of it.
-
-        Raises RunDirectoryError where it cannot be written.
-        """
-        self._write_json(run)
-
-    def read_run(self) -> RunJson:
-        """Reads run.json. Raises RunDirectoryError where it is missing, broken or from a newer schema."""
-        return cast(RunJson, self._read_json())
 
     def _what_is_missing(self) -> str:
         runs = sorted(run_json.parent for run_json in self.path.glob("*/run.json"))

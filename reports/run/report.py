@@ -60,7 +60,7 @@ class RunReport:
 
 def report_run(directory: RunDirectory) -> RunReport:
     """Reads a run directory and makes its report. Raises RunDirectoryError where it cannot be read."""
-    run = directory.read_run()
+    run = directory.read()
     columns = StepColumns.of_run(directory)
     failures = load_failures(columns)
     steps = load_steps(columns, failures)

@@ -83,7 +83,7 @@ def test_every_operation_of_every_user_becomes_a_row(
     assert (steps["latency_s"] >= steps["waited_s"].fillna(0)).all()
     assert (steps.loc[steps["op"] == "step", "waited_s"] >= 0.02).all()
     assert steps["started_at"].is_monotonic_increasing
-    run_json = directory.read_run()
+    run_json = directory.read()
     assert (run_json["status"], run_json["config"]["transport"]) == ("completed", transport)
     assert directory.report_html.exists()
 

@@ -123,7 +123,7 @@ def write(
     rows: list[dict[str, Any]],
     resources: Sequence[dict[str, Any]] = (),
 ) -> BatchOutcome:
-    directory.write_run(run)
+    directory.write(run)
     for path, schema, table in (
         (directory.steps.stream, STEPS, rows),
         (directory.resources.stream, RESOURCES, list(resources)),

@@ -15,7 +15,7 @@ def directory(tmp_path: Path) -> RunDirectory:
     directory = RunDirectory.create(tmp_path, "test")
     run = run_json(directory.path.name, SyntheticRun(), 1020.0)
     run["status"], run["ended_at"] = "running", None
-    directory.write_run(run)
+    directory.write(run)
     return directory
 
 
@@ -25,7 +25,7 @@ def test_a_finished_run_has_its_records_and_its_report(directory: RunDirectory) 
     writer.close()
     report = finish_run(directory, "interrupted", "stopped by Ctrl-C")
     assert report.totals.steps == 2
-    run = directory.read_run()
+    run = directory.read()
     assert (run["status"], run["status_detail"]) == ("interrupted", "stopped by Ctrl-C")
     assert run["ended_at"] is not None
     assert directory.read_steps()["started_at"].to_pylist() == [1001.0, 1002.0]

@@ -154,7 +154,7 @@ def test_ctrl_c_leaves_a_report_and_nothing_running(tmp_path: Path) -> None:
     output, errors = process.communicate(timeout=90)
     assert process.returncode == 130, errors
     directory = only_run(tmp_path)
-    assert directory.read_run()["status"] == "interrupted"
+    assert directory.read()["status"] == "interrupted"
     assert directory.report_html.exists()
     assert str(directory.report_html) in output
     assert remains(tmp_path) == []
@@ -170,7 +170,7 @@ def test_a_killed_generator_still_reports(deployment: LocalDeployment, tmp_path:
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 1, errors
     directory = only_run(tmp_path)
-    assert directory.read_run()["status"] == "failed"
+    assert directory.read()["status"] == "failed"
     assert "SIGKILL" in output
     assert json.loads(directory.report_json.read_text())["totals"]["steps"] > 0
 

@@ -151,7 +151,7 @@ def write_steps(
     )
     stream.close()
     directory.compact()
-    directory.write_run(run)
+    directory.write(run)
     return directory
 
 
@@ -184,7 +184,7 @@ def write_batch(path: Path, users: int, seed: int, refused: int = 0, slowdown: f
     directory.compact()
     run = run_json(path.name, Load(users=users))
     run["config"]["scenario"] = "batch"
-    directory.write_run(run)
+    directory.write(run)
     return directory
 
 
