@@ -56,7 +56,7 @@ def write_synthetic_run(path: Path, what: SyntheticRun | None = None) -> RunDire
     ended_at = _write_steps(directory, what, random)
     _write_resources(directory, what, ended_at, random)
     directory.compact()
-    directory.write_run(run_json(path.name, what, ended_at))
+    directory.write(run_json(path.name, what, ended_at))
     return directory
 
 
@@ -128,7 +128,7 @@ def _write_steps(directory: RunDirectory, what: SyntheticRun, random: np.random.
     hosts = np.array(_hosts(what), dtype=object)
     categories = np.array([category for category, _ in _FAILURES], dtype=object)
     details = np.array([detail for _, detail in _FAILURES], dtype=object)
-    stream = StreamWriter(directory.steps_stream, STEPS)
+    stream = StreamWriter(directory.steps.stream, STEPS)
     for start in range(0, order.size, _BATCH_ROWS):
         rows = order[start : start + _BATCH_ROWS]
         kind = op.ravel()[rows]
@@ -236,7 +236,7 @@ def _write_resources(
     at = np.arange(_STARTED, ended_at, 1.0)
     parts = [("replica", f"env-{n + 1}", 0.6, 300 << 20) for n in range(what.replicas)]
     parts += [("nginx", "nginx", 0.15, 30 << 20), ("generator", "local", 0.85, 120 << 20)]
-    stream = StreamWriter(directory.resources_stream, RESOURCES)
+    stream = StreamWriter(directory.resources.stream, RESOURCES)
     for role, name, cores, memory in parts:
         stream.append(
             pa.record_batch(

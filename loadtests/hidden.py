@@ -52,11 +52,6 @@ def without_secrets(text: str, limit: int | None = None) -> str:
     )
 
 
-def holds_secret(text: str) -> bool:
-    """Whether a text contains anything hidden."""
-    return without_secrets(text) != text
-
-
 def _secrets(name: str, value: str) -> Iterator[str]:
     """A header's value, and the part that may be repeated alone: the token of `Bearer TOKEN`."""
     if name.lower() == "cookie":

@@ -112,7 +112,7 @@ def _report(options: argparse.Namespace) -> int:
     from reports.write import write_report
 
     directory = RunDirectory(options.run)
-    if directory.read_run()["status"] != "running":
+    if directory.read()["status"] != "running":
         directory.compact()
     report = write_report(directory)
     sys.stdout.write("\n".join([*verdict_lines(report), f"report: {directory.report_html}"]) + "\n")

@@ -83,7 +83,7 @@ def _are_experiments(a: Path, b: Path) -> bool:
         if experiment:
             ExperimentDirectory(path).read()
         else:
-            RunDirectory(path).read_run()
+            RunDirectory(path).read()
     if experiments[0] != experiments[1]:
         one, other = (a, b) if experiments[0] else (b, a)
         raise RunDirectoryError(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from loadtests.run.live_statistics import NOBODY, Worker
 from reports.records.run_directory import RunDirectory
-from reports.records.schema import Topology
+from reports.records.schema import expected_workers
 from reports.statistics.saturation import Cpu
 
 if TYPE_CHECKING:  # it loads pandas
@@ -68,17 +68,13 @@ class BatchOutcome:
     @property
     def clear(self) -> bool:
         """Met with much to spare."""
-        p99 = self.total_p99_s
-        return self.met and self.succeeded == self.users and p99 is not None and p99 <= self._clear_limit_s
+        p99, most = self.total_p99_s, _CLEARLY * self.total_limit_s
+        return self.met and self.succeeded == self.users and p99 is not None and p99 <= most
 
     @property
     def far(self) -> bool:
         """Missed by far: more than twice as many sessions failed as may."""
         return not self.met and 1 - self.success_rate > 2 * (1 - self.success_limit)
-
-    @property
-    def _clear_limit_s(self) -> float:
-        return _CLEARLY * self.total_limit_s
 
     @property
     def turned_away(self) -> int:
@@ -212,9 +208,3 @@ def _cpu(parts: Sequence["PartUsage"], duration_s: float) -> Cpu | None:
         if known.size:
             means.append((part.role, float(known.mean()), None))
     return Cpu.of(means)
-
-
-def expected_workers(topology: Topology) -> int | None:
-    """Workers of all replicas; None where unknown."""
-    replicas, workers = topology["replicas"], topology["workers"]
-    return None if replicas is None or workers is None else replicas * workers

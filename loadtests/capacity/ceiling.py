@@ -28,10 +28,10 @@ def ceiling(config: CapacityConfig, deployment: Deployment) -> Ceiling:
     own = max(1, (files - _RESERVED_FILES) * processes)
     bounds = [
         Ceiling(
-            config.most,
+            config.plan.most,
             "cap",
-            f"a batch of {config.most:,} sessions, the most to be tried, meets the objective",
-            f"search further, MOST={4 * config.most}",
+            f"a batch of {config.plan.most:,} sessions, the most to be tried, meets the objective",
+            f"search further, MOST={4 * config.plan.most}",
         ),
         Ceiling(
             own,

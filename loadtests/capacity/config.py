@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from loadtests.capacity.search import SearchPlan
 from loadtests.commands import LOAD_SETTINGS, NOT_OF_A_BATCH
@@ -17,30 +16,12 @@ class CapacityConfig:
 
     load: LoadTestConfig
     """A batch, of which only the number of users varies."""
-    start: int
-    most: int
-    tries: int
-    precision: float
-    """As a share of the answer."""
+    plan: SearchPlan
     budget_s: int
-
-    @property
-    def results(self) -> Path:
-        return self.load.results
 
     def batch(self, users: int) -> LoadTestConfig:
         """The load test that is one batch."""
         return replace(self.load, users=users, spawn_rate=float(users))
-
-    def plan(self, most: int) -> SearchPlan:
-        """The search, in which no batch is larger than `most`."""
-        return SearchPlan(
-            start=min(self.start, most),
-            most=most,
-            tries=self.tries,
-            precision=self.precision,
-            success_rate=self.load.slo["success_rate"],
-        )
 
 
 def without_effect(environ: Mapping[str, str]) -> list[str]:
@@ -61,9 +42,8 @@ def capacity_config(values: Values) -> CapacityConfig:
     load = load_test_config({**defaults, **values})
     return CapacityConfig(
         load=replace(load, scenario="batch"),
-        start=start,
-        most=most,
-        tries=whole(values, "TRIES", 1, 99),
-        precision=precision / 100,
+        plan=SearchPlan(
+            start, most, whole(values, "TRIES", 1, 99), precision / 100, load.slo["success_rate"]
+        ),
         budget_s=whole_seconds(values, "BUDGET"),
     )

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from rich.console import Console
 
-from loadtests.capacity.batch_outcome import BatchOutcome, batch_outcome, expected_workers
+from loadtests.capacity.batch_outcome import BatchOutcome, batch_outcome
 from loadtests.capacity.ceiling import ceiling
 from loadtests.capacity.config import CapacityConfig
 from loadtests.capacity.limits import Setup, Stop, find_limit
@@ -15,13 +15,12 @@ from loadtests.capacity.search import Answer, answer, next_batch
 from loadtests.capacity.verdict import verdict_lines
 from loadtests.capacity.view import CapacityView
 from loadtests.clock import now
-from loadtests.commands import invocation
 from loadtests.deployments import Deployment
 from loadtests.deployments.processes import tail
 from loadtests.machine import machine
+from loadtests.run.finish import finish_run, print_outcome, reported
 from loadtests.run.load_test import (
     EXIT_INTERRUPTED,
-    RecordedRun,
     check_writable,
     deployed,
     new_run,
@@ -30,7 +29,7 @@ from loadtests.run.load_test import (
 )
 from loadtests.terminal import progress, tell
 from reports.records.experiment_directory import ExperimentDirectory
-from reports.records.run_directory import RunDirectoryError
+from reports.records.run_directory import RunDirectory, RunDirectoryError
 from reports.records.schema import (
     SCHEMA_VERSION,
     CapacityJson,
@@ -39,7 +38,9 @@ from reports.records.schema import (
     ExperimentConfig,
     ExperimentJson,
     RunStatus,
+    expected_workers,
 )
+from reports.write import write_experiment_report
 
 EXIT_FOUND, EXIT_NOT_FOUND = 0, 1
 
@@ -63,17 +64,21 @@ def search_capacity(config: CapacityConfig, console: Console) -> int:
     broke, 130 after Ctrl-C. Raises LoadTestError for what the user can mend; nothing is left running in any
     case.
     """
-    check_writable(config.results)
+    check_writable(config.load.results)
     say = progress(console)
     with deployed(config.load.target, config.load.deployment, say) as deployment:
         config = replace(config, load=settled_for(config.load, deployment, say))
-        directory = ExperimentDirectory.create(config.results, f"capacity-{deployment.kind}")
+        directory = ExperimentDirectory.create(config.load.results, f"capacity-{deployment.kind}")
         search = CapacitySearch(config, deployment, directory, console)
         stop = search.run()
         capacity = search.conclude(stop)
     for line in verdict_lines(capacity, search.outcomes, stop):
         tell(console, line)
-    _report(directory, console)
+    try:
+        if reported(lambda: write_experiment_report(directory), directory, console):
+            print_outcome([], directory, console)
+    except RunDirectoryError as error:
+        progress(console)(str(error))
     return exit_code(stop, capacity["sessions"])
 
 
@@ -99,7 +104,7 @@ class CapacitySearch:
         self._view = CapacityView(console, config.budget_s)
         self._machine = machine()
         self._ceiling = ceiling(config, deployment)
-        self._plan = config.plan(self._ceiling.users)
+        self._plan = replace(config.plan, most=self._ceiling.users)
         self._topology = deployment.topology()
         self._is_url = deployment.kind == "url"
         self._name = urlsplit(deployment.url).netloc if self._is_url else deployment.kind
@@ -164,9 +169,9 @@ class CapacitySearch:
             config = self._config.batch(users)
             directory = new_run(config, self._deployment, self._directory.runs)
             cell["run_id"] = directory.path.name
-            recorded = record_run(config, self._deployment, directory, self._view.show, self._say)
+            status, detail = record_run(config, self._deployment, directory, self._view.show, self._say)
             self._view.reporting()
-            outcome = self._finish(users, recorded)
+            outcome = _finished(users, directory, status, detail)
         except KeyboardInterrupt:
             cell["status"], cell["reason"] = "failed", "stopped by Ctrl-C"
             raise
@@ -180,22 +185,6 @@ class CapacitySearch:
         self._directory.write(self._experiment)
         self._view.finished(outcome, repetition, answer(self._tries))
         return outcome
-
-    def _finish(self, users: int, recorded: RecordedRun) -> BatchOutcome:
-        if recorded.status == "interrupted":
-            raise KeyboardInterrupt
-        from loadtests.run.finish import finish_run  # loads pandas and matplotlib: after the first load
-
-        directory = recorded.directory
-        try:
-            report = finish_run(directory, recorded.status, recorded.detail)
-        except RunDirectoryError as error:
-            if isinstance(error.__cause__, OSError):
-                raise
-            log = tail(directory.path / "locust.log", 1).strip()
-            why = ": ".join(filter(None, [recorded.detail or str(error), log]))
-            return BatchOutcome(users, directory.path.name, broken=why)
-        return batch_outcome(directory, report)
 
     def _cell(self, users: int, repetition: int) -> CellJson:
         load = self._config.load
@@ -220,13 +209,13 @@ class CapacitySearch:
             scenario="batch",
             targets={self._name: self._deployment.url if self._is_url else self._deployment.kind},
             seed=0,
-            repetitions=config.tries,
+            repetitions=self._plan.tries,
             duration_s=None,
             slo=config.load.slo,
             search={
-                "start": config.start,
+                "start": min(self._plan.start, self._plan.most),
                 "most": self._plan.most,
-                "precision": config.precision,
+                "precision": self._plan.precision,
                 "budget_s": config.budget_s,
             },
         )
@@ -264,6 +253,19 @@ class CapacitySearch:
         )
 
 
+def _finished(users: int, directory: RunDirectory, status: RunStatus, detail: str | None) -> BatchOutcome:
+    if status == "interrupted":
+        raise KeyboardInterrupt
+    try:
+        report = finish_run(directory, status, detail)
+    except RunDirectoryError as error:
+        if isinstance(error.__cause__, OSError):
+            raise
+        log = tail(directory.path / "locust.log", 1).strip()
+        return BatchOutcome(users, directory.path.name, broken=": ".join(filter(None, [str(error), log])))
+    return batch_outcome(directory, report)
+
+
 def capacity_json(known: Answer, outcomes: Sequence[BatchOutcome], stop: Stop, setup: Setup) -> CapacityJson:
     """The answer as experiment.json has it."""
     limit = find_limit(outcomes, known, stop, setup)
@@ -299,19 +301,3 @@ def likely_seconds(users: int, seconds: dict[int, float]) -> float:
     if not seconds:
         return 0.0
     return seconds[min(seconds, key=lambda size: abs(size - users))]
-
-
-def _report(directory: ExperimentDirectory, console: Console) -> None:
-    from reports.write import write_experiment_report
-
-    say = progress(console)
-    say("writing the report")
-    try:
-        write_experiment_report(directory)
-    except KeyboardInterrupt:
-        say(f"the report is not finished: {invocation('report', RUN=directory.path)}")
-        return
-    except RunDirectoryError as error:
-        say(str(error))
-        return
-    console.print(f"report: {directory.report_html}", markup=False, soft_wrap=True)

@@ -58,7 +58,7 @@ class SearchPlan:
     """Where the search begins, how far it goes, and how exact it must be."""
 
     start: int
-    """The first batch."""
+    """The first batch, if it is not larger than `most`."""
     most: int
     """The largest batch that may be tried."""
     tries: int

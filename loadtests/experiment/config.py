@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, cast, get_args
 from urllib.parse import urlsplit
 
-from loadtests.commands import DEPLOYMENT_SETTINGS, EXPERIMENT_SETTINGS, LOAD_SETTINGS, refusal_of_key
+from loadtests.commands import EXPERIMENT_SETTINGS, refusal_of_key
 from loadtests.deployments.url import base_url
 from loadtests.errors import LoadTestError
 from loadtests.experiment.grid import Axes, cells_in_random_order
 from loadtests.load.options import load_options
-from loadtests.run.config import LoadTestConfig, load_test_config
+from loadtests.run.config import LoadTestConfig, load_test_config, whole_seconds
 from loadtests.settings import Values, choice, whole
 from reports.records.schema import CellJson, ExperimentConfig, Scenario
 
@@ -49,8 +49,10 @@ def resolve_settings(given: Mapping[str, str | None], file: Path | None) -> dict
     if chosen.get("SCENARIO") == "batch":
         defaults["WAIT"] = _WAIT_OF_A_BATCH
     for name, text in chosen.items():
-        if not _is_unicode(text):
-            raise LoadTestError(f"{name}={text!r} holds bytes that are no UTF-8")
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise LoadTestError(f"{name}={text!r} holds bytes that are no UTF-8") from None
     return defaults | chosen
 
 
@@ -77,7 +79,7 @@ def experiment_plan(
         targets=dict(targets),
         seed=seed,
         repetitions=repetitions,
-        duration_s=None if scenario == "batch" else float(_measured_s(settings)),
+        duration_s=None if scenario == "batch" else float(whole_seconds(settings, "DURATION")),
         slo=_cell_config(settings, targets, cells[0]).slo,
         settings=fixed,
         server_settings=dict(server_settings),
@@ -98,9 +100,8 @@ def cell_config(plan: ExperimentPlan, cell: CellJson) -> LoadTestConfig:
         rate = max(1.0, min(float(config.users), _SPAWNS_A_SECOND * config.processes))
     ramp_s = math.ceil(config.users / rate)
     warmup_s = whole(plan.settings, "WARMUP", 0, 86400)
-    return replace(
-        config, spawn_rate=rate, warmup_s=warmup_s, duration_s=ramp_s + warmup_s + _measured_s(plan.settings)
-    )
+    duration_s = ramp_s + warmup_s + whole_seconds(plan.settings, "DURATION")
+    return replace(config, spawn_rate=rate, warmup_s=warmup_s, duration_s=duration_s)
 
 
 def differing_setting(given: Mapping[str, str | None], settings: Mapping[str, str]) -> str | None:
@@ -146,13 +147,11 @@ def _cell_config(settings: Values, targets: Mapping[str, str], cell: CellJson) -
     return load_test_config(values)
 
 
-def _measured_s(settings: Values) -> int:
-    values = {setting.name: setting.default for setting in DEPLOYMENT_SETTINGS + LOAD_SETTINGS}
-    return load_test_config(values | {"DURATION": settings["DURATION"]}).duration_s
-
-
 def _axes(settings: Values, targets: Mapping[str, str], repetitions: int) -> Axes:
     values = {name: _items(name, settings[name]) for name in AXES}
+    if settings["ACTION"] or settings["ACTIONS"] not in ("", "wait"):
+        # The actions that are given ask for their own waits.
+        values["WAIT"] = [load_options({**settings, "WAIT": "0"}).wait.text]
 
     def numbers(name: str, most: int) -> list[int]:
         return list(dict.fromkeys(whole({name: text}, name, 1, most) for text in values[name]))
@@ -164,21 +163,10 @@ def _axes(settings: Values, targets: Mapping[str, str], repetitions: int) -> Axe
         balancing=values["BALANCING"],
         reuse_port=[choice({"REUSE_PORT": t}, "REUSE_PORT", ("0", "1")) == "1" for t in values["REUSE_PORT"]],
         transport=values["TRANSPORT"],
-        wait=list(dict.fromkeys(map(_plain, values["WAIT"])))
-        if _waits(settings)
-        else [_wait_asked(settings)],
+        wait=list(dict.fromkeys(map(_plain, values["WAIT"]))),
         users=numbers("USERS", 1_000_000),
         repetitions=repetitions,
     )
-
-
-def _waits(settings: Values) -> bool:
-    """Whether steps draw their waits: no actions are given that ask for what they ask for."""
-    return not settings["ACTION"] and settings["ACTIONS"] in ("", "wait")
-
-
-def _wait_asked(settings: Values) -> str:
-    return load_options({**settings, "WAIT": "0"}).wait.text
 
 
 def _plain(wait: str) -> str:
@@ -187,14 +175,6 @@ def _plain(wait: str) -> str:
         return f"{float(wait):.12g}"
     except ValueError:
         return wait
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _items(name: str, text: str) -> list[str]:

@@ -91,11 +91,11 @@ class CellNames:
 
     def __init__(self, cells: Sequence[CellJson]) -> None:
         self._varying = {
-            key for key in CellJson.__annotations__ if len({str(_value(cell, key)) for cell in cells}) > 1
+            key for key in CellJson.__annotations__ if len({str(cell.get(key)) for cell in cells}) > 1
         }
 
     def deployment(self, cell: CellJson) -> str:
-        """For instance `2 × 4`, or `compose 2 × 4, least_conn`."""
+        """For example `2 × 4`, or `compose 2 × 4, least_conn`."""
         parts = [cell["deployment"]] if "deployment" in self._varying or cell["replicas"] is None else []
         if cell["replicas"] is not None:
             parts.append(f"{cell['replicas']} × {cell['workers']}")
@@ -107,7 +107,7 @@ class CellNames:
         return ", ".join(named)
 
     def cell(self, cell: CellJson) -> str:
-        """For instance `2 × 4, 64 users, repetition 2`."""
+        """For example `2 × 4, 64 users, repetition 2`."""
         parts = [self.deployment(cell)]
         if "transport" in self._varying:
             parts.append(cell["transport"])
@@ -117,7 +117,3 @@ class CellNames:
         if "repetition" in self._varying:
             parts.append(f"repetition {cell['repetition']}")
         return ", ".join(parts)
-
-
-def _value(cell: CellJson, key: str) -> Any:
-    return cast(dict[str, Any], cell)[key]

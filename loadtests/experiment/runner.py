@@ -4,7 +4,7 @@ import contextlib
 import errno
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,11 +30,11 @@ from loadtests.experiment.state import alone, keep_finished, note_machine
 from loadtests.experiment.view import ExperimentView
 from loadtests.load.options import load_options, settled
 from loadtests.machine import machine
+from loadtests.run.finish import finish_run, print_outcome, reported
 from loadtests.run.load_test import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
     EXIT_PASSED,
-    RecordedRun,
     check_writable,
     deployed,
     ended_parts,
@@ -45,11 +45,12 @@ from loadtests.run.load_test import (
     too_many_sessions,
 )
 from loadtests.settings import Values
-from loadtests.terminal import end_on_termination, progress, tell
+from loadtests.terminal import end_on_termination, progress
 from reports.page.words import count
 from reports.records.experiment_directory import ExperimentDirectory
-from reports.records.run_directory import RunDirectoryError
+from reports.records.run_directory import RunDirectory, RunDirectoryError
 from reports.records.schema import SCHEMA_VERSION, CellJson, ExperimentJson, RunStatus
+from reports.write import write_experiment_report
 
 if TYPE_CHECKING:  # it loads pandas
     from reports.run.report import RunReport
@@ -122,7 +123,7 @@ def _resumed(
     strangers = {cell["deployment"] for cell in experiment["cells"]} - experiment["config"]["targets"].keys()
     if strangers or not experiment["cells"]:
         what = f"the target {min(strangers)} is not among its targets" if strangers else "it has no cells"
-        raise LoadTestError(f"{directory.experiment_json} is damaged ({what}): start a new experiment")
+        raise LoadTestError(f"{directory.json_path} is damaged ({what}): start a new experiment")
     check_writable(path)
     if port := given.get("PORT"):
         settings["PORT"] = port
@@ -228,16 +229,14 @@ class _Experiment:
             for line in remove_remains():
                 self._say(line)
             self._view.start(self._directory.path)
-            for _, cells in groupby(self._pending(), deployment_key):
+            pending = [cell for cell in self._plan.cells if cell["status"] == "pending"]
+            for _, cells in groupby(pending, deployment_key):
                 self._run_on_one_deployment(list(cells))
         except KeyboardInterrupt:
             return "interrupted", "stopped by Ctrl-C"
         except _StopError as stop:
             return "failed", str(stop)
         return "completed", None
-
-    def _pending(self) -> Iterator[CellJson]:
-        return (cell for cell in self._plan.cells if cell["status"] == "pending")
 
     def _run_on_one_deployment(self, cells: list[CellJson]) -> None:
         """Runs cells that share a deployment, which is brought up again if it dies."""
@@ -274,8 +273,8 @@ class _Experiment:
             cell["status"], cell["run_id"] = "running", directory.path.name
             self._directory.write(self._experiment)
             with self._view.of_cell(cell, config, deployment) as view:
-                recorded = record_run(config, deployment, directory, view.show, self._say)
-            report = self._finish(cell, recorded)
+                outcome = record_run(config, deployment, directory, view.show, self._say)
+            report = self._finish(cell, directory, *outcome)
             self._directory.write(self._experiment)
         except KeyboardInterrupt:
             _put_back(cell)
@@ -288,20 +287,14 @@ class _Experiment:
             self._write()
         self._view.finished(cell, report, time.monotonic() - start)
 
-    def _finish(self, cell: CellJson, recorded: RecordedRun) -> "RunReport":
-        if recorded.status == "interrupted":
+    def _finish(
+        self, cell: CellJson, directory: RunDirectory, status: RunStatus, detail: str | None
+    ) -> "RunReport":
+        if status == "interrupted":
             raise KeyboardInterrupt
-        from loadtests.run.finish import finish_run  # loads pandas and matplotlib: after the first load
-
-        try:
-            report = finish_run(recorded.directory, recorded.status, recorded.detail)
-        except RunDirectoryError as error:
-            raise RunDirectoryError(recorded.detail or str(error)) from error
-        gone = report.run.get("incidents", [])
-        if recorded.status == "completed" and not gone:
-            cell["status"], cell["reason"] = "completed", None
-        else:
-            cell["status"], cell["reason"] = "failed", recorded.detail or " ".join(gone)
+        report = finish_run(directory, status, detail)
+        failure = detail or " ".join(report.run.get("incidents", []))
+        cell["status"], cell["reason"] = ("failed", failure) if failure else ("completed", None)
         return report
 
     def _fail(self, cells: list[CellJson], reason: str) -> None:
@@ -329,15 +322,9 @@ class _Experiment:
 
     def _report(self) -> None:
         """Writes the scaling report of the cells so far."""
-        from reports.experiment.verdict import verdict_lines
-        from reports.write import write_experiment_report
+        directory = self._directory
+        report = reported(lambda: write_experiment_report(directory), directory, self._console)
+        if report is not None:
+            from reports.experiment.verdict import verdict_lines  # it loads pandas
 
-        self._say("writing the report")
-        try:
-            report = write_experiment_report(self._directory)
-        except KeyboardInterrupt:
-            self._say(f"the report is not finished: {invocation('report', RUN=self._directory.path)}")
-            return
-        for line in verdict_lines(report):
-            tell(self._console, line)
-        self._console.print(f"report: {self._directory.report_html}", markup=False, soft_wrap=True)
+            print_outcome(verdict_lines(report), directory, self._console)

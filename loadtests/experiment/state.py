@@ -43,7 +43,7 @@ def _went_to_its_end(directory: ExperimentDirectory, run_id: str | None) -> bool
         return False
     try:
         run_directory = directory.run(run_id)
-        run = run_directory.read_run()
+        run = run_directory.read()
         if run["status"] != "completed" or run.get("incidents"):
             return False
         if not (run_directory.report_json.exists() and run_directory.report_html.exists()):

@@ -16,10 +16,9 @@ from loadtests.deployments import Deployment
 from loadtests.experiment.grid import CellNames, deployment_key
 from loadtests.run.config import LoadTestConfig
 from loadtests.run.live_view import LiveView
-from loadtests.run.load_test import load_view
 from loadtests.terminal import latency, printable, progress
 from reports.page.words import count
-from reports.records.schema import CellJson
+from reports.records.schema import CellJson, is_batch
 
 if TYPE_CHECKING:  # it loads pandas
     from reports.run.report import RunReport
@@ -74,7 +73,8 @@ class ExperimentView:
 
     def of_cell(self, cell: CellJson, config: LoadTestConfig, deployment: Deployment) -> LiveView:
         """The live view of a cell, below the progress of the experiment."""
-        return load_view(config, deployment, self._console, heading=self._heading(cell), lines=False)
+        heading = self._heading(cell)
+        return LiveView(self._console, config, deployment.topology(), heading=heading, lines=False)
 
     def finished(self, cell: CellJson, report: "RunReport | None", seconds: float | None) -> None:
         """Prints the outcome of a cell, which took `seconds`; None if it did not run."""
@@ -122,7 +122,7 @@ def _figures(report: "RunReport") -> str:
     met = f"missed: {' '.join(criterion.sentence for criterion in missed)}" if missed else "met"
     if report.validity.reasons:
         met = f"{met}, but not valid: {report.validity.reasons[0].message}"
-    if report.run["config"].get("scenario") == "batch":
+    if is_batch(report.run):
         p99 = f", p99 of total {latency(total.p99)}" if total else ""
         return f"{report.totals.success_rate:.1%} succeeded{p99}, {met}"
     step = report.latency.in_window.get("step")

@@ -1,6 +1,7 @@
 """The harness's settings as Locust options: on its command line, in the environment, on its page."""
 
 from argparse import SUPPRESS, Namespace
+from functools import partial
 from typing import get_args
 
 from locust.argument_parser import LocustArgumentParser
@@ -20,38 +21,31 @@ def add_options(parser: LocustArgumentParser) -> None:
             env_var=f"LOADTEST_{setting.name}",
             help=setting.help.replace("%", "%%"),
         )
-    parser.add_argument(
+    add = partial(parser.add_argument, include_in_web_ui=False)
+    add(
         "--transport",
         choices=["ws", "http"],
         default="ws",
         env_var="LOADTEST_TRANSPORT",
-        include_in_web_ui=False,
         help="ws: each user holds one session on a WebSocket; http: stateless requests (default: ws)",
     )
-    parser.add_argument(
+    add(
         "--scenario",
         choices=get_args(Scenario),
         default="sustained",
         env_var="LOADTEST_SCENARIO",
-        include_in_web_ui=False,
         help="sustained: users step until the test ends; batch: all users connect, reset, step once and "
         "close at the same time, and the test ends with the last (default: sustained)",
     )
-    parser.add_argument(
+    add(
         "--results",
         default="results",
         env_var="LOADTEST_RESULTS",
-        include_in_web_ui=False,
         help="the folder that gets a run directory for each run (default: results)",
     )
-    parser.add_argument("--run-directory", default="", include_in_web_ui=False, help=SUPPRESS)
-    parser.add_argument("--run-template", default="", include_in_web_ui=False, help=SUPPRESS)
-    parser.add_argument(
-        "--no-recorder",
-        action="store_true",
-        include_in_web_ui=False,
-        help="record nothing but Locust's own statistics",
-    )
+    add("--run-directory", default="", help=SUPPRESS)
+    add("--run-template", default="", help=SUPPRESS)
+    add("--no-recorder", action="store_true", help="record nothing but Locust's own statistics")
 
 
 def parsed_load_options(options: Namespace) -> LoadOptions:

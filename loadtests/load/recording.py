@@ -135,12 +135,12 @@ class Recording:
     def _complete(self, directory: RunDirectory) -> None:
         """Says in run.json how the run ended, and has its report written."""
         try:
-            run = directory.read_run()
+            run = directory.read()
             run["status"], run["status_detail"] = self._ending()
             run["ended_at"] = time.time()
             if self._stopped_on_page and self._is_early():
                 run["stopped_on_page"] = True
-            directory.write_run(run)
+            directory.write(run)
         except RunDirectoryError as error:
             logger.error("The end of the run could not be written: %s", error)  # noqa: TRY400
         self._report(directory)
@@ -151,14 +151,14 @@ class Recording:
         else:
             try:
                 self._directory = RunDirectory.create(Path(self._options.results), self._options.transport)
-                self._directory.write_run(self._starting_run(self._directory.path.name))
+                self._directory.write(self._starting_run(self._directory.path.name))
             except RunDirectoryError as error:
                 logger.error("Nothing is recorded: %s", error)  # noqa: TRY400 - one line says it
                 self._environment.process_exit_code = EXIT_ROWS_LOST
                 return False
             logger.info("Recording to %s", self._directory.path)
         try:
-            self._writer = StreamWriter(self._directory.steps_stream, STEPS)
+            self._writer = StreamWriter(self._directory.steps.stream, STEPS)
         except OSError as error:
             logger.error("Nothing is recorded: %s", error)  # noqa: TRY400
             self._environment.process_exit_code = EXIT_ROWS_LOST

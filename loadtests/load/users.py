@@ -265,8 +265,6 @@ class OpenEnvHttpUser(OpenEnvUser):
         options = self.options
         self._client = HttpClient(options.access, options.connect_timeout_s, options.step_timeout_s)
         self._responded_by = NOBODY
-        assert self.host is not None
-        self._base_url = http_url(self.host)
 
     @staticmethod
     def encoded(action: Mapping[str, Any]) -> bytes:
@@ -285,15 +283,8 @@ class OpenEnvHttpUser(OpenEnvUser):
     def _post(self, op: Op, body: bytes, wait_s: float | None) -> tuple[Answer, OperationError | None]:
         def perform() -> Answer:
             self._responded_by = NOBODY
-            url = f"{self._base_url}/{op}"
-            response = http.post(self._client, url, body, self.options.step_timeout_s)
+            response = http.post(self._client, f"{self.host}/{op}", body, self.options.step_timeout_s)
             self._responded_by = http.responder(response, self.options.access.upstream_header)
             return http.parse_response(response)
 
         return self.operate(op, perform, wait_s, lambda: self._responded_by)
-
-
-def http_url(base_url: str) -> str:
-    """The base of HTTP requests to a server that is named by an http, https, ws or wss URL."""
-    scheme, _, rest = base_url.rstrip("/").partition("://")
-    return f"{ {'ws': 'http', 'wss': 'https'}.get(scheme, scheme) }://{rest}"

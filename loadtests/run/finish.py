@@ -1,35 +1,56 @@
-"""The end of a run: its status, its compact records, its report and its verdict."""
+"""The end of a run, an experiment or a search: records completed, the report written, its outcome printed."""
 
 import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
 
-from loadtests.terminal import tell
-from reports.records.run_directory import RunDirectory
+from loadtests.commands import invocation
+from loadtests.terminal import progress, tell
+from reports.records.directory import ReportDirectory
+from reports.records.run_directory import RunDirectory, RunDirectoryError
 from reports.records.schema import RunStatus
-from reports.run.report import RunReport
-from reports.run.verdict import verdict_lines
 from reports.write import write_report
 
+if TYPE_CHECKING:  # it loads pandas
+    from reports.run.report import RunReport
 
-def finish_run(directory: RunDirectory, status: RunStatus, detail: str | None = None) -> RunReport:
+_Report = TypeVar("_Report")
+
+
+def finish_run(directory: RunDirectory, status: RunStatus, detail: str | None = None) -> "RunReport":
     """Completes run.json, turns the streams into Parquet and writes the report.
 
-    Raises RunDirectoryError where the run recorded nothing that can be reported.
+    Raises RunDirectoryError, with the detail if there is one, where the run recorded nothing to report.
     """
-    run = directory.read_run()
-    if run["ended_at"] is None:
-        run["ended_at"] = time.time()
-    run["status"], run["status_detail"] = status, detail
-    directory.write_run(run)
-    directory.compact()
-    return write_report(directory)
+    try:
+        run = directory.read()
+        if run["ended_at"] is None:
+            run["ended_at"] = time.time()
+        run["status"], run["status_detail"] = status, detail
+        directory.write(run)
+        directory.compact()
+        return write_report(directory)
+    except RunDirectoryError as error:
+        raise RunDirectoryError(detail or str(error)) from error.__cause__
 
 
-def print_verdict(report: RunReport, directory: RunDirectory, console: Console) -> None:
-    """Prints the verdict and main figures of a run, and where its report is."""
-    first, *lines = verdict_lines(report)
-    tell(console, first, "bold green" if report.passed else "bold red")
-    for line in lines:
-        tell(console, line)
+def reported(write: Callable[[], _Report], directory: ReportDirectory, console: Console) -> _Report | None:
+    """The report that `write` makes; None after Ctrl-C, when it says how to make the report later."""
+    say = progress(console)
+    say("writing the report")
+    try:
+        return write()
+    except KeyboardInterrupt:
+        say(f"the report is not finished: {invocation('report', RUN=directory.path)}")
+        return None
+
+
+def print_outcome(
+    lines: Iterable[str], directory: ReportDirectory, console: Console, first_style: str = ""
+) -> None:
+    """Prints lines, the first one in a style, and where the report is."""
+    for number, line in enumerate(lines):
+        tell(console, line, "" if number else first_style)
     console.print(f"report: {directory.report_html}", markup=False, soft_wrap=True)

@@ -8,9 +8,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from loadtests.run.config import LoadTestConfig
 from loadtests.run.live_statistics import NOBODY, Snapshot, Worker
 from loadtests.terminal import LiveDisplay, latency, printable
 from reports.page.words import count
+from reports.records.schema import Topology, expected_workers
 
 _LINE_SECONDS = 2.0
 _MOST_BARS = 16
@@ -22,23 +24,20 @@ class LiveView(LiveDisplay):
     def __init__(
         self,
         console: Console,
+        config: LoadTestConfig,
+        topology: Topology,
         *,
-        duration_s: float,
-        users: int,
-        names: dict[str, str],
-        expected_workers: int | None,
-        unit: str,
         heading: RenderableType = "",
         lines: bool = True,
     ) -> None:
         """`heading` goes above the figures; without `lines`, a log shows nothing."""
         super().__init__(console)
         self._console = console
-        self._duration_s = duration_s
-        self._users = users
-        self._names = names
-        self._expected_workers = expected_workers
-        self._unit = unit
+        self._duration_s = config.duration_s
+        self._users = config.users
+        self._names = topology["names"]
+        self._expected_workers = expected_workers(topology)
+        self._unit = "sessions" if config.transport == "ws" else "users"
         self._heading = heading
         self._lines = lines and not console.is_terminal
         self._started = time.monotonic()

@@ -7,12 +7,12 @@ import secrets
 import signal
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from rich.console import Console, RenderableType
+from rich.console import Console
 
-from loadtests.commands import SERVER_VARIABLES, invocation
+from loadtests.commands import SERVER_VARIABLES
 from loadtests.deployments import Deployment, DeploymentConfig, Progress
 from loadtests.deployments.choose import choose
 from loadtests.deployments.processes import deferred, tail, uninterrupted
@@ -23,6 +23,7 @@ from loadtests.errors import EXIT_ROWS_LOST, EXIT_WORKER_LOST, ROWS_LOST, WORKER
 from loadtests.load.options import settled
 from loadtests.load.run_json import Target, starting_run
 from loadtests.run.config import LoadTestConfig
+from loadtests.run.finish import finish_run, print_outcome, reported
 from loadtests.run.generator import Generator, locust_command, longest_run_time, stop_timeout
 from loadtests.run.live_statistics import LiveStatistics, Snapshot
 from loadtests.run.live_view import LiveView
@@ -45,16 +46,6 @@ Show = Callable[[Snapshot], None]
 """Called a few times a second with the state of the load."""
 
 
-@dataclass(frozen=True)
-class RecordedRun:
-    """What one load left behind: its run directory, without a report yet."""
-
-    directory: RunDirectory
-    status: RunStatus
-    detail: str | None
-    """Why it did not complete."""
-
-
 def run_load_test(config: LoadTestConfig, console: Console) -> int:
     """Runs the load test and prints its verdict.
 
@@ -68,23 +59,17 @@ def run_load_test(config: LoadTestConfig, console: Console) -> int:
         if warning := too_many_sessions(config, deployment):
             say(warning)
         directory = new_run(config, deployment, config.results)
-        with load_view(config, deployment, console) as view:
-            recorded = record_run(config, deployment, directory, view.show, say)
-    status, detail = recorded.status, recorded.detail
-    say("writing the report")
+        with LiveView(console, config, deployment.topology()) as view:
+            status, detail = record_run(config, deployment, directory, view.show, say)
     try:
-        from loadtests.run.finish import (  # loads pandas and matplotlib: after the load
-            finish_run,
-            print_verdict,
-        )
-
-        report = finish_run(directory, status, detail)
-    except KeyboardInterrupt:
-        say(f"the report is not finished: {invocation('report', RUN=directory.path)}")
-        return EXIT_INTERRUPTED
+        report = reported(lambda: finish_run(directory, status, detail), directory, console)
     except RunDirectoryError as error:
-        raise LoadTestError(f"{detail or error}\n{tail(directory.path / 'locust.log')}".rstrip()) from None
-    print_verdict(report, directory, console)
+        raise LoadTestError(f"{error}\n{tail(directory.path / 'locust.log')}".rstrip()) from None
+    if report is None:
+        return EXIT_INTERRUPTED
+    from reports.run.verdict import verdict_lines  # it loads pandas: after the load
+
+    print_outcome(verdict_lines(report), directory, console, "bold green" if report.passed else "bold red")
     if status == "interrupted":
         return EXIT_INTERRUPTED
     return EXIT_PASSED if report.passed else EXIT_FAILED
@@ -112,7 +97,7 @@ def settled_for(config: LoadTestConfig, deployment: Deployment, say: Progress) -
 def new_run(config: LoadTestConfig, deployment: Deployment, results: Path) -> RunDirectory:
     """Creates the directory of a new run in `results`. Raises RunDirectoryError."""
     directory = RunDirectory.create(results, f"{deployment.kind}-{config.transport}")
-    directory.write_run(
+    directory.write(
         starting_run(
             directory.path.name,
             deployment.url,
@@ -132,15 +117,18 @@ def new_run(config: LoadTestConfig, deployment: Deployment, results: Path) -> Ru
 
 def record_run(
     config: LoadTestConfig, deployment: Deployment, directory: RunDirectory, show: Show, say: Progress
-) -> RecordedRun:
-    """Loads a deployment that is up, and records the run in its new directory.
+) -> Outcome:
+    """Loads a deployment that is up, and records the run in its new directory, without a report yet.
 
     Ctrl-C ends the load, not the caller: the status is "interrupted" then. Raises RunDirectoryError where
     nothing can be written.
     """
-    status, detail = _make_load(config, deployment, directory, show, say)
-    _note_incidents(directory, deployment)
-    return RecordedRun(directory, status, detail)
+    outcome = _make_load(config, deployment, directory, show, say)
+    if gone := ended_parts(deployment):
+        run = directory.read()
+        run["incidents"] = [f"{name} ended before the load did." for name in gone]
+        directory.write(run)
+    return outcome
 
 
 def too_many_sessions(config: LoadTestConfig, deployment: Deployment) -> str | None:
@@ -165,13 +153,6 @@ def ended_parts(deployment: Deployment) -> list[str]:
     names = deployment.topology()["names"]
     gone = [names.get(host, host) for host in deployment.hosts() if host not in alive]
     return gone + (["nginx"] if deployment.hosts() and "nginx" not in alive else [])
-
-
-def _note_incidents(directory: RunDirectory, deployment: Deployment) -> None:
-    if gone := ended_parts(deployment):
-        run = directory.read_run()
-        run["incidents"] = [f"{name} ended before the load did." for name in gone]
-        directory.write_run(run)
 
 
 @contextlib.contextmanager
@@ -263,32 +244,9 @@ def _make_load(
     return outcome
 
 
-def load_view(
-    config: LoadTestConfig,
-    deployment: Deployment,
-    console: Console,
-    *,
-    heading: RenderableType = "",
-    lines: bool = True,
-) -> LiveView:
-    """A live view of the run that `record_run` is about to record."""
-    topology = deployment.topology()
-    replicas, workers = topology["replicas"], topology["workers"]
-    return LiveView(
-        console,
-        duration_s=config.duration_s,
-        users=config.users,
-        names=topology["names"],
-        expected_workers=replicas * workers if replicas and workers else None,
-        unit="sessions" if config.transport == "ws" else "users",
-        heading=heading,
-        lines=lines,
-    )
-
-
 def _watch(config: LoadTestConfig, generator: Generator, directory: RunDirectory, show: Show) -> Outcome:
     statistics = LiveStatistics()
-    reader = StreamReader(directory.steps_stream)
+    reader = StreamReader(directory.steps.stream)
     deadline = time.monotonic() + longest_run_time(config) + stop_timeout(config) + _OVERTIME_SECONDS
     while (code := generator.poll()) is None:
         if time.monotonic() > deadline:

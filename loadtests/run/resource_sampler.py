@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import psutil
@@ -27,7 +28,7 @@ class ResourceSampler:
     def __init__(
         self, directory: RunDirectory, deployment: Callable[[], list[Usage]], generator_pid: int
     ) -> None:
-        self._writer = StreamWriter(directory.resources_stream, RESOURCES)
+        self._writer = StreamWriter(directory.resources.stream, RESOURCES)
         self._deployment = deployment
         self._generator_pid = generator_pid
         self._before: dict[tuple[str, str], tuple[float, float]] = {}
@@ -59,16 +60,7 @@ class ResourceSampler:
         for usage in self._deployment() + generator_usage(self._generator_pid):
             cores = self._since_last((usage.role, usage.name), usage.cpu_seconds)
             if cores is not None:
-                rows.append(
-                    {
-                        "at": now(),
-                        "role": usage.role,
-                        "name": usage.name,
-                        "cpu_cores": cores,
-                        "memory_bytes": usage.memory_bytes,
-                        "open_files": usage.open_files,
-                    }
-                )
+                rows.append({"at": now(), "cpu_cores": cores, **asdict(usage)})
         if rows and machine is not None:
             others = max(0.0, machine - sum(row["cpu_cores"] for row in rows))
             rows.append({"at": now(), "role": "others", "name": "other programs", "cpu_cores": others})

@@ -76,7 +76,7 @@ def _running(results: Path, url: str) -> RunDirectory | None:
     for path in sorted(results.glob("*/steps.arrows"), reverse=True)[:1]:
         directory = RunDirectory(path.parent)
         with contextlib.suppress(RunDirectoryError):
-            run = directory.read_run()
+            run = directory.read()
             if run["status"] == "running" and run["config"]["url"] == url:
                 return directory
     return None

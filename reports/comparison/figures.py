@@ -1,7 +1,6 @@
 """The figures of a comparison: each function turns result objects into one inline SVG of a given width."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -32,25 +31,17 @@ _NARROWEST = 0.02
 """The least that the axis of a forest plot reaches to each side, as a share."""
 
 
-@dataclass(frozen=True)
-class Line:
-    """One line of a forest plot."""
-
-    label: str
-    change: Change
-
-
-def forest(name: str, title: str, heading: str, lines: Sequence[Line], width: float) -> str:
-    """Changes with their intervals around a line at zero; the verdict is told by mark, colour and word."""
+def forest(name: str, title: str, heading: str, lines: Sequence[tuple[str, Change]], width: float) -> str:
+    """Changes with labels and intervals around a line at zero; mark, colour and word tell the verdict."""
     row = 26 if len(lines) <= 12 else 21
     height = 40 + row * len(lines) + 44
     values_room = 148 if width > NARROW else 104
     left = min(
-        16 + 7.0 * max((len(line.label) for line in lines), default=0),
+        16 + 7.0 * max((len(label) for label, _ in lines), default=0),
         width * (0.34 if width > NARROW else 0.4),
     )
     most = max(int((left - 12) / 6.8), 4)
-    reach = _reach([line.change for line in lines])
+    reach = _reach([change for _, change in lines])
 
     def paint(figure: Figure) -> None:
         axes = drawing.plot_area(figure, left=left, right=values_room, top=40, bottom=44)
@@ -59,10 +50,10 @@ def forest(name: str, title: str, heading: str, lines: Sequence[Line], width: fl
         axes.axvspan(-LEAST_CHANGE, LEAST_CHANGE, color=stand_in("ink"), alpha=0.06, linewidth=0, zorder=0)
         axes.axvline(0, color=stand_in("ink"), linewidth=1.2, zorder=1)
         drawing.ticks(axes, "x", _around_zero(reach, width), _percent, grid=True)
-        drawing.row_names(axes, [formatting.shortened(line.label, most) for line in lines])
-        for at, line in enumerate(lines):
-            _interval(axes, line.change, at, reach)
-            words, colour, bold = _told(line.change, width > NARROW)
+        drawing.row_names(axes, [formatting.shortened(label, most) for label, _ in lines])
+        for at, (_, change) in enumerate(lines):
+            _interval(axes, change, at, reach)
+            words, colour, bold = _told(change, width > NARROW)
             drawing.note(
                 axes,
                 words,

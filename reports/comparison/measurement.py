@@ -3,10 +3,8 @@
 import json
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reports.comparison.estimates import (
     Estimate,
@@ -19,9 +17,10 @@ from reports.comparison.estimates import (
 )
 from reports.page.words import printable
 from reports.records.run_directory import RunDirectory
-from reports.records.schema import RunJson
+from reports.records.schema import RunJson, is_batch
 from reports.records.steps import (
     STEP,
+    Floats,
     StepColumns,
     Steps,
     load_answers,
@@ -34,8 +33,6 @@ from reports.run.sections.latency import Curve, curve_quantiles, total_of_each_s
 from reports.run.sections.totals import measured_window, shut_out
 from reports.run.sections.validity import INVALIDATING
 from reports.statistics.quantiles import quantiles_of_sorted
-
-Floats = NDArray[np.float64]
 
 QUANTILES: dict[Metric, float] = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
@@ -81,15 +78,6 @@ class Measurement:
     def run_id(self) -> str:
         return self.run["run_id"]
 
-    @property
-    def batch(self) -> bool:
-        return is_batch(self.run)
-
-
-def is_batch(run: RunJson) -> bool:
-    """Whether all users of a run connected, reset and stepped once at the same time."""
-    return run["config"].get("scenario") == "batch"
-
 
 def measure(directory: RunDirectory) -> Measurement:
     """Reads a run directory. Raises RunDirectoryError where it cannot be read.
@@ -98,7 +86,7 @@ def measure(directory: RunDirectory) -> Measurement:
     rate is of all operations, or of users where fewer of these were served. In a batch the percentiles are
     of total time, and the success rate is of users.
     """
-    run = directory.read_run()
+    run = directory.read()
     columns = StepColumns.of_run(directory)
     failures = load_failures(columns)
     steps = load_steps(columns, failures)
@@ -159,14 +147,12 @@ def _success(steps: Steps, out: int) -> Successes:
 
 
 def _spread(spread: distribution.Distribution) -> Spread | None:
-    over_workers = spread.worker_fairness is not None
-    parts: list[Any] = [*(spread.workers if over_workers else spread.replicas)]
-    fairness = spread.worker_fairness or spread.replica_fairness
-    if not parts or fairness is None:
+    parts, fairness = spread.judged_parts, spread.judged_fairness
+    if fairness is None:
         return None
     levels = {"uneven": 1, "very uneven": 2}
     return Spread(
-        "worker" if over_workers else "replica",
+        "worker" if spread.worker_fairness else "replica",
         len(parts),
         fairness.jain,
         max(part.share for part in parts),

@@ -1,7 +1,7 @@
 """The report of a comparison as one self-contained HTML page. It shows result objects, computes nothing."""
 
 from reports.comparison import figures, masthead
-from reports.comparison.figures import BATCH_METRICS, METRICS, Line
+from reports.comparison.figures import BATCH_METRICS, METRICS
 from reports.comparison.report import Comparison
 from reports.comparison.sections.changes import LEAST_CHANGE, verdict_of
 from reports.page import formatting, parts
@@ -49,11 +49,11 @@ def _drawings(comparison: Comparison) -> dict[str, Drawing]:
     drawings: dict[str, Drawing] = {}
     metrics = BATCH_METRICS if comparison.batch else METRICS
     if comparison.of == "runs":
-        lines = [Line(metrics[change.metric], change) for change in comparison.rows[0].changes]
+        lines = [(metrics[change.metric], change) for change in comparison.rows[0].changes]
         drawings["forest"] = drawn(figures.forest, "forest", "Changes from A to B", "Change of B", lines)
     else:
         for at, (metric, name) in enumerate(metrics.items()):
-            lines = [Line(row.name, row.changes[at]) for row in comparison.rows[:_MOST_LINES]]
+            lines = [(row.name, row.changes[at]) for row in comparison.rows[:_MOST_LINES]]
             title = f"Change of {name} from A to B in each cell"
             drawings[f"forest_{metric}"] = drawn(
                 figures.forest, f"forest-{metric}", title, name, lines, wide=HALF

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from reports.comparison.matching import Matching, SideName, Unmatched
-from reports.comparison.measurement import Measurement, is_batch, measure
+from reports.comparison.measurement import Measurement, measure
 from reports.page.words import TRANSPORTS, count, printable
 from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.run_directory import RunDirectory, RunDirectoryError
-from reports.records.schema import CellJson, RunJson
+from reports.records.schema import CellJson, RunJson, is_batch
 
 Progress = Callable[[int, int], None]
 """Called with the number of runs read so far, and that of all."""
@@ -50,7 +50,7 @@ class Pair:
 
 def pair_of_runs(a: RunDirectory, b: RunDirectory) -> Pair:
     """Measures two runs. Raises RunDirectoryError where one cannot be read, or only one is a batch."""
-    _check_scenarios(a.read_run(), run := b.read_run())
+    _check_scenarios(a.read(), run := b.read())
     one = measure(a)
     other = one if a.path.resolve() == b.path.resolve() else measure(b)
     return Pair(_name(run), {}, [one], [other])

@@ -12,11 +12,11 @@ from reports.comparison.rows import Row, rows_of
 from reports.comparison.sections.changes import Change, Verdict
 from reports.comparison.sections.configuration import Difference, difference_notices, differences
 from reports.page.words import count, listing
-from reports.records.directory import RecordDirectory
+from reports.records.directory import ReportDirectory
 from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.json_values import finite
 from reports.records.run_directory import RunDirectory, RunDirectoryError
-from reports.records.schema import SCHEMA_VERSION, ExperimentJson, RunJson
+from reports.records.schema import SCHEMA_VERSION, ExperimentJson, RunJson, is_batch
 from reports.run.sections.latency import Curve
 from reports.statistics.significance import CONFIDENCE
 
@@ -108,7 +108,7 @@ def compare_runs(a: RunDirectory, b: RunDirectory) -> Comparison:
         of="runs",
         a=_side(a, one.run_id, one.run, pair.a),
         b=_side(b, other.run_id, other.run, pair.b),
-        batch=one.batch,
+        batch=is_batch(one.run),
         rows=[row],
         notices=[
             *(["A and B are the same run, so nothing can differ."] if same else []),
@@ -143,7 +143,7 @@ def compare_experiments(
         of="experiments",
         a=_side(a, one["experiment_id"], one, runs_a),
         b=_side(b, other["experiment_id"], other, runs_b),
-        batch=runs_a[0].batch,
+        batch=is_batch(runs_a[0].run),
         rows=rows,
         notices=[
             *(["A and B are the same experiment, so nothing can differ."] if same else []),
@@ -175,7 +175,7 @@ def to_json(comparison: Comparison) -> dict[str, Any]:
 
 
 def _side(
-    directory: RecordDirectory, name: str, record: RunJson | ExperimentJson, runs: Sequence[Measurement]
+    directory: ReportDirectory, name: str, record: RunJson | ExperimentJson, runs: Sequence[Measurement]
 ) -> Side:
     versions = runs[0].run["versions"]
     return Side(name, str(directory.path), record["started_at"], len(runs), record["machine"], versions)

@@ -145,7 +145,7 @@ def _read(directory: ExperimentDirectory, experiment: ExperimentJson, cell: Cell
 
 
 def _with_figures(cell: Cell, directory: RunDirectory, experiment: ExperimentJson) -> Cell:
-    run = directory.read_run()
+    run = directory.read()
     report = _report_json(directory)
     totals, fairness = _inside(report, "totals"), _inside(report, "distribution", "fairness")
     warnings = _rows(_inside(report, "validity").get("warnings"))

@@ -4,13 +4,15 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Generic, Self, TypeVar, cast
 
 from reports.records.schema import SCHEMA_VERSION, ExperimentJson, RunJson, fault_in
+
+Record = TypeVar("Record", RunJson, ExperimentJson)
 
 
 class RunDirectoryError(Exception):
@@ -44,7 +46,7 @@ class ReportDirectory:
 
 
 @dataclass(frozen=True)
-class RecordDirectory(ReportDirectory):
+class RecordDirectory(ReportDirectory, Generic[Record]):
     """The directory of a run or an experiment, described by a JSON file."""
 
     kind: ClassVar[str]
@@ -81,14 +83,18 @@ class RecordDirectory(ReportDirectory):
         """run.json or experiment.json."""
         return self.path / f"{self.kind}.json"
 
-    def _write_json(self, value: Mapping[str, Any]) -> None:
+    def write(self, record: Record) -> None:
+        """Replaces the JSON file in one step, so that a reader never sees half of it.
+
+        Raises RunDirectoryError where it cannot be written.
+        """
         try:
-            write_atomically(self.json_path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+            write_atomically(self.json_path, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
         except OSError as error:
             raise unwritable(self.json_path, error) from error
 
-    def _read_json(self) -> Any:
-        """The content of run.json or experiment.json, checked against its TypedDict."""
+    def read(self) -> Record:
+        """Reads the JSON file. Raises RunDirectoryError where it is missing, broken or of a newer schema."""
         if not self.path.is_dir():
             raise RunDirectoryError(f"{self.path} is not a folder: give results/<{self.kind}_id>")
         try:
@@ -111,7 +117,7 @@ class RecordDirectory(ReportDirectory):
             raise RunDirectoryError(
                 f"{self.json_path} is damaged ({fault}): restore it, or repeat the {self.kind}"
             )
-        return value
+        return cast(Record, value)
 
     def _what_is_missing(self) -> str:
         return f"holds no {self.json_path.name}: give results/<{self.kind}_id>"

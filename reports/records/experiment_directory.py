@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 from reports.page.words import printable
 from reports.records.directory import RecordDirectory, RunDirectoryError
@@ -11,15 +10,11 @@ from reports.records.schema import ExperimentJson
 
 
 @dataclass(frozen=True)
-class ExperimentDirectory(RecordDirectory):
+class ExperimentDirectory(RecordDirectory[ExperimentJson]):
     """The files of one experiment below `path`."""
 
     kind = "experiment"
     shape = ExperimentJson
-
-    @property
-    def experiment_json(self) -> Path:
-        return self.json_path
 
     @property
     def runs(self) -> Path:
@@ -29,21 +24,10 @@ class ExperimentDirectory(RecordDirectory):
         """The run directory of a cell. Raises RunDirectoryError for one outside the experiment."""
         if run_id in ("", "..") or "\0" in run_id or Path(run_id).name != run_id:
             raise RunDirectoryError(
-                f"{printable(run_id, 60)!r} is not the name of a run: restore {self.experiment_json}"
+                f"{printable(run_id, 60)!r} is not the name of a run: restore {self.json_path}"
             )
         return RunDirectory(self.runs / run_id)
 
     def exists(self) -> bool:
         """Whether this is the directory of an experiment, readable or not."""
-        return self.experiment_json.exists()
-
-    def write(self, experiment: ExperimentJson) -> None:
-        """Replaces experiment.json in one step. Raises RunDirectoryError where it cannot be written."""
-        self._write_json(experiment)
-
-    def read(self) -> ExperimentJson:
-        """Reads experiment.json.
-
-        Raises RunDirectoryError where it is missing, broken or from a newer schema.
-        """
-        return cast(ExperimentJson, self._read_json())
+        return self.json_path.exists()

@@ -1,8 +1,6 @@
 """A run directory: where its files are, and how they are read whether or not the run was completed."""
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import cast
 
 import pyarrow as pa
 
@@ -14,50 +12,21 @@ __all__ = ["RunDirectory", "RunDirectoryError"]
 
 
 @dataclass(frozen=True)
-class RunDirectory(RecordDirectory):
+class RunDirectory(RecordDirectory[RunJson]):
     """The files of one run below `path`."""
 
     kind = "run"
     shape = RunJson
 
     @property
-    def run_json(self) -> Path:
-        return self.json_path
+    def steps(self) -> RecordedTable:
+        """One row for every operation, sorted by `started_at`."""
+        return RecordedTable(self.path / "steps.arrows", self.path / "steps.parquet", STEPS)
 
     @property
-    def steps_stream(self) -> Path:
-        return self.path / "steps.arrows"
-
-    @property
-    def steps_parquet(self) -> Path:
-        return self.path / "steps.parquet"
-
-    @property
-    def resources_stream(self) -> Path:
-        return self.path / "resources.arrows"
-
-    @property
-    def resources_parquet(self) -> Path:
-        return self.path / "resources.parquet"
-
-    @property
-    def _steps(self) -> RecordedTable:
-        return RecordedTable(self.steps_stream, self.steps_parquet, STEPS)
-
-    @property
-    def _resources(self) -> RecordedTable:
-        return RecordedTable(self.resources_stream, self.resources_parquet, RESOURCES)
-
-    def write_run(self, run: RunJson) -> None:
-        """Replaces run.json in one step, so that a reader never sees half of it.
-
-        Raises RunDirectoryError where it cannot be written.
-        """
-        self._write_json(run)
-
-    def read_run(self) -> RunJson:
-        """Reads run.json. Raises RunDirectoryError where it is missing, broken or from a newer schema."""
-        return cast(RunJson, self._read_json())
+    def resources(self) -> RecordedTable:
+        """What every part used each second, sorted by `at`."""
+        return RecordedTable(self.path / "resources.arrows", self.path / "resources.parquet", RESOURCES)
 
     def _what_is_missing(self) -> str:
         runs = sorted(run_json.parent for run_json in self.path.glob("*/run.json"))
@@ -70,18 +39,14 @@ class RunDirectory(RecordDirectory):
 
         Raises RunDirectoryError where nothing was recorded.
         """
-        if not self.steps_parquet.exists() and not self.steps_stream.exists():
+        if not self.steps.parquet.exists() and not self.steps.stream.exists():
             raise RunDirectoryError(f"{self.path} holds no steps: the run ended before it recorded any")
-        return self._steps.read(columns)
-
-    def read_resources(self) -> pa.Table:
-        """The resources table sorted by `at`; without rows where none was recorded."""
-        return self._resources.read()
+        return self.steps.read(columns)
 
     def compact(self) -> None:
         """Turns the streams of a finished run into sorted Parquet files and removes the streams.
 
         Raises RunDirectoryError where a file cannot be written; its stream is kept then.
         """
-        self._steps.compact()
-        self._resources.compact()
+        self.steps.compact()
+        self.resources.compact()

@@ -93,6 +93,12 @@ class Topology(TypedDict):
     """A friendlier name for a host, such as the container's."""
 
 
+def expected_workers(topology: Topology) -> int | None:
+    """Workers of all replicas; None where unknown."""
+    replicas, workers = topology["replicas"], topology["workers"]
+    return None if replicas is None or workers is None else replicas * workers
+
+
 class ActionsJson(TypedDict):
     """The actions of a run that sends several, other than the Benchmark environment's waits."""
 
@@ -162,6 +168,11 @@ class RunJson(TypedDict):
     versions: dict[str, str]
     machine: dict[str, Any]
     """hostname, platform, cpu_model, cores, memory_bytes."""
+
+
+def is_batch(run: RunJson) -> bool:
+    """Whether all users of a run connected, reset and stepped once at the same time."""
+    return run["config"].get("scenario") == "batch"
 
 
 class CellJson(TypedDict):

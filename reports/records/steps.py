@@ -40,14 +40,9 @@ class StepColumns:
         self._read = read
 
     @classmethod
-    def of_table(cls, table: pa.Table) -> "StepColumns":
-        """The columns of a table that is in memory and sorted."""
-        return cls(table.column)
-
-    @classmethod
     def of_run(cls, directory: RunDirectory) -> "StepColumns":
         """The columns of a run on disk. A stream must be sorted and may grow, so it is read at once."""
-        if directory.steps_parquet.exists():
+        if directory.steps.parquet.exists():
             return cls(lambda name: directory.read_steps([name]).column(name))
         table = directory.read_steps(_USED)
         unread = dict(zip(table.column_names, table.columns, strict=True))

@@ -4,7 +4,7 @@ from reports.page import formatting
 from reports.page.parts import ENDINGS, Answer, Question
 from reports.page.words import TRANSPORTS, count, size
 from reports.records import sent
-from reports.records.schema import RunJson
+from reports.records.schema import RunJson, is_batch
 from reports.run.report import RunReport
 from reports.run.sections.evenness import Evenness
 from reports.run.sections.slo import Criterion
@@ -70,10 +70,6 @@ def facts(report: RunReport) -> list[str]:
         sent.sent(config),
         *(["certificate not checked"] if config.get("tls_verified") is False else []),
     ]
-
-
-def is_batch(run: RunJson) -> bool:
-    return run["config"].get("scenario") == "batch"
 
 
 def answers(report: RunReport) -> list[Answer]:

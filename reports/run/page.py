@@ -7,7 +7,7 @@ from reports.page.drawing import HALF
 from reports.page.parts import Drawing, drawn
 from reports.page.words import TRANSPORTS
 from reports.records import sent
-from reports.records.schema import RunConfig
+from reports.records.schema import RunConfig, is_batch
 from reports.run import figures, masthead, share_figures
 from reports.run.figures import Frame
 from reports.run.report import RunReport
@@ -106,7 +106,7 @@ def _config(report: RunReport) -> list[tuple[str, str]]:
         ("success rate required", formatting.limit(config["slo"]["success_rate"])),
         ("p99 of total required", _limit_wanted(report)),
     ]
-    if masthead.is_batch(run):
+    if is_batch(run):
         known = [(name, value) for name, value in known if name not in _NOT_OF_A_BATCH]
     return parts.settings(known, config, RunConfig)
 

@@ -4,12 +4,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reports.records.json_values import finite
 from reports.records.run_directory import RunDirectory
-from reports.records.schema import SCHEMA_VERSION, RunJson
-from reports.records.steps import StepColumns, load_answers, load_failures, load_steps, user_spans
+from reports.records.schema import SCHEMA_VERSION, RunJson, is_batch
+from reports.records.steps import Floats, StepColumns, load_answers, load_failures, load_steps, user_spans
 from reports.run.sections import (
     distribution,
     errors,
@@ -31,8 +30,6 @@ from reports.run.sections.slo import SloVerdict
 from reports.run.sections.timeline import Timeline
 from reports.run.sections.totals import Totals
 from reports.run.sections.validity import Validity
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,7 @@ class RunReport:
 
 def report_run(directory: RunDirectory) -> RunReport:
     """Reads a run directory and makes its report. Raises RunDirectoryError where it cannot be read."""
-    run = directory.read_run()
+    run = directory.read()
     columns = StepColumns.of_run(directory)
     failures = load_failures(columns)
     steps = load_steps(columns, failures)
@@ -73,12 +70,11 @@ def report_run(directory: RunDirectory) -> RunReport:
 
     answers = load_answers(columns)
     config = run["config"]
-    is_batch = config.get("scenario") == "batch"
     run_totals = totals.summarize(
         steps,
         answers,
         spans,
-        batch_users=config["users"] if is_batch else None,
+        batch_users=config["users"] if is_batch(run) else None,
         warmup_s=config.get("warmup_s"),
     )
     run_distribution = distribution.summarize(steps, answers, run["topology"], config)
@@ -93,7 +89,7 @@ def report_run(directory: RunDirectory) -> RunReport:
         ramp_cut=run_totals.ramp_cut,
     )
     run_resources = resources.summarize(
-        directory.read_resources(),
+        directory.resources.read(),
         steps.origin if run_totals.operations else run["started_at"],
         run["topology"]["names"],
     )

@@ -83,7 +83,7 @@ def test_every_operation_of_every_user_becomes_a_row(
     assert (steps["latency_s"] >= steps["waited_s"].fillna(0)).all()
     assert (steps.loc[steps["op"] == "step", "waited_s"] >= 0.02).all()
     assert steps["started_at"].is_monotonic_increasing
-    run_json = directory.read_run()
+    run_json = directory.read()
     assert (run_json["status"], run_json["config"]["transport"]) == ("completed", transport)
     assert directory.report_html.exists()
 
@@ -106,7 +106,7 @@ def test_a_kill_loses_at_most_the_last_second(deployment: LocalDeployment, tmp_p
         process.wait()
     directory = only_run(tmp_path)
     newest = max(
-        batch["started_at"].to_numpy().max() for batch in StreamReader(directory.steps_stream).read()
+        batch["started_at"].to_numpy().max() for batch in StreamReader(directory.steps.stream).read()
     )
     assert killed_at - newest < 1.5
     report = report_run(directory)

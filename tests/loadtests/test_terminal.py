@@ -3,9 +3,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from loadtests.run.finish import print_verdict
+from loadtests.run.finish import print_outcome
 from loadtests.terminal import latency, printable, progress
 from reports.records.run_directory import RunDirectory
+from reports.run.verdict import verdict_lines
 from tests.reports import sample_reports
 
 
@@ -36,7 +37,7 @@ def test_a_latency_has_a_unit_or_is_a_dash() -> None:
 
 def test_the_verdict_names_the_report() -> None:
     where, output = console()
-    print_verdict(sample_reports.normal(), RunDirectory(Path("results/one")), where)
+    print_outcome(verdict_lines(sample_reports.normal()), RunDirectory(Path("results/one")), where)
     first, *_, last = output.getvalue().splitlines()
     assert first.startswith("PASSED: ")
     assert last == "report: results/one/report.html"

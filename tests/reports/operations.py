@@ -62,7 +62,7 @@ def table(rows: list[Row]) -> pa.Table:
 
 
 def columns(rows: list[Row]) -> StepColumns:
-    return StepColumns.of_table(table(rows))
+    return StepColumns(table(rows).column)
 
 
 def failures(rows: list[Row]) -> Failures:

@@ -216,7 +216,7 @@ def _write_run(
     run = directory.run(cell["run_id"])
     run.path.mkdir(exist_ok=True)
     run_json = _run_json(cell, what)
-    run.write_run(run_json)
+    run.write(run_json)
     dead = what.all_fail or (what.troubles and (cell["replicas"], cell["workers"]) == (4, 1))
     invalid = what.troubles and _is(cell, what, load=2, repetition=2)
     report = _report(cell, run_json, what, base, chance, dead=dead, invalid=invalid)

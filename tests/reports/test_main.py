@@ -26,9 +26,9 @@ def test_a_run_that_misses_its_objective_exits_with_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     directory = write_synthetic_run(tmp_path / "run", SyntheticRun(rows=500, users=10))
-    run = directory.read_run()
+    run = directory.read()
     run["config"]["slo"]["total_p99_s"] = 0.001
-    directory.write_run(run)
+    directory.write(run)
     assert main(["run", str(directory.path)]) == 1
     assert capsys.readouterr().out.startswith("FAILED: ")
 
@@ -47,7 +47,7 @@ def test_a_run_without_records_is_bad_input(tmp_path: Path, capsys: pytest.Captu
     whole = write_synthetic_run(tmp_path / "run", SyntheticRun(rows=100, users=10))
     empty = RunDirectory(tmp_path / "empty")
     empty.path.mkdir()
-    empty.write_run(whole.read_run())
+    empty.write(whole.read())
     assert main(["run", str(empty.path)]) == 2
     assert "holds no steps" in capsys.readouterr().err
 

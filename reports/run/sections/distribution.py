@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from reports.page.words import count, factor, listing, printable, share
-from reports.records.schema import RunConfig, Topology
-from reports.records.steps import STEP, Answers, Codes, Sessions, Steps, first_of_each, sessions_of
+from reports.records.schema import RunConfig, Topology, expected_workers
+from reports.records.steps import STEP, Answers, Codes, Ints, Sessions, Steps, first_of_each, sessions_of
 from reports.run.sections.evenness import (
     Evenness,
     Fairness,
@@ -29,8 +28,6 @@ _IP_HASH = (
     "Balancing is ip_hash, which sends everything from one address to one replica: "
     "a single generator machine cannot load more than one."
 )
-
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -118,7 +115,7 @@ def summarize(steps: Steps, answers: Answers, topology: Topology, config: RunCon
         workers=workers,
         replica_fairness=replica_fairness,
         worker_fairness=worker_fairness,
-        expected_workers=_product(topology["replicas"], topology["workers"]),
+        expected_workers=expected_workers(topology),
         unit=unit,
         unattributed_steps=int(np.count_nonzero(step & (answers.host < 0))),
         takeaways=[],
@@ -191,10 +188,6 @@ def _workers_of(
 
 def _part(steps: int, of_all: int) -> float:
     return steps / of_all if of_all else 0.0
-
-
-def _product(replicas: int | None, workers: int | None) -> int | None:
-    return None if replicas is None or workers is None else replicas * workers
 
 
 def _takeaways(spread: Distribution, balancing: str | None) -> Iterator[str]:

@@ -5,16 +5,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from reports.page.words import count, printable
-from reports.records.steps import CONNECT, RESET, STEP, Answers, Codes, Ints, Steps, first_of_each
+from reports.records.steps import CONNECT, RESET, STEP, Answers, Bools, Codes, Ints, Steps, first_of_each
 from reports.statistics.quantiles import stable_order
 
 _EXAMPLES = 3
 """Of each kind."""
-
-Bools = NDArray[np.bool_]
 
 _UNKNOWN = "No reply named its session, so whether sessions were kept apart could not be checked."
 _NOTHING_TO_CHECK = "Over stateless HTTP no session lasts longer than a request: there is nothing to check."

@@ -8,11 +8,8 @@ from numpy.typing import NDArray
 
 from reports.page.words import factor, seconds
 from reports.records.slices import Slices, slices_of
-from reports.records.steps import CONNECT, OPS, RESET, STEP, Steps
+from reports.records.steps import CONNECT, OPS, RESET, STEP, Bools, Floats, Steps
 from reports.statistics.quantiles import quantiles_of_sorted, stable_order
-
-Floats = NDArray[np.float64]
-Indices = NDArray[np.intp]
 
 _SUMMARY_QUANTILES = np.array([0.5, 0.9, 0.95, 0.99, 0.999])
 _CURVE_BODY = np.linspace(0.0, 0.9, 91)
@@ -183,7 +180,7 @@ def total_of_each_step(steps: Steps) -> Floats:
     return total
 
 
-def _rows(steps: Steps, chosen: NDArray[np.bool_]) -> Steps:
+def _rows(steps: Steps, chosen: Bools) -> Steps:
     return replace(
         steps,
         started_s=steps.started_s[chosen],

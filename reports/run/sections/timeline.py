@@ -4,14 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reports.page.words import seconds, share
 from reports.records.slices import slices_of
-from reports.records.steps import STEP, Steps, UserSpans
+from reports.records.steps import STEP, Floats, Steps, UserSpans
 from reports.run.sections.totals import Totals
-
-Floats = NDArray[np.float64]
 
 _ENOUGH_SLICES = 6
 _STALL = 0.1

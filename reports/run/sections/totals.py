@@ -3,11 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from reports.records.steps import STEP, Answers, Steps, UserSpans, sessions_of
-
-Floats = NDArray[np.float64]
+from reports.records.steps import STEP, Answers, Bools, Floats, Steps, UserSpans, sessions_of
 
 LAST_PART = 0.2
 """The last part of a run, as a share of it, in which every user that stays to the end makes an operation."""
@@ -110,11 +107,11 @@ def summarize(
     )
 
 
-def shut_out(steps: Steps) -> NDArray[np.bool_]:
+def shut_out(steps: Steps) -> Bools:
     """The users with no successful step and at least one failed operation."""
     stepped = np.bincount(steps.user[steps.successes(STEP)], minlength=steps.users) > 0
     failed = np.bincount(steps.user[~steps.succeeded], minlength=steps.users) > 0
-    out: NDArray[np.bool_] = failed & ~stepped
+    out: Bools = failed & ~stepped
     return out
 
 
@@ -132,8 +129,8 @@ def measured_window(spans: UserSpans, duration_s: float, warmup_s: float = 0.0) 
     return (begin, end) if end - begin >= max(_LEAST_WINDOW_S, _LEAST_WINDOW_SHARE * duration_s) else None
 
 
-def _stayed(spans: UserSpans, duration_s: float) -> NDArray[np.bool_]:
-    stayed: NDArray[np.bool_] = spans.last_s >= (1 - LAST_PART) * duration_s
+def _stayed(spans: UserSpans, duration_s: float) -> Bools:
+    stayed: Bools = spans.last_s >= (1 - LAST_PART) * duration_s
     return stayed
 
 

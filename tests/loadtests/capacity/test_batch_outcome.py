@@ -123,10 +123,10 @@ def write(
     rows: list[dict[str, Any]],
     resources: Sequence[dict[str, Any]] = (),
 ) -> BatchOutcome:
-    directory.write_run(run)
+    directory.write(run)
     for path, schema, table in (
-        (directory.steps_stream, STEPS, rows),
-        (directory.resources_stream, RESOURCES, list(resources)),
+        (directory.steps.stream, STEPS, rows),
+        (directory.resources.stream, RESOURCES, list(resources)),
     ):
         writer = StreamWriter(path, schema)
         writer.append(pa.RecordBatch.from_pylist(table, schema=schema))

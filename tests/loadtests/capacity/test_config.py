@@ -1,4 +1,5 @@
 import argparse
+from dataclasses import replace
 
 import pytest
 
@@ -7,6 +8,7 @@ from loadtests.capacity.config import (
     capacity_config,
     without_effect,
 )
+from loadtests.capacity.search import next_batch
 from loadtests.commands import CAPACITY_SETTINGS
 from loadtests.errors import LoadTestError
 from loadtests.run.generator import longest_run_time
@@ -29,8 +31,8 @@ def test_defaults_search_batches_in_which_all_sessions_are_there_at_once() -> No
     defaults = config()
     assert defaults.load.scenario == "batch"
     assert defaults.load.options.wait.constant == 1
-    assert (defaults.start, defaults.most, defaults.budget_s) == (16, 16384, 600)
-    assert defaults.precision == 0.025
+    assert (defaults.plan.start, defaults.plan.most, defaults.budget_s) == (16, 16384, 600)
+    assert defaults.plan.precision == 0.025
 
 
 def test_the_environment_sets_what_the_command_line_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,7 +40,7 @@ def test_the_environment_sets_what_the_command_line_does_not(monkeypatch: pytest
     monkeypatch.setenv("BUDGET", "1h")
     monkeypatch.setenv("WAIT", "2")
     found = config("--budget", "90s")
-    assert (found.start, found.budget_s, found.load.options.wait.constant) == (8, 90, 2)
+    assert (found.plan.start, found.budget_s, found.load.options.wait.constant) == (8, 90, 2)
 
 
 def test_every_batch_starts_all_its_users_at_once_and_may_run_into_every_time_out() -> None:
@@ -48,8 +50,7 @@ def test_every_batch_starts_all_its_users_at_once_and_may_run_into_every_time_ou
 
 
 def test_no_batch_is_larger_than_what_open_files_allow() -> None:
-    plan = config("--start", "64").plan(most=50)
-    assert (plan.start, plan.most) == (50, 50)
+    assert next_batch([], replace(config("--start", "64").plan, most=50)) == 50
 
 
 @pytest.mark.parametrize(

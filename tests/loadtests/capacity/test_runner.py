@@ -229,7 +229,7 @@ def test_ctrl_c_leaves_what_is_known_and_nothing_running(tmp_path: Path) -> None
     assert process.returncode == 130, output
     assert "stopped by Ctrl-C" in output
     directory = only_experiment(tmp_path)
-    experiment = json.loads(directory.experiment_json.read_text())
+    experiment = json.loads(directory.json_path.read_text())
     assert fault_in(experiment, ExperimentJson) is None
     assert experiment["status"] == "interrupted"
     assert experiment["capacity"]["sessions"] == 16

@@ -43,7 +43,7 @@ def test_every_user_does_everything_once_and_the_test_ends(batch_of_50: RunDirec
     steps = batch_of_50.read_steps().to_pandas()
     assert_all_do_everything_once(steps, 50, ["connect", "reset", "step"])
     assert steps["generator"].nunique() == 1
-    run = batch_of_50.read_run()
+    run = batch_of_50.read()
     assert (run["status"], run["config"]["scenario"]) == ("completed", "batch")
 
 

@@ -66,7 +66,7 @@ def test_rows_that_come_during_a_flush_are_in_the_next_one() -> None:
 
 def test_rows_reach_the_disk_each_second(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path)
-    recorder = Recorder(StreamWriter(directory.steps_stream, STEPS).append)
+    recorder = Recorder(StreamWriter(directory.steps.stream, STEPS).append)
     recorder.start()
     recorder.append(row())
     gevent.sleep(1.2)

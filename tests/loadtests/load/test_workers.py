@@ -40,7 +40,7 @@ def test_a_worker_that_is_too_busy_for_heartbeats_is_not_dead(
     assert "missing" not in log
     (path,) = tmp_path.iterdir()
     directory = RunDirectory(path)
-    assert directory.read_run()["status"] == "completed"
+    assert directory.read()["status"] == "completed"
     steps = directory.read_steps().to_pandas()
     last = steps.groupby("generator", observed=True)["started_at"].max()
     assert len(last) == 2

@@ -15,21 +15,21 @@ def directory(tmp_path: Path) -> RunDirectory:
     directory = RunDirectory.create(tmp_path, "test")
     run = run_json(directory.path.name, SyntheticRun(), 1020.0)
     run["status"], run["ended_at"] = "running", None
-    directory.write_run(run)
+    directory.write(run)
     return directory
 
 
 def test_a_finished_run_has_its_records_and_its_report(directory: RunDirectory) -> None:
-    writer = StreamWriter(directory.steps_stream, STEPS)
+    writer = StreamWriter(directory.steps.stream, STEPS)
     writer.append(batch({"started_at": 1002.0}, {"started_at": 1001.0}))
     writer.close()
     report = finish_run(directory, "interrupted", "stopped by Ctrl-C")
     assert report.totals.steps == 2
-    run = directory.read_run()
+    run = directory.read()
     assert (run["status"], run["status_detail"]) == ("interrupted", "stopped by Ctrl-C")
     assert run["ended_at"] is not None
     assert directory.read_steps()["started_at"].to_pylist() == [1001.0, 1002.0]
-    assert not directory.steps_stream.exists()
+    assert not directory.steps.stream.exists()
     assert directory.report_html.exists()
     assert directory.report_json.exists()
 

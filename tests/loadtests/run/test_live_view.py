@@ -4,9 +4,15 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from loadtests.commands import DEPLOYMENT_SETTINGS, LOAD_SETTINGS
+from loadtests.run.config import load_test_config
 from loadtests.run.live_statistics import NOBODY, Snapshot, Worker
 from loadtests.run.live_view import LiveView
+from reports.records.schema import Topology
 
+DEFAULTS = {setting.name: setting.default for setting in DEPLOYMENT_SETTINGS + LOAD_SETTINGS}
+CONFIG = load_test_config(DEFAULTS | {"USERS": "8"})
+TOPOLOGY = Topology(replicas=3, workers=1, hosts=[], names={"h:1": "replica-1"})
 SNAPSHOT = Snapshot(
     users=8,
     steps=100,
@@ -22,9 +28,7 @@ SNAPSHOT = Snapshot(
 def shown(terminal: bool, snapshot: Snapshot = SNAPSHOT) -> str:
     output = io.StringIO()
     console = Console(file=output, force_terminal=terminal, width=100, height=30)
-    with LiveView(
-        console, duration_s=20, users=8, names={"h:1": "replica-1"}, expected_workers=3, unit="sessions"
-    ) as view:
+    with LiveView(console, CONFIG, TOPOLOGY) as view:
         view._last_line = -10
         view.show(snapshot)
     return output.getvalue()

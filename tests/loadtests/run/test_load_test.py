@@ -105,12 +105,12 @@ def test_a_run_accounts_for_all_workers_and_all_steps(
     )
     assert report["isolation"]["violations"] == 0
     assert report["isolation"]["sessions_checked"] == 64
-    roles = set(directory.read_resources().column("role").to_pylist())
+    roles = set(directory.resources.read().column("role").to_pylist())
     assert roles == {"replica", "nginx", "generator", "others"}
     assert "PASSED" in done.stdout
     assert str(directory.report_html) in done.stdout
     assert remains(tmp_path) == []
-    assert not directory.steps_stream.exists()
+    assert not directory.steps.stream.exists()
 
 
 def test_an_slo_that_is_missed_is_exit_code_1(deployment: LocalDeployment, tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_ctrl_c_leaves_a_report_and_nothing_running(tmp_path: Path) -> None:
     output, errors = process.communicate(timeout=90)
     assert process.returncode == 130, errors
     directory = only_run(tmp_path)
-    assert directory.read_run()["status"] == "interrupted"
+    assert directory.read()["status"] == "interrupted"
     assert directory.report_html.exists()
     assert str(directory.report_html) in output
     assert remains(tmp_path) == []
@@ -170,7 +170,7 @@ def test_a_killed_generator_still_reports(deployment: LocalDeployment, tmp_path:
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 1, errors
     directory = only_run(tmp_path)
-    assert directory.read_run()["status"] == "failed"
+    assert directory.read()["status"] == "failed"
     assert "SIGKILL" in output
     assert json.loads(directory.report_json.read_text())["totals"]["steps"] > 0
 

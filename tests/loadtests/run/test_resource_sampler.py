@@ -22,7 +22,7 @@ def test_it_samples_each_second_until_it_is_stopped(tmp_path: Path) -> None:
     sampler.start()
     time.sleep(2.5)
     sampler.stop()
-    samples = directory.read_resources().to_pandas()
+    samples = directory.resources.read().to_pandas()
     assert set(samples["role"]) == {"replica", "generator", "others"}
     others = samples[samples["role"] == "others"]
     assert 0 <= others["cpu_cores"].max() <= (os.cpu_count() or 1) + 0.5

@@ -50,7 +50,7 @@ def test_a_test_started_on_the_page_becomes_a_run_with_a_report(
         served.send_signal(signal.SIGINT)
         output, _ = served.communicate(timeout=60)
     directory = RunDirectory(reports[0].parent)
-    run = directory.read_run()
+    run = directory.read()
     assert (run["status"], run["config"]["wait"], run["config"]["users"]) == ("completed", "0.02", 4)
     assert run["stopped_on_page"]
     assert json.loads(directory.report_json.read_text())["passed"]
@@ -60,5 +60,5 @@ def test_a_test_started_on_the_page_becomes_a_run_with_a_report(
     assert "stopped_early" in warnings
     assert "shorter_than_planned" not in warnings
     assert directory.read_steps().num_rows > 100
-    assert set(directory.read_resources()["role"].to_pylist()) == {"generator", "others"}
+    assert set(directory.resources.read()["role"].to_pylist()) == {"generator", "others"}
     assert f"http://127.0.0.1:{port}" in output

@@ -125,7 +125,7 @@ def write_steps(
     rows = steps.user.size
     hosts = np.array(run["topology"]["hosts"], dtype=object)
     nothing = pa.nulls(rows, pa.float64())
-    stream = StreamWriter(directory.steps_stream, STEPS)
+    stream = StreamWriter(directory.steps.stream, STEPS)
     stream.append(
         pa.record_batch(
             [
@@ -151,7 +151,7 @@ def write_steps(
     )
     stream.close()
     directory.compact()
-    directory.write_run(run)
+    directory.write(run)
     return directory
 
 
@@ -178,13 +178,13 @@ def write_batch(path: Path, users: int, seed: int, refused: int = 0, slowdown: f
             rows.append({**answered, "op": "step", "started_at": START + connect + reset, "latency_s": step})
     path.mkdir(parents=True)
     directory = RunDirectory(path)
-    stream = StreamWriter(directory.steps_stream, STEPS)
+    stream = StreamWriter(directory.steps.stream, STEPS)
     stream.append(pa.RecordBatch.from_pylist(rows, schema=STEPS))
     stream.close()
     directory.compact()
     run = run_json(path.name, Load(users=users))
     run["config"]["scenario"] = "batch"
-    directory.write_run(run)
+    directory.write(run)
     return directory
 
 

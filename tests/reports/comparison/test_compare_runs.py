@@ -75,11 +75,11 @@ def test_more_failures_and_new_categories_are_shown(tmp_path: Path) -> None:
 
 def test_another_load_and_machine_make_it_questionable(tmp_path: Path) -> None:
     a, b = write_run(tmp_path / "a", LOAD, 1), write_run(tmp_path / "b", LOAD, 2)
-    run = b.read_run()
+    run = b.read()
     run["config"]["wait"] = "0.2"
     run["machine"]["cores"] = 64
     run["versions"]["openenv"] = "0.11.0"
-    b.write_run(run)
+    b.write(run)
     comparison = compare_runs(a, b)
     told = " ".join(comparison.notices)
     assert "wait (0.05 in A, 0.2 in B)" in told
@@ -90,9 +90,9 @@ def test_another_load_and_machine_make_it_questionable(tmp_path: Path) -> None:
 
 def test_a_wait_written_otherwise_is_the_same_wait(tmp_path: Path) -> None:
     a, b = write_run(tmp_path / "a", LOAD, 1), write_run(tmp_path / "b", LOAD, 2)
-    run = b.read_run()
+    run = b.read()
     run["config"]["wait"] = "0.050"
-    b.write_run(run)
+    b.write(run)
     assert compare_runs(a, b).differences == []
 
 
@@ -109,9 +109,9 @@ SATURATED = [
 
 def test_runs_that_are_not_valid_are_named_with_the_reason(tmp_path: Path) -> None:
     a, b = write_run(tmp_path / "a", LOAD, 1), write_run(tmp_path / "b", LOAD, 2)
-    run = a.read_run()
+    run = a.read()
     run["status"] = "interrupted"
-    a.write_run(run)
+    a.write(run)
     invalidate(b, SATURATED)
     told = compare_runs(a, b).notices
     assert told[0] == "A, a, is not valid: it was interrupted"
@@ -148,9 +148,9 @@ def test_a_valid_run_against_one_that_is_not_is_a_regression(tmp_path: Path) -> 
 def test_a_comparison_measures_in_the_same_window_as_the_report(tmp_path: Path) -> None:
     run = write_run(tmp_path / "a", LOAD, 1)
     without = measure(run).estimates["throughput"].value
-    config = run.read_run()
+    config = run.read()
     config["config"]["warmup_s"] = 15.0
-    run.write_run(config)
+    run.write(config)
     report = report_run(run)
     found = measure(run)
     assert found.estimates["throughput"].value == report.totals.throughput_steps_per_s != without
@@ -159,13 +159,13 @@ def test_a_comparison_measures_in_the_same_window_as_the_report(tmp_path: Path) 
 
 def test_another_warm_up_or_objective_is_listed(tmp_path: Path) -> None:
     a, b = write_run(tmp_path / "a", LOAD, 1), write_run(tmp_path / "b", LOAD, 2)
-    run = b.read_run()
+    run = b.read()
     run["config"]["warmup_s"] = 0.0
-    b.write_run(run)
+    b.write(run)
     assert compare_runs(a, b).differences == []
     run["config"]["warmup_s"] = 5.0
     run["config"]["slo"]["success_rate"] = 0.5
-    b.write_run(run)
+    b.write(run)
     found = compare_runs(a, b).differences
     assert [(each.kind, each.name, each.questionable) for each in found] == [
         ("measurement", "warmup s", False),
@@ -280,9 +280,9 @@ def test_runs_that_turned_as_many_users_away_are_compared(tmp_path: Path) -> Non
 def test_other_actions_are_another_load(tmp_path: Path) -> None:
     a, b = write_run(tmp_path / "a", LOAD, 1), write_run(tmp_path / "b", LOAD, 2)
     for run, count in ((a, 16), (b, 256)):
-        changed = run.read_run()
+        changed = run.read()
         changed["config"]["actions"] = {"source": "schema", "order": "cycle", "count": count, "example": {}}
         changed["config"]["tls_verified"] = count == 16
-        run.write_run(changed)
+        run.write(changed)
     found = {each.name: each.questionable for each in compare_runs(a, b).differences}
     assert found == {"actions": True, "tls verified": False}

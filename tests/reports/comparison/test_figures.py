@@ -2,7 +2,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from reports.comparison.figures import Line, forest, percentile_curves
+from reports.comparison.figures import forest, percentile_curves
 from reports.comparison.sections.changes import Change
 from reports.page.drawing import HALF, NARROW, WIDE
 from tests.reports import sample_comparisons as samples
@@ -11,12 +11,12 @@ from tests.reports import sample_comparisons as samples
 @pytest.mark.parametrize("width", [NARROW, HALF, WIDE])
 def test_a_forest_tells_each_verdict_in_words(width: float) -> None:
     lines = [
-        Line("cell one", samples.change("p50", 0.1, 0.2, 0.05)),
-        Line("cell two", samples.change("p50", 0.1, -0.2, 0.05)),
-        Line("cell three", samples.change("p50", 0.1, 0.01, 0.05)),
-        Line("cell four", Change("p50", 0.1, 0.2, 1.0, None, None, 1.0, reason="too short")),
-        Line("cell five", Change("p50", 0.1, None, None, None, None, 1.0, reason="no step succeeded")),
-        Line("cell six", Change("p50", 0.1, 0.11, 0.1, -0.9, 40.0, 0.5)),
+        ("cell one", samples.change("p50", 0.1, 0.2, 0.05)),
+        ("cell two", samples.change("p50", 0.1, -0.2, 0.05)),
+        ("cell three", samples.change("p50", 0.1, 0.01, 0.05)),
+        ("cell four", Change("p50", 0.1, 0.2, 1.0, None, None, 1.0, reason="too short")),
+        ("cell five", Change("p50", 0.1, None, None, None, None, 1.0, reason="no step succeeded")),
+        ("cell six", Change("p50", 0.1, 0.11, 0.1, -0.9, 40.0, 0.5)),
     ]
     svg = forest("forest", "Changes", "p50", lines, width)
     words = " ".join(ET.fromstring(svg).itertext()).replace("\u00a0", " ")
@@ -26,7 +26,7 @@ def test_a_forest_tells_each_verdict_in_words(width: float) -> None:
 
 
 def test_a_forest_of_nothing_but_zeros_has_an_axis() -> None:
-    line = Line("p50", Change("p50", 0.1, 0.1, 0.0, 0.0, 0.0, 1.0))
+    line = ("p50", Change("p50", 0.1, 0.1, 0.0, 0.0, 0.0, 1.0))
     assert "0 %" in forest("forest", "Changes", "p50", [line], WIDE).replace("\u00a0", " ")
 
 

@@ -104,7 +104,7 @@ def test_a_report_without_validity_is_judged_by_how_the_run_ended(
     del report["validity"]
     run.report_json.write_text(json.dumps(report))
     assert the_cell(directory).valid
-    run.write_run({**run.read_run(), "status": "interrupted"})
+    run.write({**run.read(), "status": "interrupted"})
     assert not the_cell(directory).valid
 
 
@@ -143,8 +143,8 @@ def _remove_all(run: RunDirectory) -> None:
     ("damage", "reason"),
     [
         (_remove_all, "is not a folder"),
-        (lambda run: run.run_json.unlink(), "holds no run.json"),
-        (lambda run: run.run_json.write_text("{"), "cannot be read"),
+        (lambda run: run.json_path.unlink(), "holds no run.json"),
+        (lambda run: run.json_path.write_text("{"), "cannot be read"),
         (lambda run: run.report_json.unlink(), "holds no steps"),
         (lambda run: run.report_json.write_text("[1, 2"), "holds no steps"),
     ],
@@ -248,9 +248,9 @@ def test_a_cell_knows_its_actions_and_the_hosts_that_replies_named(
 ) -> None:
     directory, run = one
     assert the_cell(directory).sent is None
-    changed = run.read_run()
+    changed = run.read()
     changed["config"]["action"] = {"message": "hello"}
-    run.write_run(changed)
+    run.write(changed)
     assert the_cell(directory).sent == 'action {"message": "hello"}'
     report = json.loads(run.report_json.read_text())
     report["distribution"]["replicas"] = [{"host": "a"}, {"host": "b"}]

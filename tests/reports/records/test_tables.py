@@ -21,7 +21,7 @@ def stream_of(path: Path, *batches: list[Row]) -> RunDirectory:
     """A run whose stream holds `batches` and was never closed."""
     directory = RunDirectory(path)
     path.mkdir()
-    stream = StreamWriter(directory.steps_stream, STEPS)
+    stream = StreamWriter(directory.steps.stream, STEPS)
     for rows in batches:
         stream.append(batch(rows))
     return directory
@@ -41,18 +41,18 @@ def test_compacting_keeps_every_row_in_order_and_removes_the_stream(tmp_path: Pa
     rows = [*session("s", [1, 2]), step(0.05, user=2, error="timeout", error_detail="30 s")]
     directory = stream_of(tmp_path / "run", rows[:3], rows[3:])
     directory.compact()
-    assert not directory.steps_stream.exists()
+    assert not directory.steps.stream.exists()
     assert directory.read_steps().to_pylist() == table(rows).to_pylist()
     directory.compact()
-    assert directory.steps_parquet.exists()
+    assert directory.steps.parquet.exists()
 
 
 def test_a_torn_stream_is_read_up_to_its_last_whole_batch(tmp_path: Path) -> None:
     directory = stream_of(tmp_path / "run", [step(1.0)], [step(2.0), step(3.0)])
-    whole = directory.steps_stream.read_bytes()
+    whole = directory.steps.stream.read_bytes()
     found = set()
     for length in range(0, len(whole) + 1, 8):
-        directory.steps_stream.write_bytes(whole[:length])
+        directory.steps.stream.write_bytes(whole[:length])
         found.add(len(directory.read_steps()))
     assert found == {0, 1, 3}
 
@@ -80,21 +80,21 @@ def test_a_stream_of_another_table(tmp_path: Path) -> None:
 
 def test_a_parquet_file_that_is_broken_or_lacks_a_column(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path)
-    directory.steps_parquet.write_bytes(b"PAR1 and then nothing")
+    directory.steps.parquet.write_bytes(b"PAR1 and then nothing")
     with pytest.raises(RunDirectoryError, match=r"steps\.parquet cannot be read"):
         directory.read_steps()
-    pq.write_table(table([step(0)]).drop_columns(["user"]), directory.steps_parquet)
+    pq.write_table(table([step(0)]).drop_columns(["user"]), directory.steps.parquet)
     with pytest.raises(RunDirectoryError, match="the column user is missing"):
         directory.read_steps(["op"])
     columns = table([step(0)])
     place = columns.column_names.index("user")
-    pq.write_table(columns.set_column(place, "user", pa.array(["one"])), directory.steps_parquet)
+    pq.write_table(columns.set_column(place, "user", pa.array(["one"])), directory.steps.parquet)
     with pytest.raises(RunDirectoryError, match="the column user is string, not int64"):
         directory.read_steps(["op"])
 
 
 def test_resources_that_were_never_recorded(tmp_path: Path) -> None:
-    assert len(RunDirectory(tmp_path).read_resources()) == 0
+    assert len(RunDirectory(tmp_path).resources.read()) == 0
 
 
 @contextmanager
@@ -113,5 +113,5 @@ def test_a_disk_too_full_to_compact_leaves_the_stream_and_no_scraps(tmp_path: Pa
     directory = stream_of(tmp_path / "run", rows)
     with files_of_at_most(4096), pytest.raises(RunDirectoryError, match=r"steps\.parquet cannot be written"):
         directory.compact()
-    assert list(directory.path.iterdir()) == [directory.steps_stream]
+    assert list(directory.path.iterdir()) == [directory.steps.stream]
     assert len(directory.read_steps()) == 2000

@@ -33,8 +33,8 @@ def run_of(path: Path, rows: list[Row], **changes: Any) -> RunDirectory:
     directory = RunDirectory(path)
     run: Any = run_json("a-run", SyntheticRun(), 1_760_000_020.0) | changes
     run["config"]["users"] = len({row["user"] for row in rows})
-    directory.write_run(run)
-    pq.write_table(table(rows), directory.steps_parquet)
+    directory.write(run)
+    pq.write_table(table(rows), directory.steps.parquet)
     return directory
 
 
@@ -85,12 +85,12 @@ def test_the_wait_sets_the_bound(tmp_path: Path) -> None:
 def test_a_killed_run_still_reports(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path)
     run = run_json("a-run", SyntheticRun(), 0.0)
-    directory.write_run(run | {"status": "running", "ended_at": None})
-    stream = StreamWriter(directory.steps_stream, STEPS)
+    directory.write(run | {"status": "running", "ended_at": None})
+    stream = StreamWriter(directory.steps.stream, STEPS)
     stream.append(table(session("s", [1, 2, 3])).combine_chunks().to_batches()[0])
-    whole = directory.steps_stream.read_bytes()
+    whole = directory.steps.stream.read_bytes()
     stream.append(table(session("t", [1, 2, 3], at=1)).combine_chunks().to_batches()[0])
-    directory.steps_stream.write_bytes(directory.steps_stream.read_bytes()[: len(whole) + 700])
+    directory.steps.stream.write_bytes(directory.steps.stream.read_bytes()[: len(whole) + 700])
 
     report = report_run(directory)
     assert (report.totals.sessions, report.totals.steps) == (1, 3)
@@ -122,10 +122,10 @@ def test_few_steps_and_a_short_window_are_told(tmp_path: Path) -> None:
 
 def test_users_that_never_started_are_told(tmp_path: Path) -> None:
     directory = run_of(tmp_path / "run", [step(at / 10) for at in range(200)])
-    run = directory.read_run()
+    run = directory.read()
     run["config"]["users"] = 64
     run["incidents"] = ["replica-1 ended before the load did."]
-    directory.write_run(run)
+    directory.write(run)
     notices = report_run(directory).notices
     assert notices[0].startswith("Only 1 of 64 users had started when the load ended")
     assert notices[1] == "replica-1 ended before the load did."
@@ -139,9 +139,9 @@ def test_users_that_were_not_answered_any_more_are_told(tmp_path: Path) -> None:
 
 def test_records_of_much_less_than_the_planned_time_are_told(tmp_path: Path) -> None:
     directory = run_of(tmp_path / "run", [step(at / 10) for at in range(200)])
-    run = directory.read_run()
+    run = directory.read()
     run["config"]["duration_s"] = 60.0
-    directory.write_run(run)
+    directory.write(run)
     (notice,) = report_run(directory).notices
     assert notice.startswith("Operations are recorded for only 20.0 s of the 60.0 s")
 
@@ -171,9 +171,9 @@ def test_a_run_in_which_everything_fails(tmp_path: Path) -> None:
 
 def test_numbers_that_json_does_not_know_become_null(tmp_path: Path) -> None:
     directory = run_of(tmp_path / "run", [step(0)], machine={"load": math.nan})
-    config = directory.read_run()["config"]
+    config = directory.read()["config"]
     config["duration_s"] = math.inf
-    directory.write_run(directory.read_run() | {"config": config})
+    directory.write(directory.read() | {"config": config})
     report = to_json(report_run(directory))
     assert report["config"]["duration_s"] is None
     assert report["distribution"]["fairness"]["worker"]["jain"] is None
@@ -189,9 +189,9 @@ def test_validity_is_in_the_json(tmp_path: Path) -> None:
 def test_a_batch_counts_users_that_never_began_as_failed(tmp_path: Path) -> None:
     rows = [row for user in range(150) for row in session(f"s{user}", [1], user=user)]
     directory = run_of(tmp_path / "run", rows)
-    run = directory.read_run()
+    run = directory.read()
     run["config"] |= {"users": 200, "scenario": "batch", "duration_s": 600.0}
-    directory.write_run(run)
+    directory.write(run)
     report = report_run(directory)
     assert report.totals.success_rate == 0.75
     assert report.slo.criteria[0].sentence.startswith("75 % of 200 sessions connected, reset and stepped")
