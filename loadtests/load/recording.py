@@ -67,7 +67,7 @@ class Recording:
         self._quitting = False
         self._failure: str | None = None
         if environment.web_ui is not None and environment.web_ui.app is not None:
-            environment.web_ui.app.before_request(self._note_stop)
+            environment.web_ui.app.before_request(self._note_request)
 
     def _start(self, **_: Any) -> None:
         runner = self._environment.runner
@@ -85,8 +85,12 @@ class Recording:
             self._recorder.start()
             OpenEnvUser.recorder = self._recorder
 
-    def _note_stop(self) -> None:
-        self._stopped_on_page |= request.path.endswith("/stop")
+    def _note_request(self) -> None:
+        """Notes what Locust's page is about to do, where Locust keeps no note of it."""
+        if request.method == "POST" and request.path.endswith("/swarm"):
+            # Locust keeps an earlier run time where the form names none, and lets the test go on for ever.
+            self._options.run_time = None
+        self._stopped_on_page |= request.method == "POST" and request.path.endswith("/stop")
 
     def _stop(self, **_: Any) -> None:
         # Locust may end one test twice, as when it is told to stop while it stops: the second waits.
