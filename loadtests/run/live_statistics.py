@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd  # noqa: F401 - else pyarrow imports it with the first rows, where a Ctrl-C would be lost
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray

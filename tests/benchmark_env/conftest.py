@@ -4,7 +4,6 @@ import json
 import os
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,19 +21,13 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from benchmark_env.docker_provider import LABEL
+from tests.conftest import free_port
 
 ROOT = Path(__file__).parents[2]
 GUNICORN = (sys.executable, "-m", "gunicorn")
 FROM_ROOT = ("-c", "benchmark_env/server/gunicorn.conf.py", "benchmark_env.server.app:app")
 IMAGE = "benchmark-env:latest"
 BUILD_COMMAND = f"docker build -t {IMAGE} -f server/Dockerfile ."
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def environ_with(**settings: object) -> dict[str, str]:

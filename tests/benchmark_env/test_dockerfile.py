@@ -6,7 +6,9 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from .conftest import docker, eventually, free_port, step
+from tests.conftest import free_port
+
+from .conftest import docker, eventually, step
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
 

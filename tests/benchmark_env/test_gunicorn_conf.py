@@ -10,7 +10,9 @@ import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from .conftest import FROM_ROOT, GUNICORN, ROOT, Server, ask, environ_with, free_port, step
+from tests.conftest import free_port
+
+from .conftest import FROM_ROOT, GUNICORN, ROOT, Server, ask, environ_with, step
 
 pytestmark = pytest.mark.servers
 

@@ -17,7 +17,9 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
-from .conftest import ROOT, Server, containers, docker, eventually, free_port, step
+from tests.conftest import free_port
+
+from .conftest import ROOT, Server, containers, docker, eventually, step
 from .stand_in_hub import USER, Space, stand_in_hub
 
 ENVIRONMENT = ROOT / "benchmark_env"

@@ -1,7 +1,26 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from loadtests.run.live_statistics import NOBODY, LiveStatistics
+from reports.records.schema import STEPS
+from reports.records.tables import StreamWriter
+from tests.conftest import ROOT
 from tests.loadtests.rows import batch
+
+FOLD = """
+import sys
+from pathlib import Path
+from loadtests.run.live_statistics import LiveStatistics
+from reports.records.tables import StreamReader
+before = set(sys.modules)
+statistics = LiveStatistics()
+statistics.update(StreamReader(Path(sys.argv[1])).read())
+assert statistics.snapshot().steps == 1
+print("pandas" in before, sorted(name for name in set(sys.modules) - before if name.startswith("pandas")))
+"""
 
 
 def test_it_folds_batches_as_they_come() -> None:
@@ -63,3 +82,12 @@ def test_a_session_whose_host_is_named_late_is_its() -> None:
     statistics = LiveStatistics()
     statistics.update([batch({"session_hash": "s", "pid": None, "host": None}, {"session_hash": "s"})])
     assert statistics.snapshot().sessions == {("127.0.0.1:8001", 1): 1}
+
+
+def test_the_first_rows_import_nothing_where_pyarrow_would_lose_a_ctrl_c(tmp_path: Path) -> None:
+    writer = StreamWriter(tmp_path / "steps.arrows", STEPS)
+    writer.append(batch({}))
+    writer.close()
+    command = [sys.executable, "-c", FOLD, str(tmp_path / "steps.arrows")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "True []\n"
