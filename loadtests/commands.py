@@ -229,7 +229,7 @@ TARGETS: Table = {
     "truth": (),
     "push": _variables("", PUSH="arguments for openenv push"),
 }
-OF_ALL_TARGETS = _variables("", PYTHON="the Python that .venv is made with")
+OF_ALL_TARGETS = _variables("", PYTHON="the Python that .venv is made with", SHELL="make's own")
 
 _NEAR = 0.7
 """How alike two names are, 0 to 1, of which one may be meant as the other."""

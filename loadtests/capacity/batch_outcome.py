@@ -63,7 +63,7 @@ class BatchOutcome:
     broken: str | None = None
     """Why the batch says nothing about the server: its generator failed, and nothing was recorded."""
     ended: Sequence[str] = ()
-    """What of the deployment died meanwhile, a sentence each."""
+    """Why the deployment cannot be searched further: what of it died, or that it mixed up sessions."""
 
     @property
     def clear(self) -> bool:
@@ -116,10 +116,11 @@ def batch_outcome(directory: RunDirectory, report: "RunReport") -> BatchOutcome:
     summaries = report.latency.summaries
     stays = sessions_of(rows)
     step = "overhead" if "overhead" in summaries else "step"
+    mixed_up = [each.message for each in report.validity.reasons if each.code == "isolation_violated"]
     return BatchOutcome(
         users=run["config"]["users"],
         run_id=run["run_id"],
-        met=report.slo.passed and run["status"] == "completed",
+        met=report.slo.passed and run["status"] == "completed" and not mixed_up,
         succeeded=totals.batch_succeeded or 0,
         success_rate=success.value or 0.0,
         success_limit=success.limit,
@@ -134,7 +135,7 @@ def batch_outcome(directory: RunDirectory, report: "RunReport") -> BatchOutcome:
         shortest_stay_s=min((end - begin for begin, end, _ in stays), default=None),
         cpu=_cpu(report.resources.parts, totals.duration_s),
         broken=None if run["status"] == "completed" else run.get("status_detail") or run["status"],
-        ended=tuple(run.get("incidents", [])),
+        ended=(*run.get("incidents", []), *mixed_up),
     )
 
 

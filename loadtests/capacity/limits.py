@@ -35,9 +35,9 @@ def find_limit(outcomes: Sequence[BatchOutcome], answer: Answer, stop: Stop, set
     if ended is not None:
         return Limit(
             "errors",
-            f"in the batch of {count(ended.users, 'session')} a part of the deployment died: "
-            + " ".join(ended.ended),
-            "read its log, which stays in .deployments, and check whether it ran out of memory",
+            f"the deployment failed in the batch of {count(ended.users, 'session')}: {' '.join(ended.ended)}",
+            "read the report of that batch and the log, which stays in .deployments, and check whether memory "
+            "ran out",
         )
     missed = [each for each in outcomes if not each.met and not each.broken and each.users > answer.max_batch]
     if answer.server_cap is not None and answer.sessions == answer.server_cap:

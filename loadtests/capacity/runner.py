@@ -51,7 +51,7 @@ _STATUS: dict[Stop, tuple[RunStatus, str | None]] = {
     "found": ("completed", None),
     "budget": ("completed", "time ran out before the search was over"),
     "interrupted": ("interrupted", "stopped by Ctrl-C"),
-    "ended": ("failed", "a part of the deployment died"),
+    "ended": ("failed", "a part of the deployment died, or it mixed up sessions"),
     "broken": ("failed", "the load generator failed"),
     "failed": ("failed", "the search could not go on"),
 }

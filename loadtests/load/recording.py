@@ -36,6 +36,7 @@ _ROWS = "openenv-rows"
 _FINISH = "openenv-finish"
 _COLLECT_SECONDS = 30.0
 _EARLY_SECONDS = 0.5
+_QUIT_SECONDS = 2.0
 
 logger = logging.getLogger(__name__)
 
@@ -60,9 +61,11 @@ class Recording:
         elif isinstance(environment.runner, WorkerRunner):
             environment.runner.register_message(_FINISH, self._finish, concurrent=True)
         environment.events.test_start.add_listener(self._start)
+        environment.events.test_stopping.add_listener(self._note_stopping)
         environment.events.test_stop.add_listener(self._stop)
         environment.events.quitting.add_listener(self._wait_for_reports)
         self._started = 0.0
+        self._ran_s = 0.0
         self._stopped_on_page = False
         self._quitting = False
         self._failure: str | None = None
@@ -91,6 +94,9 @@ class Recording:
             # Locust keeps an earlier run time where the form names none, and lets the test go on for ever.
             self._options.run_time = None
         self._stopped_on_page |= request.method == "POST" and request.path.endswith("/stop")
+
+    def _note_stopping(self, **_: Any) -> None:
+        self._ran_s = time.monotonic() - self._started
 
     def _stop(self, **_: Any) -> None:
         # Locust may end one test twice, as when it is told to stop while it stops: the second waits.
@@ -128,13 +134,13 @@ class Recording:
         if self._failure is not None:
             return "failed", self._failure
         if self._quitting and self._is_early():
-            return "interrupted", "stopped by Ctrl-C"
+            return "interrupted", "stopped by Ctrl-C or a signal"
         return "completed", None
 
     def _is_early(self) -> bool:
-        """Whether the time that the test was to run is not over."""
+        """Whether the test was stopped before its time was over."""
         run_time = self._options.run_time
-        return bool(run_time) and time.monotonic() - self._started < run_time - _EARLY_SECONDS
+        return bool(run_time) and self._ran_s < run_time - _EARLY_SECONDS
 
     def _complete(self, directory: RunDirectory) -> None:
         """Says in run.json how the run ended, and has its report written."""
@@ -199,10 +205,11 @@ class Recording:
         When its time is up, Locust's master ends the test before it tells the workers, so they are told here.
         """
         runner.send_message(_FINISH)
-        deadline = time.monotonic() + runner.environment.stop_timeout + _COLLECT_SECONDS
-        while time.monotonic() < deadline and any(
-            worker.id not in self._finished_workers and worker.state != STATE_MISSING
-            for worker in runner.clients.all
+        start = time.monotonic()
+        most_s = runner.environment.stop_timeout + _COLLECT_SECONDS
+        while (waited_s := time.monotonic() - start) < most_s and any(
+            self._may_finish(runner, worker, waited_s)
+            for worker in self._recording_workers - self._finished_workers
         ):
             gevent.sleep(0.05)
         if lost := self._recording_workers - self._finished_workers:
@@ -211,6 +218,12 @@ class Recording:
             )
             self._environment.process_exit_code = EXIT_WORKER_LOST
             self._failure = WORKER_LOST
+
+    @staticmethod
+    def _may_finish(runner: MasterRunner, worker: str, waited_s: float) -> bool:
+        """Whether the last rows of a worker may still come; those of one that has quit are on their way."""
+        known = runner.clients.get(worker)
+        return waited_s < _QUIT_SECONDS if known is None else known.state != STATE_MISSING
 
     def _finish(self, **_: Any) -> None:
         runner = self._environment.runner
@@ -246,7 +259,7 @@ class Recording:
 
     def _wait_for_reports(self, **_: Any) -> None:
         self._quitting = True
-        if not self._is_worker and self._environment.runner is not None:
+        if self._environment.runner is not None:
             self._environment.runner.stop()
         for process in self._finishing:
             process.wait()

@@ -1,8 +1,8 @@
 """Tells a Locust worker that is busy from one that is dead.
 
 Locust's master takes a worker for dead after three seconds without a heartbeat. A worker that opens thousands
-of sessions at once is alive and may be silent for longer, so a worker on this machine counts as dead when its
-process has ended, and one elsewhere after half a minute.
+of sessions at once is alive and may be silent for longer, so it gets more time. A worker that is a child of
+the master counts as dead as soon as its process has ended.
 """
 
 import os
@@ -15,7 +15,7 @@ from locust.env import Environment
 
 _PROCESS = "openenv-process"
 _SECONDS = 0.5
-_PATIENCE_SECONDS = 30
+_PATIENCE_SECONDS = 45
 
 
 class WorkerWatch:
@@ -42,8 +42,9 @@ class WorkerWatch:
         while True:
             gevent.sleep(_SECONDS)
             for worker in runner.clients.all:
-                if process := self._processes.get(worker.id):
-                    worker.heartbeat = runners.HEARTBEAT_LIVENESS if _is_alive(process) else -1
+                process = self._processes.get(worker.id)
+                if process is not None and not _is_alive(process):
+                    worker.heartbeat = min(worker.heartbeat, -1)  # what Locust itself looks at, every second
 
 
 def _is_alive(process: psutil.Process) -> bool:

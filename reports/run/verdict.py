@@ -4,18 +4,21 @@ from typing import Literal
 
 from reports.page.words import count, seconds, share
 from reports.run.report import RunReport
+from reports.run.sections.validity import Code
 
 Outcome = Literal["passed", "failed", "cut short", "invalid"]
+
+_FAULTS: frozenset[Code] = frozenset({"isolation_violated", "incident"})
+"""Reasons that a run is not valid for which the deployment is to blame."""
 
 
 def outcome(report: RunReport) -> Outcome:
     """Whether the run passed; invalid if its figures say nothing of the deployment."""
     if report.passed:
         return "passed"
-    if report.run["status"] != "completed" and report.slo.passed:
-        return "cut short"
-    fault = any(reason.code in ("isolation_violated", "incident") for reason in report.validity.reasons)
-    return "failed" if fault or not report.slo.passed else "invalid"
+    if not report.slo.passed or any(reason.code in _FAULTS for reason in report.validity.reasons):
+        return "failed"
+    return "invalid" if report.run["status"] == "completed" else "cut short"
 
 
 def verdict_lines(report: RunReport) -> list[str]:
@@ -25,7 +28,9 @@ def verdict_lines(report: RunReport) -> list[str]:
     """
     totals, distribution, isolation = report.totals, report.distribution, report.isolation
     word = outcome(report).upper()
-    reasons = [] if word == "CUT SHORT" or not report.slo.passed else report.validity.reasons
+    reasons = sorted(report.validity.reasons, key=lambda reason: reason.code not in _FAULTS)
+    if not report.slo.passed or (word == "CUT SHORT" and report.run["status"] != "failed"):
+        reasons = []
     over_ws = report.run["config"]["transport"] == "ws"
     load = count(totals.sessions, "session") if over_ws else count(totals.users, "user")
     speed = f"{totals.throughput_steps_per_s:,.1f} steps/s with {load}"

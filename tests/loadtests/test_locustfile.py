@@ -129,6 +129,31 @@ def test_a_killed_worker_process_leaves_the_others_rows(deployment: LocalDeploym
     assert last.max() - last.min() > 1
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+def test_ctrl_c_in_a_terminal_is_said_to_have_ended_the_test(
+    deployment: LocalDeployment, tmp_path: Path, processes: int
+) -> None:
+    options = ["--processes", "2"] if processes == 2 else []
+    process = subprocess.Popen(
+        command(deployment.url, tmp_path, *options, "-t", "60s"),
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        wait_for_rows(tmp_path)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        process.wait(60)
+    finally:
+        process.kill()
+    directory = only_run(tmp_path)
+    ended = directory.read()
+    assert (ended["status"], ended.get("status_detail")) == ("interrupted", "stopped by Ctrl-C or a signal")
+    assert directory.read_steps()["generator"].to_pandas().nunique() == processes
+    assert directory.report_html.exists()
+
+
 def test_rows_that_cannot_be_written_are_told_by_the_exit_code(
     deployment: LocalDeployment, tmp_path: Path
 ) -> None:

@@ -121,7 +121,7 @@ def _evidence(cells: Sequence[Cell], outcome: Outcome) -> Evidence:
     if p99["overhead"] is not None:
         del p99["step"]
     return Evidence(
-        load=f"with {count(users, 'user')}",
+        load=f"with {count(users, 'user')}{f' in {len(missing)} runs' if len(missing) > 1 else ''}",
         outcome=outcome,
         cpu=Cpu.median_of(cell.cpu for cell in cells),
         errors=errors if outcome == "missed" and failed else {},

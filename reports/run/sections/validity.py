@@ -210,7 +210,7 @@ def _saturation(run: RunJson, totals: Totals, resources: Resources) -> list[RunW
             message = (
                 f"The machine was full: generator and deployment together kept {busy:.1f} of its "
                 f"{count(cores_of_machine, 'core')} busy, so each took from the other. The deployment alone "
-                "may carry more: make the load on another machine (TARGET=URL)."
+                "may carry more: generate the load on another machine (TARGET=URL)."
             )
             warnings.append(RunWarning("machine_saturated", message))
     return warnings

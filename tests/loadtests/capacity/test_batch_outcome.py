@@ -161,6 +161,15 @@ def test_a_replica_that_died_is_told(tmp_path: Any) -> None:
     assert found.ended == ("replica-1 ended before the load did.",)
 
 
+def test_a_batch_whose_sessions_were_mixed_up_has_not_met_the_objective(tmp_path: Any) -> None:
+    directory = RunDirectory.create(tmp_path, "batch")
+    run = run_json(directory.path.name, users=2, workers=1)
+    rows = [row | {"session_hash": "the same"} for user in range(2) for row in served(user)]
+    found = write(directory, run, rows)
+    assert not found.met
+    assert "Sessions were not kept apart" in found.ended[0]
+
+
 def test_what_other_programs_kept_busy_is_not_counted_as_the_batch_s(tmp_path: Any) -> None:
     directory = RunDirectory.create(tmp_path, "batch")
     cores = {("generator", "locust 1"): 0.5, ("replica", "a:1"): 0.75, ("others", "other programs"): 0.6}

@@ -69,6 +69,19 @@ def test_a_run_that_is_not_valid_has_not_passed_and_its_first_line_says_why(
     assert to_json(invalid)["passed"] is False
 
 
+def test_a_run_that_failed_says_why_and_a_fault_of_the_deployment_first(
+    report: RunReport,
+) -> None:
+    ended = RunWarning("not_completed", "This run failed: a Locust worker died.")
+    failed = replace(report, run={**report.run, "status": "failed"}, validity=Validity(False, [ended]))
+    assert verdict_lines(failed)[0] == "CUT SHORT: This run failed: a Locust worker died."
+    mixed_up = RunWarning("isolation_violated", "Sessions were not kept apart.")
+    both = replace(failed, validity=Validity(False, [ended, mixed_up]))
+    first, *others = verdict_lines(both)
+    assert first == "FAILED: Sessions were not kept apart."
+    assert "  note: This run failed: a Locust worker died." in others
+
+
 def test_a_batch_counts_its_sessions(report: RunReport) -> None:
     totals = replace(report.totals, batch_users=20, batch_succeeded=19)
     lines = verdict_lines(replace(report, totals=totals))
