@@ -36,8 +36,7 @@ def find_limit(outcomes: Sequence[BatchOutcome], answer: Answer, stop: Stop, set
         return Limit(
             "errors",
             f"the deployment failed in the batch of {count(ended.users, 'session')}: {' '.join(ended.ended)}",
-            "read the report of that batch and the log, which stays in .deployments, and check whether memory "
-            "ran out",
+            "read the report of that batch and the log, which stays in .deployments: did memory run out?",
         )
     missed = [each for each in outcomes if not each.met and not each.broken and each.users > answer.max_batch]
     if answer.server_cap is not None and answer.sessions == answer.server_cap:
