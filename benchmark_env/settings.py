@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Final, Generic, TypeVar
 
-WEB_PAGE: Final = "ENABLE_WEB_INTERFACE"
 LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]/\s]+):[0-9]{1,5}")
 _URL = re.compile(r"https?://[^/\s]+")
@@ -103,6 +102,8 @@ class Settings:
     """One of `LOG_LEVELS`."""
     access_log: bool = _setting(_FLAG, 0)
     """Log each request and connection."""
+    enable_web_interface: bool = _setting(_FLAG, 0)
+    """Serve OpenEnv's web page."""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
@@ -110,7 +111,7 @@ class Settings:
 
         Raises SettingsError for the first one that cannot be used.
         """
-        if _FLAG.read(environ, WEB_PAGE, 0):
+        if _FLAG.read(environ, "ENABLE_WEB_INTERFACE", 0):
             # The page keeps its state in one process.
             environ = {**environ, "WORKERS": environ.get("WORKERS") or "1"}
         return cls(**{each.name: each.metadata["read"](environ, each.name.upper()) for each in fields(cls)})

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, stats
+from scipy import optimize, special
 
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
@@ -244,7 +244,7 @@ def _intervals(
     largest, smallest = float(problem.loads.max()), float(problem.loads.min())
     if residual <= _EXACT * float(np.square(problem.measured).sum()):
         return (sigma, sigma), (kappa, kappa), (gamma, gamma)
-    allowed = residual * (1 + float(stats.f.ppf(_CONFIDENCE, 1, freedom)) / freedom)
+    allowed = residual * (1 + float(special.fdtri(1, freedom, _CONFIDENCE)) / freedom)
     return (
         _interval(problem.at_sigma, sigma, allowed, 1e-3 / largest, most=1.0, end=1.0),
         _interval(problem.at_kappa, kappa, allowed, 1e-3 / largest**2, _LARGEST_COST / smallest**2, math.inf),
@@ -269,7 +269,7 @@ def _uneven_noise_intervals(problem: _Problem, best: Floats) -> Floats:
         return widths
     errors = np.sqrt(np.square(np.linalg.solve(r, weighted.T)).sum(axis=1)) / scales
     freedom = loads.size - np.count_nonzero(free)
-    widths[free] = errors * float(stats.t.ppf((1 + _CONFIDENCE) / 2, freedom))
+    widths[free] = errors * float(special.stdtrit(freedom, (1 + _CONFIDENCE) / 2))
     return widths
 
 
