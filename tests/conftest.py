@@ -7,9 +7,10 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, cast
 
 import pytest
 from xdist.remote import Producer
@@ -26,6 +27,9 @@ CONTAINERS_OF_CLIENTS = (
     "tests/benchmark_env/test_containers_of_readmes.py",
 )
 """Test modules that look for containers that clients leave behind: none other may be started meanwhile."""
+
+# OpenEnv imports gradio, if it is there, which takes seconds in every process of `pytest -n`.
+cast(dict[str, object], sys.modules).setdefault("gradio", None)
 
 # Processes of `pytest -n`, and jobs in the background of a shell, ignore Ctrl-C, and what a test starts would
 # inherit that.

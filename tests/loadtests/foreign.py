@@ -16,6 +16,9 @@ from tests.conftest import ROOT, free_port
 TOKEN = "sesame-0123456789abcdef"
 """What the private server wants as `Authorization: Bearer …`."""
 
+_UVICORN = "import sys; sys.path.insert(0, ''); sys.modules['gradio'] = None; import uvicorn; uvicorn.main()"
+"""Without what only OpenEnv's web page needs, which takes seconds to import."""
+
 _PRIVATE = """
 daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;
 events {{}}
@@ -58,7 +61,7 @@ def generate_environment(folder: Path) -> Path:
 def serving(app: str, folder: Path = ROOT) -> Iterator[str]:
     """Serves an app with uvicorn; gives its URL."""
     port = free_port()
-    command = [sys.executable, "-m", "uvicorn", app, "--host", "127.0.0.1", "--port", str(port)]
+    command = [sys.executable, "-c", _UVICORN, app, "--host", "127.0.0.1", "--port", str(port)]
     with running([*command, "--log-level", "warning"], folder):
         wait_for(f"http://127.0.0.1:{port}")
         yield f"http://127.0.0.1:{port}"
