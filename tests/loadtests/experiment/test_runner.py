@@ -6,21 +6,19 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import psutil
 import pytest
 from rich.console import Console
 
-from benchmarks.synthetic_run import SyntheticRun, write_synthetic_run
 from loadtests.deployments.local import LocalDeployment
 from loadtests.errors import LoadTestError
 from loadtests.experiment import runner
 from loadtests.experiment.config import experiment_plan, resolve_settings
-from loadtests.experiment.state import alone, keep_finished, last_experiment, note_machine
 from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.run_directory import RunDirectoryError
-from reports.records.schema import SCHEMA_VERSION, CellStatus, ExperimentJson
+from reports.records.schema import SCHEMA_VERSION, ExperimentJson
 from tests.conftest import ROOT
 
 LOCAL = ["--target", "local", "--replicas", "1", "--repetitions", "1"]
@@ -214,31 +212,6 @@ def test_a_disk_that_fills_up_in_a_cell_leaves_it_to_be_resumed(
     assert {cell["status"] for cell in made["cells"]} == {"pending"}
 
 
-def test_a_cell_that_had_ended_when_the_experiment_was_killed_is_kept(tmp_path: Path) -> None:
-    directory = planned(tmp_path)
-    made = directory.read()
-    run = write_synthetic_run(directory.runs / "a-run", SyntheticRun(rows=500, users=5))
-    for cell, status, run_id in zip(
-        made["cells"],
-        ("running", "running", "completed"),
-        ("a-run", "no-run", "../../elsewhere"),
-        strict=False,
-    ):
-        cell["status"], cell["run_id"] = cast(CellStatus, status), run_id
-    keep_finished(directory, made["cells"])
-    assert [cell["status"] for cell in made["cells"][:3]] == ["completed", "pending", "pending"]
-    assert run.report_html.exists()
-
-
-def test_an_experiment_runs_in_one_process_at_a_time(tmp_path: Path) -> None:
-    directory = planned(tmp_path)
-    with alone(directory):
-        with pytest.raises(LoadTestError, match="another process"):
-            runner.resume_experiment(directory.path, {}, Console(quiet=True))
-        with pytest.raises(LoadTestError, match="nothing to resume"):
-            last_experiment(tmp_path)
-
-
 @pytest.mark.parametrize(
     ("damage", "said"),
     [({"cells": []}, "it has no cells"), ({"config": {"targets": {}}}, "local is not among its targets")],
@@ -252,13 +225,6 @@ def test_a_damaged_experiment_is_not_resumed(tmp_path: Path, damage: dict[str, A
         runner.resume_experiment(directory.path, {}, Console(quiet=True))
 
 
-def test_going_on_elsewhere_is_noted_once(tmp_path: Path) -> None:
-    made = planned(tmp_path).read()
-    for _ in range(2):
-        note_machine(made)
-    assert len(made.get("further_machines", [])) == 1
-
-
 def test_an_experiment_is_resumed_with_its_own_settings_only(tmp_path: Path) -> None:
     directory = planned(tmp_path, USERS="1,2")
     with pytest.raises(LoadTestError, match=r"USERS=3 is not what .* was started with"):
@@ -270,18 +236,6 @@ def test_a_capacity_search_is_not_resumed(tmp_path: Path) -> None:
     directory.write({**directory.read(), "purpose": "capacity"})
     with pytest.raises(LoadTestError, match="start a new one"):
         runner.resume_experiment(directory.path, {}, Console(quiet=True))
-
-
-def test_the_last_experiment_is_the_newest_with_something_left(tmp_path: Path) -> None:
-    with pytest.raises(LoadTestError, match="nothing to resume"):
-        last_experiment(tmp_path)
-    first, second = planned(tmp_path), planned(tmp_path)
-    assert last_experiment(tmp_path) == second.path
-    finished = second.read()
-    for cell in finished["cells"]:
-        cell["status"] = "completed"
-    second.write(finished)
-    assert last_experiment(tmp_path) == first.path
 
 
 @pytest.mark.servers
