@@ -15,12 +15,13 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from .settings import SettingsError, read_max_wait_seconds
+from .settings import SettingsError, only_what_is_served, read_max_wait_seconds
 
 try:
     # First of all: importing the models reads it too, but takes seconds.
     read_max_wait_seconds(os.environ)
-    from .models import BenchmarkAction
+    with only_what_is_served(os.environ):
+        from .models import BenchmarkAction
     from .sessions import Plan, run_sessions
     from .table import as_json, as_text
 except SettingsError as error:

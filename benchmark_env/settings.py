@@ -5,11 +5,12 @@ An empty variable counts as unset.
 
 import math
 import re
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
 from functools import partial
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, cast
 
 LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]/\s]+):[0-9]{1,5}")
@@ -128,3 +129,21 @@ def read_max_wait_seconds(environ: Mapping[str, str]) -> float:
     Raises SettingsError.
     """
     return _SECONDS.read(environ, "MAX_WAIT_SECONDS", _LONGEST_WAIT)
+
+
+@contextmanager
+def only_what_is_served(environ: Mapping[str, str]) -> Iterator[None]:
+    """For importing OpenEnv: without gradio, which only `ENABLE_WEB_INTERFACE` needs.
+
+    OpenEnv imports it, if it is there, whatever it serves: that takes seconds and 120 MB.
+    """
+    modules = cast(dict[str, Any], sys.modules)
+    page = _FLAGS.get(environ.get("ENABLE_WEB_INTERFACE", "").lower(), False)
+    if page or "gradio" in modules:
+        yield
+        return
+    modules["gradio"] = None
+    try:
+        yield
+    finally:
+        del modules["gradio"]

@@ -1,6 +1,8 @@
 """What the tests need of the machine. A missing part skips its tests with a reason, or fails them
 where REQUIRE_ALL=1 says that nothing may be missing."""
 
+import fcntl
+import functools
 import os
 import secrets
 import shutil
@@ -8,6 +10,8 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn, cast
@@ -18,9 +22,7 @@ from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
 ROOT = Path(__file__).parent.parent
-NOT_COPIED = shutil.ignore_patterns(
-    ".git", ".venv", ".deployments", "results", "__pycache__", ".*_cache", ".ci", "docs"
-)
+NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".deployments", "results", ".*_cache", ".ci", "docs")
 CONTAINERS_OF_CLIENTS = (
     "tests/benchmark_env/test_docker_provider.py",
     "tests/benchmark_env/test_openenv_commands.py",
@@ -78,8 +80,36 @@ def chromium_path() -> str:
     missing("no Chromium is installed (apt install chromium): pages are not looked at in a browser")
 
 
+REAL_PARTS = ("servers", "docker", "browser")
+"""Markers of tests that take seconds, not milliseconds."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Brings modules with the most real parts to the front: pure tests then fill the gaps at the end."""
+    real = Counter(item.path for item in items if any(map(item.get_closest_marker, REAL_PARTS)))
+    items.sort(key=lambda item: -real[item.path])
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("docker"):
+        build_layers()
+
+
+@functools.cache
+def build_layers() -> None:
+    """Builds the environment's image where it is missing, once for all processes of `pytest -n`.
+
+    Each of them would build it otherwise: layers are shared only when they are done. Whether it can be
+    built is for the tests to find out.
+    """
+    with (Path(tempfile.gettempdir()) / "openenv-loadtest-layers.lock").open("w") as lock, suppress(OSError):
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        build = ("docker", "build", "--tag", "benchmark-env:latest", "--file", "server/Dockerfile", ".")
+        subprocess.run(build, cwd=ROOT / "benchmark_env", capture_output=True, check=False)
+
+
 class ModulesByPackage(LoadScopeScheduling):
-    """Hands out test modules, the largest first; a process keeps to one package as long as that has any left.
+    """Hands out test modules in order; a process keeps to one package as long as that has any left.
 
     Modules of a package share servers, which every process that runs some of them starts anew. At the end,
     processes help each other out. (`--dist loadgroup` scatters its groups with pytest 9.2.)
@@ -104,4 +134,5 @@ def _package(module: str) -> str:
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ModulesByPackage:
+    config.option.loadscopereorder = False
     return ModulesByPackage(config, log)

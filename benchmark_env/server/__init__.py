@@ -1,5 +1,14 @@
 """The server of the Benchmark environment."""
 
-from .benchmark_environment import BenchmarkEnvironment
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING or "." in __package__:
+    from ..settings import only_what_is_served
+else:
+    from settings import only_what_is_served
+
+with only_what_is_served(os.environ):
+    from .benchmark_environment import BenchmarkEnvironment
 
 __all__ = ["BenchmarkEnvironment"]

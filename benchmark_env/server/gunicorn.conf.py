@@ -15,7 +15,7 @@ import resource
 import socket
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 # ruff: noqa: N999
 
@@ -37,10 +37,6 @@ try:
     _settings = Settings.from_environ(os.environ)
 except SettingsError as error:
     sys.exit(str(error))
-
-if not _settings.enable_web_interface:
-    # OpenEnv imports gradio, if it is there, whatever it serves: that takes seconds and 120 MB.
-    cast(dict[str, Any], sys.modules)["gradio"] = None
 
 bind = _settings.bind
 workers = _settings.workers

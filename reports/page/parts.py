@@ -1,6 +1,7 @@
 """What the pages of all reports share: templates, answers, drawings, rows of settings."""
 
 import base64
+import functools
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -96,6 +97,7 @@ def render(
     )
 
 
+@functools.cache
 def environment() -> Environment:
     """The templates, with autoescape and the filters that show values."""
     templates = Environment(

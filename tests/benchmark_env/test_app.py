@@ -1,5 +1,7 @@
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +10,8 @@ from starlette.testclient import TestClient
 
 from benchmark_env.server.app import build
 from benchmark_env.settings import Settings
+
+from .conftest import ROOT, environ_with
 
 BAD_ACTIONS = {
     "negative": '{"wait_seconds": -1}',
@@ -203,3 +207,18 @@ def test_the_documented_routes_answer(client: TestClient) -> None:
     assert client.get("/state").json()["step_count"] == 0
     assert client.get("/schema").json()["action"]["properties"]["wait_seconds"]["maximum"] == 3600
     assert client.get("/docs").status_code == 200
+
+
+@pytest.mark.parametrize("page", ["0", "1"])
+def test_what_only_the_web_page_needs_is_imported_with_it_only(page: str) -> None:
+    code = "import benchmark_env.server.app, sys; print('gradio' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=environ_with(ENABLE_WEB_INTERFACE=page),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.split() == [str(page == "1")]

@@ -2,7 +2,6 @@ import json
 import runpy
 import socket
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -122,21 +121,3 @@ def test_connections_and_requests_leave_no_lines_unless_asked(server: Server) ->
 
     lines = server.printed().splitlines()
     assert not [line for line in lines if "WebSocket" in line or "connection" in line or "POST" in line]
-
-
-@pytest.mark.parametrize("page", ["0", "1"])
-def test_what_only_the_web_page_needs_is_imported_with_it_only(page: str) -> None:
-    code = (
-        "import runpy, sys; runpy.run_path('benchmark_env/server/gunicorn.conf.py');"
-        "import benchmark_env.server.app; print('gradio.blocks' in sys.modules)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        env=environ_with(ENABLE_WEB_INTERFACE=page),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    assert done.stdout.split() == [str(page == "1")]
