@@ -30,7 +30,10 @@ CONTAINERS_OF_CLIENTS = (
 )
 """Test modules that look for containers that clients leave behind: none other may be started meanwhile."""
 
-# OpenEnv imports gradio, if it is there, which takes seconds in every process of `pytest -n`.
+WITHOUT_GRADIO = str(Path(__file__).parent / "without_gradio")
+"""First on the PYTHONPATH of what shows no page: OpenEnv imports gradio otherwise, which takes seconds."""
+
+# The same for every process of `pytest -n`.
 cast(dict[str, object], sys.modules).setdefault("gradio", None)
 
 # Processes of `pytest -n`, and jobs in the background of a shell, ignore Ctrl-C, and what a test starts would

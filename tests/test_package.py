@@ -28,7 +28,10 @@ import os, sys
 
 def note(event, arguments):
     if event == "open" and isinstance(arguments[0], str | bytes):
-        path = os.path.realpath(os.fsdecode(arguments[0]))
+        path = os.fsdecode(arguments[0])
+        if path.startswith({environment!r}):
+            return
+        path = os.path.realpath(path)
         if path.startswith({checkout!r}) and not path.startswith({environment!r}):
             with open({log!r}, "a") as log:
                 log.write(path + "\\n")

@@ -166,7 +166,16 @@ class ComposeDeployment(ManagedDeployment):
         replicas = self._replicas()
         seconds = ready.patience_s(len(replicas))
         script = Path(ready.__file__).read_text()
-        command = ["python", "-c", script, str(CONTAINER_PORT), str(self._config.listeners), str(seconds)]
+        command = [
+            "python",
+            "-I",
+            "-S",
+            "-c",
+            script,
+            str(CONTAINER_PORT),
+            str(self._config.listeners),
+            str(seconds),
+        ]
         return {
             replica.name: partial(
                 self._is_ready, replica.name, self._threads.submit(self._execute, replica, command)

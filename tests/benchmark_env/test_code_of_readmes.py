@@ -22,6 +22,7 @@ import pytest
 from benchmark_env.__main__ import main
 from loadtests.commands import TARGETS, refusal_of_variable
 from loadtests.experiment.config import resolve_settings
+from tests.conftest import WITHOUT_GRADIO
 
 from .conftest import ROOT, Server, step
 from .readme_blocks import READMES, Block, Command, blocks_of, commands_of, starts_container
@@ -53,7 +54,7 @@ def environ() -> dict[str, str]:
     return {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": f"{WITHOUT_GRADIO}:{ROOT}",
     }
 
 

@@ -17,7 +17,7 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
-from tests.conftest import free_port
+from tests.conftest import WITHOUT_GRADIO, free_port
 
 from .conftest import ROOT, Server, containers, docker, eventually, step
 from .stand_in_hub import USER, Space, stand_in_hub
@@ -49,7 +49,7 @@ def openenv(*arguments: str, env: Mapping[str, str] | None = None) -> "subproces
     return subprocess.run(
         [OPENENV, *arguments],
         cwd=ENVIRONMENT,
-        env={**os.environ, **(env or {})},
+        env={**os.environ, "PYTHONPATH": WITHOUT_GRADIO, **(env or {})},
         capture_output=True,
         text=True,
         check=False,
@@ -72,7 +72,12 @@ def pushes(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, ...], Pu
             [sys.executable, "-c", ONE_AFTER_ANOTHER],
             input=json.dumps([["push", *arguments] for arguments in PUSHES]),
             cwd=ENVIRONMENT,
-            env={**os.environ, **hub.environ(), "HOME": str(tmp_path_factory.mktemp("home"))},
+            env={
+                **os.environ,
+                **hub.environ(),
+                "PYTHONPATH": WITHOUT_GRADIO,
+                "HOME": str(tmp_path_factory.mktemp("home")),
+            },
             capture_output=True,
             text=True,
             check=False,
@@ -245,7 +250,7 @@ def discovered(installed: Path, code: str, cwd: Path) -> str:
     done = subprocess.run(
         [sys.executable, "-c", f"from openenv import AutoAction, AutoEnv\n{code}"],
         cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(installed), "XDG_CACHE_HOME": str(cwd)},
+        env={**os.environ, "PYTHONPATH": f"{WITHOUT_GRADIO}:{installed}", "XDG_CACHE_HOME": str(cwd)},
         capture_output=True,
         text=True,
         check=False,

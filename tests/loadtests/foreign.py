@@ -1,5 +1,6 @@
 """Servers that this project did not write, for the tests of loads on any environment."""
 
+import os
 import subprocess
 import sys
 import time
@@ -11,13 +12,10 @@ import httpx
 import pytest
 
 from loadtests.deployments import nginx
-from tests.conftest import ROOT, free_port
+from tests.conftest import ROOT, WITHOUT_GRADIO, free_port
 
 TOKEN = "sesame-0123456789abcdef"
 """What the private server wants as `Authorization: Bearer …`."""
-
-_UVICORN = "import sys; sys.path.insert(0, ''); sys.modules['gradio'] = None; import uvicorn; uvicorn.main()"
-"""Without what only OpenEnv's web page needs, which takes seconds to import."""
 
 _PRIVATE = """
 daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;
@@ -48,7 +46,11 @@ def generate_environment(folder: Path) -> Path:
     """An environment as `openenv init` writes it, with room for 64 sessions."""
     openenv = Path(sys.executable).with_name("openenv")
     subprocess.run(
-        [openenv, "init", "chatter", "--output-dir", folder], check=True, capture_output=True, timeout=120
+        [openenv, "init", "chatter", "--output-dir", folder],
+        env=os.environ | {"PYTHONPATH": WITHOUT_GRADIO},
+        check=True,
+        capture_output=True,
+        timeout=120,
     )
     app = folder / "chatter" / "server" / "app.py"
     written = app.read_text()
@@ -61,7 +63,7 @@ def generate_environment(folder: Path) -> Path:
 def serving(app: str, folder: Path = ROOT) -> Iterator[str]:
     """Serves an app with uvicorn; gives its URL."""
     port = free_port()
-    command = [sys.executable, "-c", _UVICORN, app, "--host", "127.0.0.1", "--port", str(port)]
+    command = [sys.executable, "-m", "uvicorn", app, "--host", "127.0.0.1", "--port", str(port)]
     with running([*command, "--log-level", "warning"], folder):
         wait_for(f"http://127.0.0.1:{port}")
         yield f"http://127.0.0.1:{port}"
@@ -97,7 +99,7 @@ def private_front(folder: Path, urls: Sequence[str], *, tls: bool) -> Iterator[s
 
 @contextmanager
 def running(command: Sequence[str], folder: Path) -> Iterator[None]:
-    with subprocess.Popen(command, cwd=folder) as process:
+    with subprocess.Popen(command, cwd=folder, env=os.environ | {"PYTHONPATH": WITHOUT_GRADIO}) as process:
         try:
             yield
         finally:
