@@ -39,12 +39,18 @@ def choose(
         )
     if purpose == "up" and (running := registry.left_running()) is not None:
         raise LoadTestError(f"a deployment is up already, at {running.url}: `{invocation('down')}` first")
+    if config.environment.image is not None and target == "local":
+        raise LoadTestError(
+            f"IMAGE={config.environment.image}: only containers serve an image: use TARGET=compose"
+        )
     local = LocalDeployment(config, name=name, purpose=purpose, progress=progress, registry=registry)
     if target == "local":
         return local, "target: local, as asked"
     compose = ComposeDeployment(config, name=name, purpose=purpose, progress=progress, registry=registry)
     if target == "compose":
         return compose, "target: compose, as asked"
+    if config.environment.image is not None:
+        return compose, "target: compose, because it is an image"
     if reason := docker_engine.unavailable():
         return local, f"target: local processes, because {reason}"
     try:
