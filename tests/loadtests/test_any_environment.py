@@ -14,6 +14,7 @@ import pytest
 from reports.records.run_directory import RunDirectory
 from tests.conftest import ROOT
 from tests.loadtests.foreign import TOKEN, generate_environment, private_front, serving
+from tests.loadtests.harness import harness
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(400)]
 
@@ -44,14 +45,8 @@ def private(chatter: str, tools: str, tmp_path_factory: pytest.TempPathFactory) 
 
 def load(command: str, results: Path, url: str, *options: str, **environ: str) -> tuple[int, str]:
     """The exit code of a command of the harness, and all that it printed."""
-    done = subprocess.run(
-        [sys.executable, "-m", "loadtests", command, "--target", url, "--results", str(results), *options],
-        cwd=ROOT,
-        env=os.environ | environ,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
+    done = harness(
+        command, "--target", url, "--results", str(results), *options, environ=os.environ | environ
     )
     return done.returncode, done.stdout + done.stderr
 
