@@ -19,7 +19,7 @@ from loadtests.places import state_folder
 SERVED_WITH = ("gunicorn", "uvicorn[standard]", "uvicorn-worker")
 """What we serve every environment with."""
 
-_STEP = re.compile(r"^(?:Collecting|Downloading|Building wheel for) (\S+)", re.MULTILINE)
+_STEP = re.compile(r"^(?:Collecting|Building wheel for) ([\w.-]+)", re.MULTILINE)
 
 
 def python_for(environment: EnvironmentDirectory, progress: Progress) -> Path:

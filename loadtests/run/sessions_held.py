@@ -12,8 +12,8 @@ from reports.records.schema import expected_workers
 
 ANSWER_S = 30.0
 ADVICE = (
-    "to hold more, set SUPPORTS_CONCURRENT_SESSIONS = True in the environment's class and raise "
-    "max_concurrent_envs in its server/app.py"
+    "to hold more, raise max_concurrent_envs in its server/app.py (the environment's class must say "
+    "SUPPORTS_CONCURRENT_SESSIONS = True)"
 )
 
 
