@@ -32,8 +32,8 @@ def choose(
         if purpose == "up":
             raise LoadTestError(f"TARGET={target}: what runs there is not ours to bring up")
         if not config.environment.is_benchmark:
-            name = config.environment.image or config.environment.directory
-            raise LoadTestError(f"{name} is to be deployed, and TARGET={target} runs already: give one of them")
+            what = config.environment.image or config.environment.directory
+            raise LoadTestError(f"{what} is to be deployed, and TARGET={target} is running: leave one out")
         deployment = UrlDeployment(target, config.access)
         return deployment, f"target: the server at {deployment.url}"
     if target not in ("auto", "compose", "local"):

@@ -11,6 +11,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from loadtests.protocol.access import OPEN
+from loadtests.run.sessions_held import sessions_held
 from reports.records.run_directory import RunDirectory
 from tests.conftest import ROOT
 from tests.loadtests.foreign import TOKEN, generate_environment, private_front, serving
@@ -87,6 +89,10 @@ def test_an_environment_directory_is_deployed_and_who_answered_is_known(tmp_path
     assert [worker["sessions"] for worker in workers] == [1, 1]
     assert {worker["pid"] for worker in workers} == set(steps["pid"].dropna())
     assert not (environment / ".venv").exists()
+
+
+def test_a_server_that_holds_several_sessions_is_told_apart(chatter: str) -> None:
+    assert sessions_held(chatter, OPEN, 2) is None
 
 
 @pytest.mark.docker

@@ -4,6 +4,8 @@ The deployment sets BIND, WORKERS, REUSE_PORT and HOST_URL, the user the rest. I
 only. The values are those of the Benchmark environment's server.
 """
 
+# ruff: noqa: N999
+
 import os
 import resource
 import sys
