@@ -1,14 +1,17 @@
-"""Where repeated measurements shift: binary segmentation with a t-test at every place.
+"""Where repeated measurements shift: binary segmentation with t-tests at every place, near and far.
 
-A place splits a segment of n values into the k before it and the n − k from it on. Its statistic is Student's
-t of the difference of the two means, with n − 2 degrees of freedom and the variance pooled from both parts:
+A place lies between two values of a segment. Its statistic is Student's t of the difference between the means
+of the m values before it and the n after it, with the variance pooled from both, s², and m + n − 2 degrees of
+freedom:
 
-    t = (mean after − mean before) / (s · √(1 / k + 1 / (n − k)))
+    t = (mean after − mean before) / (s · √(1 / m + 1 / n))
 
-Every place of every series that is looked at together counts as a comparison, and Holm's method allows for
-all of them. The surest place of a segment splits it where its adjusted p-value is at most 5 %; then the parts
-are looked at again (Scott and Knott 1974; Vostrikova 1981). So, of results in which nothing shifts, at most
-one in twenty shows a shift, as far as the values of a segment vary independently of each other.
+Each place is tested with all values of its segment, and with the nearest 3, 6, 12 … on either side: from
+afar, a shift that was soon undone looks like none (Kovács et al. 2023, "Seeded binary segmentation"). Every
+test in every series that is looked at together counts as a comparison, and Holm's method allows for all of
+them. The surest place of a segment splits it where its adjusted p-value is at most 5 %, and the parts are
+tested again, allowing for no fewer tests than at first (Vostrikova 1981). So, of results in which nothing
+shifts, at most one in twenty shows a shift, as far as the values of a segment vary independently.
 """
 
 from collections.abc import Sequence
@@ -21,6 +24,7 @@ from scipy import special
 from reports.statistics.significance import CONFIDENCE, holm
 
 Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
 
 LEAST_VALUES = 3
 """Before and after a shift: of fewer, one odd value would be half of what speaks for it."""
@@ -33,51 +37,74 @@ class ChangePoint:
     at: int
     """The index of the first value after it."""
     p_adjusted: float
-    """How often chance alone shows a shift here or elsewhere, allowing for every place that was looked at."""
+    """How often chance alone shows a shift here or elsewhere, allowing for every test that was made."""
+
+
+@dataclass(frozen=True)
+class _Tests:
+    """The tests of one segment, an element each."""
+
+    at: Indices
+    """The index within the segment of the first value after the place."""
+    difference: Floats
+    p: Floats
 
 
 def change_points(series: Sequence[Floats], least: float = 0.0) -> list[list[ChangePoint]]:
-    """The shifts of each series in order, of which none is smaller than `least`, a difference of means."""
+    """The shifts of each series in order; differences of means below `least` are none."""
     found: list[list[ChangePoint]] = [[] for _ in series]
-    segments = [(at, 0, values.size) for at, values in enumerate(series)]
+    segments = [(number, 0, values.size) for number, values in enumerate(series)]
+    most = 0
     while segments:
-        p_values = [place_p_values(series[at][begin:end]) for at, begin, end in segments]
-        adjusted = np.array(holm(np.concatenate(p_values).tolist()))
-        ends = np.cumsum([each.size for each in p_values])
+        tests = [segment_tests(series[number][begin:end]) for number, begin, end in segments]
+        p_values = np.concatenate([each.p for each in tests])
+        most = max(most, p_values.size)
+        adjusted = np.array(holm([*p_values.tolist(), *[1.0] * (most - p_values.size)]))[: p_values.size]
+        ends = np.cumsum([each.p.size for each in tests])[:-1]
         parts: list[tuple[int, int, int]] = []
-        is_split = False
-        for (at, begin, end), place_p, last in zip(segments, p_values, ends, strict=True):
-            if not place_p.size:
+        for (number, begin, end), made, p in zip(segments, tests, np.split(adjusted, ends), strict=True):
+            best = int(np.argmin(made.p)) if made.p.size else None
+            if best is None or p[best] > 1 - CONFIDENCE or abs(made.difference[best]) < least:
+                parts.append((number, begin, end))
                 continue
-            best = int(np.argmin(place_p))
-            middle = begin + LEAST_VALUES + best
-            p = float(adjusted[last - place_p.size + best])
-            values = series[at]
-            difference = abs(float(values[middle:end].mean() - values[begin:middle].mean()))
-            if p <= 1 - CONFIDENCE and difference >= least:
-                found[at].append(ChangePoint(middle, p))
-                parts += [(at, begin, middle), (at, middle, end)]
-                is_split = True
-            else:
-                parts.append((at, begin, end))
-        segments = parts if is_split else []
+            middle = begin + int(made.at[best])
+            found[number].append(ChangePoint(middle, float(p[best])))
+            parts += [(number, begin, middle), (number, middle, end)]
+        segments = parts if len(parts) > len(segments) else []
     return [sorted(points, key=lambda point: point.at) for points in found]
 
 
-def place_p_values(values: Floats) -> Floats:
-    """The p-value of a shift at each place, from LEAST_VALUES on; empty where there are too few values."""
-    count = values.size
-    before = np.arange(LEAST_VALUES, count - LEAST_VALUES + 1, dtype=np.float64)
-    if not before.size:
-        return before
-    after = count - before
+def segment_tests(values: Floats) -> _Tests:
+    """The tests of every place with LEAST_VALUES on either side; none where there are too few values."""
+    places = np.arange(LEAST_VALUES, values.size - LEAST_VALUES + 1)
+    reaches = [values.size]
+    reach = LEAST_VALUES
+    while reach < values.size - LEAST_VALUES:
+        reaches.append(reach)
+        reach *= 2
+    # Where a reach takes in the whole segment, that test is made already.
+    pairs = [(places[(places > reach) | (values.size - places > reach)], reach) for reach in reaches[1:]]
+    at = np.concatenate([places, *(chosen for chosen, _ in pairs)])
+    reach_of = np.concatenate(
+        [np.full(places.size, values.size), *(np.full(chosen.size, reach) for chosen, reach in pairs)]
+    )
+    return _Tests(at, *_t_tests(values, at, reach_of))
+
+
+def _t_tests(values: Floats, at: Indices, reach: Indices) -> tuple[Floats, Floats]:
+    """The differences of the means within `reach` of the places `at`, and their p-values."""
+    if not at.size:
+        return np.empty(0), np.empty(0)
     centred = values - values.mean()
-    sums = np.cumsum(centred)[LEAST_VALUES - 1 : count - LEAST_VALUES]
-    rest = centred.sum() - sums
-    difference = rest / after - sums / before
-    squares = np.maximum(centred @ centred - sums**2 / before - rest**2 / after, 0.0)
-    error = np.sqrt(squares / (count - 2) * (1 / before + 1 / after))
+    sums = np.concatenate(([0.0], np.cumsum(centred)))
+    squares = np.concatenate(([0.0], np.cumsum(centred**2)))
+    begin, end = np.maximum(at - reach, 0), np.minimum(at + reach, values.size)
+    before, after = at - begin, end - at
+    sum_before, sum_after = sums[at] - sums[begin], sums[end] - sums[at]
+    difference = sum_after / after - sum_before / before
+    within = squares[end] - squares[begin] - sum_before**2 / before - sum_after**2 / after
+    degrees = before + after - 2
+    error = np.sqrt(np.maximum(within, 0.0) / degrees * (1 / before + 1 / after))
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = np.where(difference == 0, 0.0, np.abs(difference) / error)
-    p: Floats = np.minimum(2 * special.stdtr(count - 2, -statistic), 1.0)
-    return p
+    return difference, np.minimum(2 * special.stdtr(degrees, -statistic), 1.0)

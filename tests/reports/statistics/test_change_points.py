@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from reports.statistics.change_points import LEAST_VALUES, change_points, place_p_values
+from reports.statistics.change_points import LEAST_VALUES, change_points, segment_tests
 from reports.statistics.run_variance import run_variances
 from reports.statistics.significance import two_sided_p
 
@@ -17,8 +17,11 @@ def places(*series: np.ndarray) -> list[list[int]]:
 
 def test_a_place_is_judged_as_a_comparison_judges_the_runs_on_either_side() -> None:
     values = np.random.default_rng(1).normal(size=9)
-    for at, p in enumerate(place_p_values(values), start=LEAST_VALUES):
-        before, after = values[:at], values[at:]
+    made = segment_tests(values)
+    assert made.at.tolist() == [3, 4, 5, 6, 3, 4, 5, 6]
+    for number, (at, p) in enumerate(zip(made.at, made.p, strict=True)):
+        reach = values.size if number < 4 else LEAST_VALUES
+        before, after = values[max(at - reach, 0) : at], values[at : at + reach]
         [variance] = run_variances([(before, after)])
         assert variance is not None
         error = np.sqrt(variance.variance * (1 / before.size + 1 / after.size))
@@ -40,6 +43,11 @@ def test_a_shift_is_found_where_it_is() -> None:
 def test_several_shifts_are_found_in_order() -> None:
     levels = np.repeat([0.0, 0.3, -0.1], [6, 5, 7])
     assert places(levels + np.random.default_rng(3).normal(0, 0.02, 18)) == [[6, 11]]
+
+
+def test_a_shift_that_was_undone_is_two_shifts() -> None:
+    levels = np.repeat([0.0, -0.2, 0.0], 10)
+    assert places(levels + np.random.default_rng(8).normal(0, 0.02, 30)) == [[10, 20]]
 
 
 def test_one_odd_value_is_no_shift() -> None:
@@ -74,8 +82,15 @@ def test_beside_a_true_shift_no_second_one_is_seen_more_often_than_stated() -> N
     assert sum(points != [12] for points in found) <= MOST_ALARMS
 
 
-def test_a_shift_of_twice_what_runs_differ_by_is_mostly_found() -> None:
+def test_beside_a_shift_that_was_undone_no_third_one_is_seen_more_often_than_stated() -> None:
+    random = np.random.default_rng(9)
+    levels = np.repeat([0.0, -0.5, 0.0], 8)
+    found = [places(levels + random.normal(0, 0.05, 24))[0] for _ in range(SEEDS)]
+    assert sum(points != [8, 16] for points in found) <= MOST_ALARMS
+
+
+def test_a_shift_of_three_times_what_runs_differ_by_is_mostly_found() -> None:
     random = np.random.default_rng(7)
-    shift = np.where(np.arange(30) >= 20, -0.1, 0.0)
-    found = [places(*(each + random.normal(0, 0.05, 30) for each in (shift, 0, 0)))[0] for _ in range(100)]
-    assert sum(bool(points) for points in found) >= 80
+    shift = np.where(np.arange(30) >= 20, -0.15, 0.0)
+    found = [places(*(each + random.normal(0, 0.05, 30) for each in (shift, 0, 0)))[0] for _ in range(50)]
+    assert sum(bool(points) for points in found) >= 48
