@@ -1,6 +1,7 @@
 """The first screen of a results folder's page: the answers to four questions."""
 
 from collections import Counter
+from dataclasses import replace
 
 from reports.index.entries import Entry
 from reports.index.report import Index
@@ -12,7 +13,8 @@ from reports.page.words import count, signed_percent
 _LAST = Question("How did the last one go?", "entries", "All results")
 _SHIFTED = Question("Has anything shifted?", "trends", "Trends")
 _WHAT = Question("What is here?", "entries", "All results")
-_UNREAD = Question("Could all be read?", "unread", "Not read")
+_READ = Question("Could all be read?", "entries", "All results")
+_UNREAD = replace(_READ, section="unread", more="Not read")
 
 STATES = {
     "passed": "good",
@@ -102,7 +104,7 @@ def _what(entries: list[Entry]) -> Answer:
 
 def _unread(index: Index) -> Answer:
     if not index.unread:
-        return _UNREAD.answer("Everything", "good", [("not read", "nothing")])
+        return _READ.answer("Everything", "good", [("not read", "nothing")])
     first = index.unread[0]
     why = formatting.shortened(f"{first.path}: {first.reason}", 80)
     facts = [("not read", count(len(index.unread), "folder")), ("the first", why)]
