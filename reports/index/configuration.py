@@ -1,6 +1,7 @@
 """Which runs are of one configuration: alike in all but what is being watched."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 
 from reports.page import formatting
@@ -12,6 +13,7 @@ _NOT_COUNTED = frozenset({"url", "slo", "tags", "environment"})
 _DEFAULTS = {"scenario": "sustained", "warmup_s": 0.0}
 _OF_THE_MACHINE = ("cpu_model", "cores")
 """Names of machines differ from one CI job to the next."""
+_TAG_OF_AN_IMAGE = re.compile(r"(:[^/:@]+)?(@.*)?$")
 _MOST_NAMED = 4
 _LONGEST = 40
 
@@ -25,9 +27,8 @@ def configuration_of(run: RunJson) -> Configuration:
     counted = _DEFAULTS | {name: value for name, value in config.items() if name not in _NOT_COUNTED}
     if config["deployment"] == "url":
         counted["url"] = config["url"]
-    environment = config.get("environment")
-    if isinstance(environment, dict):
-        counted["environment"] = environment.get("name")
+    if environment := run["config"].get("environment"):
+        counted["environment"] = _TAG_OF_AN_IMAGE.sub("", environment["name"])
     counted |= {"replicas": topology["replicas"], "workers": topology["workers"]}
     counted |= {name.replace("_", " "): run["machine"].get(name) for name in _OF_THE_MACHINE}
     return {

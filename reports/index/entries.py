@@ -14,7 +14,7 @@ from reports.records.directory import RecordDirectory, ReportDirectory, RunDirec
 from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.run_directory import RunDirectory
 from reports.records.schema import CapacityJson, ExperimentJson, RunJson, is_batch
-from reports.run.masthead import DEPLOYMENTS, headline
+from reports.run.masthead import DEPLOYMENTS, environment, headline
 from reports.run.sections.validity import INVALIDATING
 from reports.run.verdict import Outcome, outcome_of
 
@@ -148,6 +148,7 @@ def _of_run(directory: RunDirectory, name: str) -> Entry:
             for each in (
                 DEPLOYMENTS[config["deployment"]],
                 *([config["balancing"]] if config["balancing"] else []),
+                *environment(config),
                 sent.sent(config),
             )
         ],

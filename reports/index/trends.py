@@ -1,10 +1,10 @@
 """Runs of one configuration in the order of time, and where their figures shifted."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from reports.comparison.sections.changes import LEAST_CHANGE, Change, change_of,
 from reports.comparison.sections.configuration import differences
 from reports.index.configuration import configuration_of, peculiarities
 from reports.index.entries import Entry
+from reports.page import formatting
 from reports.page.words import listing, signed_percent
 from reports.statistics.change_points import LEAST_VALUES, ChangePoint, change_points
 from reports.statistics.run_variance import run_variances
@@ -204,12 +205,23 @@ def _change(metric: Metric, before: Sequence[float], after: Sequence[float]) -> 
 def _besides(before: Entry, entry: Entry) -> list[str]:
     if before.run is None or entry.run is None:
         return []
+    one: Mapping[str, Any] = before.run["config"].get("environment") or {}
+    other: Mapping[str, Any] = entry.run["config"].get("environment") or {}
+    served = [
+        f"{name} of the environment {_short(a)} → {_short(b)}"
+        for name in ("version", "image", "content", "digest")
+        if (a := one.get(name)) != (b := other.get(name))
+    ]
     differing = [
         f"{each.name} {each.a} → {each.b}"
         for each in differences(before.run, entry.run)
         if each.kind in ("versions", "machine")
     ]
-    return differing[:_MOST_DIFFERENCES]
+    return [*served, *differing][:_MOST_DIFFERENCES]
+
+
+def _short(value: Any) -> str:
+    return "unknown" if value is None else formatting.shortened(str(value), 24)
 
 
 def _importance(trend: Trend) -> tuple[int, float]:

@@ -62,6 +62,13 @@ def test_an_environment_counts_by_its_name_so_that_versions_make_a_trend() -> No
     assert one == other != another
 
 
+def test_images_count_without_their_tags() -> None:
+    names = ("host:5000/chess:1.0", "host:5000/chess:1.1", "host:5000/chess@sha256:ab")
+    assert {configuration_of(changed(environment={"name": name}))["environment"] for name in names} == {
+        "host:5000/chess"
+    }
+
+
 def test_configurations_that_read_alike_are_named_by_what_sets_them_apart() -> None:
     configurations = [
         configuration_of(changed(**each)) for each in ({}, {"step_timeout_s": 5.0}, {"users": 9})

@@ -4,6 +4,7 @@ import pytest
 
 from reports.index.entries import read_entries
 from reports.index.trends import Trend, trends_of
+from reports.records.run_directory import RunDirectory
 from tests.reports.index.sample_results import SHIFT_AT, SampleRun, write_run, write_series
 
 
@@ -31,6 +32,18 @@ def test_versions_that_changed_with_a_shift_are_told(tmp_path: Path) -> None:
     write_series(tmp_path, "shifted", 20, 1)
     [trend] = trends(tmp_path)
     assert trend.shifts[0].besides == ["openenv 0.10.0 → 0.10.1"]
+
+
+def test_an_environment_that_changed_with_a_shift_is_told(tmp_path: Path) -> None:
+    write_series(tmp_path, "shifted", 20, 1)
+    for number in range(20):
+        directory = RunDirectory(tmp_path / f"shifted-{number:03}")
+        run = directory.read()
+        run["config"]["environment"] = {"name": "chess", "version": f"1.{number // SHIFT_AT}"}
+        directory.write(run)
+    [trend] = trends(tmp_path)
+    assert trend.shifts[0].besides[0] == "version of the environment 1.0 → 1.1"
+    assert "chess 1.1" in trend.details
 
 
 def test_levels_lie_between_the_shifts(tmp_path: Path) -> None:
