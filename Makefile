@@ -59,6 +59,10 @@ compare: settings ## compare two runs or experiments: make compare A=results/…
 	@$(BIN)/python -m reports compare "$(A)" "$(B)" $(if $(FAIL_ON_REGRESSION),--fail-on-regression "$(FAIL_ON_REGRESSION)") \
 	  $(if $(OUTPUT),--output "$(OUTPUT)")
 
+.PHONY: results
+results: settings ## all runs, experiments and comparisons, with trends: make results TAG=nightly LAST=20
+	@$(BIN)/python -m reports results "$(or $(RESULTS),results)" $(if $(TAG),--tag "$(TAG)") $(if $(LAST),--last "$(LAST)")
+
 .PHONY: test
 test: settings ## lint, types and all tests
 	@echo "· lint"

@@ -15,7 +15,7 @@ from loadtests.hidden import without_secrets
 from loadtests.places import version
 from loadtests.run.config import deployment_config, load_test_config, web_port
 from loadtests.settings import add_settings
-from reports.__main__ import become_compare, become_report
+from reports.__main__ import become_compare, become_report, become_results
 from reports.records.run_directory import RunDirectoryError
 
 Command = Callable[[argparse.Namespace], int]
@@ -148,6 +148,7 @@ def _parser() -> argparse.ArgumentParser:
     add_with_settings("down", _down, "take down what `up` left running")
     become_report(add("report", "write the report of a run or an experiment again"))
     become_compare(add("compare", "compare two runs or two experiments"))
+    become_results(add("results", "list all runs, experiments and comparisons, with their trends"))
     return parser
 
 

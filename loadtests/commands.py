@@ -106,7 +106,11 @@ LOAD_SETTINGS = (
             "the bound on the 99th percentile of total time in seconds (default: 2 × (wait + 0.5))",
         ),
     ),
-    *_about("results", Setting("RESULTS", "results", "the folder that gets a run directory for each run")),
+    *_about(
+        "results",
+        Setting("RESULTS", "results", "the folder that gets a run directory for each run"),
+        Setting("TAG", "", "words by which the run is found again, with commas between them: nightly,main"),
+    ),
 )
 
 WEB_SETTINGS = _about("web page", Setting("WEB_PORT", "8089", "where Locust's page is served on 127.0.0.1"))
@@ -175,6 +179,11 @@ CAPACITY_SETTINGS = (
     ),
 )
 
+RESULTS_SETTINGS = (
+    Setting("TAG", "", "only what has these tags, with commas between them"),
+    Setting("LAST", "", "only the last so many"),
+)
+
 SERVER_VARIABLES = _variables(
     "environment servers",
     MAX_CONCURRENT_ENVS="sessions that one worker holds",
@@ -224,6 +233,7 @@ COMMANDS: Table = {
         Setting("FAIL_ON_REGRESSION", "", "fail where B is shown to be worse by more per cent than this"),
         Setting("OUTPUT", "", "where the report goes"),
     ),
+    "results": RESULTS_SETTINGS,
 }
 
 TARGETS: Table = {
@@ -233,6 +243,10 @@ TARGETS: Table = {
     "compare": (
         *_variables("", A="the baseline, results/<id>", B="what is held against it"),
         *COMMANDS["compare"],
+    ),
+    "results": (
+        Setting("RESULTS", "results", "the folder to look into", has_option=False),
+        *RESULTS_SETTINGS,
     ),
     "test": _variables("", TESTS="arguments for pytest", REQUIRE_ALL="1: nothing may be left out"),
     "bench": (),

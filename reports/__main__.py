@@ -1,7 +1,9 @@
 """The command `python -m reports`."""
 
 import argparse
+import json
 import math
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -45,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     experiment.set_defaults(command=_report_experiment)
     become_compare(commands.add_parser("compare", help="compare two runs or two experiments"))
+    become_results(commands.add_parser("results", help="list all runs, with their trends"))
     return parser
 
 
@@ -59,6 +62,7 @@ def become_report(parser: argparse.ArgumentParser) -> None:
         "2 for bad input, 130 after Ctrl-C."
     )
     parser.add_argument("run", type=Path, metavar="RUN_DIR", help="the run's directory, results/<run_id>")
+    parser.add_argument("--index", action="store_true", help=argparse.SUPPRESS)
     parser.set_defaults(command=_report)
 
 
@@ -92,6 +96,42 @@ def become_compare(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_compare)
 
 
+def become_results(parser: argparse.ArgumentParser) -> None:
+    """Makes a parser that of the command which lists what a results folder holds."""
+    parser.description = (
+        "Lists all runs, experiments and comparisons in a results folder, newest first, and where the "
+        "figures of runs of one configuration shifted. Writes index.html there, which shows more."
+    )
+    parser.epilog = "Exit code: 0; 2 for bad input, such as a folder that is not there; 130 after Ctrl-C."
+    parser.add_argument(
+        "results",
+        type=Path,
+        nargs="?",
+        default=Path(os.environ.get("RESULTS") or "results"),
+        metavar="DIR",
+        help="the results folder (default: results)",
+    )
+    parser.add_argument(
+        "--tag",
+        metavar="TAG",
+        default="",
+        help="only what has this tag; of several, with commas between them, all",
+    )
+    parser.add_argument("--last", type=_at_least_one, metavar="N", help="only the last N")
+    parser.add_argument("--json", action="store_true", help="print JSON, and write no page")
+    parser.set_defaults(command=_results)
+
+
+def _at_least_one(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r:.60} is not a number of at least 1")
+    return number
+
+
 def _percent(text: str) -> float:
     try:
         percent = float(text)
@@ -116,6 +156,7 @@ def _report(options: argparse.Namespace) -> int:
         directory.compact()
     report = write_report(directory)
     sys.stdout.write("\n".join([*verdict_lines(report), f"report: {directory.report_html}"]) + "\n")
+    _refresh_index(directory.path, always=options.index)
     return PASSED if report.passed else FAILED
 
 
@@ -126,6 +167,7 @@ def _report_experiment(options: argparse.Namespace) -> int:
     directory = ExperimentDirectory(options.run)
     report = write_experiment_report(directory)
     sys.stdout.write("\n".join([*verdict_lines(report), f"report: {directory.report_html}"]) + "\n")
+    _refresh_index(directory.path)
     return PASSED if report.complete else FAILED
 
 
@@ -141,7 +183,43 @@ def _compare(options: argparse.Namespace) -> int:
     found = [] if most_percent is None else regressions(comparison, most_percent)
     lines = [*verdict_lines(comparison, found), f"report: {directory.report_html}"]
     sys.stdout.write("\n".join(lines) + "\n")
+    _refresh_index(directory.path if options.output else options.b)
     return FAILED if found else PASSED
+
+
+def _results(options: argparse.Namespace) -> int:
+    from reports.index.listing import print_index
+    from reports.index.report import report_index, to_json
+    from reports.write import write_index
+
+    every = report_index(options.results)
+    tags = [tag for each in options.tag.split(",") if (tag := each.strip())]
+    index = report_index(options.results, tags) if tags else every
+    if options.last:
+        index = index.last(options.last)
+    if options.json:
+        sys.stdout.write(json.dumps(to_json(index), indent=2) + "\n")
+        return PASSED
+    print_index(index)
+    try:
+        sys.stdout.write(f"page: {write_index(every)}\n")
+    except RunDirectoryError as error:
+        sys.stderr.write(f"note: {printable(str(error), 1000)}\n")
+    return PASSED
+
+
+def _refresh_index(entry: Path, *, always: bool = False) -> None:
+    """Writes the index of the folder in which an entry lies again; where there is none, only if `always`."""
+    from reports.write import is_index, refresh_index
+
+    results = Path(os.path.abspath(entry)).parent  # noqa: PTH100 - of a link, where people put it
+    page = results / "index.html"
+    try:
+        wanted = always or (page.is_file() and is_index(page))
+    except OSError:
+        wanted = False
+    if wanted and (problem := refresh_index(results)):
+        sys.stderr.write(f"note: {printable(problem, 1000)}\n")
 
 
 def _runs_read(begun: float) -> Callable[[int, int], None]:

@@ -18,7 +18,7 @@ from loadtests.clock import now
 from loadtests.deployments import Deployment
 from loadtests.deployments.processes import tail
 from loadtests.machine import machine
-from loadtests.run.finish import finish_run, print_outcome, reported
+from loadtests.run.finish import finish_run, list_in_index, print_outcome, reported
 from loadtests.run.load_test import (
     EXIT_INTERRUPTED,
     check_writable,
@@ -79,6 +79,7 @@ def search_capacity(config: CapacityConfig, console: Console) -> int:
             print_outcome([], directory, console)
     except RunDirectoryError as error:
         progress(console)(str(error))
+    list_in_index(config.load.results, console)
     return exit_code(stop, capacity["sessions"])
 
 
@@ -219,6 +220,8 @@ class CapacitySearch:
                 "budget_s": config.budget_s,
             },
         )
+        if config.load.tags:
+            held["tags"] = list(config.load.tags)
         return ExperimentJson(
             kind="experiment",
             schema_version=SCHEMA_VERSION,

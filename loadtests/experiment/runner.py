@@ -31,7 +31,7 @@ from loadtests.experiment.view import ExperimentView
 from loadtests.load.options import load_options, settled
 from loadtests.machine import machine
 from loadtests.run.config import environment_of
-from loadtests.run.finish import finish_run, print_outcome, reported
+from loadtests.run.finish import finish_run, list_in_index, print_outcome, reported
 from loadtests.run.load_test import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
@@ -221,6 +221,7 @@ class _Experiment:
         except RunDirectoryError as error:
             if str(error) != detail:
                 self._say(str(error))
+        list_in_index(self._directory.path.absolute().parent, self._console)
         left = [cell for cell in self._plan.cells if cell["status"] != "completed"]
         if left:
             self._console.print(

@@ -23,7 +23,7 @@ from loadtests.errors import EXIT_ROWS_LOST, EXIT_WORKER_LOST, ROWS_LOST, WORKER
 from loadtests.load.options import settled
 from loadtests.load.run_json import Target, starting_run
 from loadtests.run.config import LoadTestConfig
-from loadtests.run.finish import finish_run, print_outcome, reported
+from loadtests.run.finish import finish_run, list_in_index, print_outcome, reported
 from loadtests.run.generator import Generator, locust_command, longest_run_time, stop_timeout
 from loadtests.run.live_statistics import LiveStatistics, Snapshot
 from loadtests.run.live_view import LiveView
@@ -65,12 +65,14 @@ def run_load_test(config: LoadTestConfig, console: Console) -> int:
     try:
         report = reported(lambda: finish_run(directory, status, detail), directory, console)
     except RunDirectoryError as error:
+        list_in_index(config.results, console)
         raise LoadTestError(f"{error}\n{tail(directory.path / 'locust.log')}".rstrip()) from None
     if report is None:
         return EXIT_INTERRUPTED
     from reports.run.verdict import verdict_lines  # it loads pandas: after the load
 
     print_outcome(verdict_lines(report), directory, console, "bold green" if report.passed else "bold red")
+    list_in_index(config.results, console)
     if status == "interrupted":
         return EXIT_INTERRUPTED
     return EXIT_PASSED if report.passed else EXIT_FAILED
@@ -209,6 +211,7 @@ def target_of(config: LoadTestConfig, deployment: Deployment) -> Target:
         reuse_port=config.deployment.reuse_port if ours else None,
         server_settings=server_settings() if ours else {},
         slo=config.slo,
+        tags=list(config.tags),
     )
 
 

@@ -1,8 +1,10 @@
 """The outcome of a run in a few lines of plain text, for a terminal."""
 
+from collections.abc import Collection
 from typing import Literal
 
 from reports.page.words import count, seconds, share
+from reports.records.schema import RunStatus
 from reports.run.report import RunReport
 from reports.run.sections.validity import Code
 
@@ -14,11 +16,17 @@ _FAULTS: frozenset[Code] = frozenset({"isolation_violated", "incident"})
 
 def outcome(report: RunReport) -> Outcome:
     """Whether the run passed; invalid if its figures say nothing of the deployment."""
-    if report.passed:
+    codes = {reason.code for reason in report.validity.reasons}
+    return outcome_of(report.run["status"], report.passed, report.slo.passed, codes)
+
+
+def outcome_of(status: RunStatus, passed: bool, slo_passed: bool, codes: Collection[str]) -> Outcome:
+    """The outcome of a run by what report.json says of it; `codes` are those of its warnings."""
+    if passed:
         return "passed"
-    if not report.slo.passed or any(reason.code in _FAULTS for reason in report.validity.reasons):
+    if not slo_passed or not _FAULTS.isdisjoint(codes):
         return "failed"
-    return "invalid" if report.run["status"] == "completed" else "cut short"
+    return "invalid" if status == "completed" else "cut short"
 
 
 def verdict_lines(report: RunReport) -> list[str]:
