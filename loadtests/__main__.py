@@ -15,7 +15,8 @@ from loadtests.hidden import without_secrets
 from loadtests.places import version
 from loadtests.run.config import deployment_config, load_test_config, web_port
 from loadtests.settings import add_settings
-from reports.__main__ import become_compare, become_report
+from reports.__main__ import become_compare, become_csv, become_report
+from reports.outputs.files import OutputFiles
 from reports.records.run_directory import RunDirectoryError
 
 Command = Callable[[argparse.Namespace], int]
@@ -42,7 +43,14 @@ def _run(options: argparse.Namespace) -> int:
     config = load_test_config(vars(options))
     from loadtests.run.load_test import run_load_test
 
-    return run_load_test(config, _CONSOLE)
+    return run_load_test(config, _CONSOLE, _outputs(options))
+
+
+def _outputs(options: argparse.Namespace) -> OutputFiles:
+    """The files for other programs. Raises RunDirectoryError where they could not be written."""
+    files = OutputFiles.named(options.JUNIT, options.SUMMARY)
+    files.prepare()
+    return files
 
 
 def _webui(options: argparse.Namespace) -> int:
@@ -58,15 +66,16 @@ def _scaling(options: argparse.Namespace) -> int:
     from loadtests.experiment.config import resolve_settings
     from loadtests.experiment.state import last_experiment
 
+    files = _outputs(options)
     given: dict[str, str | None] = dict(vars(options))
     if options.RESUME is not None:
         if options.GRID:
             raise LoadTestError(f"GRID={options.GRID}: an experiment resumes with its own grid: leave it out")
         results = Path(options.RESULTS or "results")
         path = last_experiment(results) if options.RESUME == "last" else Path(options.RESUME)
-        return runner.resume_experiment(path, given, _CONSOLE)
+        return runner.resume_experiment(path, given, _CONSOLE, files)
     file = Path(options.GRID) if options.GRID else None
-    return runner.run_experiment(resolve_settings(given, file), _CONSOLE)
+    return runner.run_experiment(resolve_settings(given, file), _CONSOLE, files)
 
 
 def _capacity(options: argparse.Namespace) -> int:
@@ -76,7 +85,7 @@ def _capacity(options: argparse.Namespace) -> int:
 
     if names := without_effect(os.environ):
         progress(_CONSOLE)(f"{', '.join(names)} mean nothing to a search: batches of growing size step once")
-    return search_capacity(config, _CONSOLE)
+    return search_capacity(config, _CONSOLE, _outputs(options))
 
 
 def _up(options: argparse.Namespace) -> int:
@@ -147,6 +156,7 @@ def _parser() -> argparse.ArgumentParser:
     add_with_settings("up", _up, "bring a deployment up and leave it running")
     add_with_settings("down", _down, "take down what `up` left running")
     become_report(add("report", "write the report of a run or an experiment again"))
+    become_csv(add("csv", "write the rows of a run as CSV"))
     become_compare(add("compare", "compare two runs or two experiments"))
     return parser
 

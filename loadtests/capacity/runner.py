@@ -28,6 +28,7 @@ from loadtests.run.load_test import (
     settled_for,
 )
 from loadtests.terminal import progress, tell
+from reports.outputs.files import NO_FILES, OutputFiles
 from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.run_directory import RunDirectory, RunDirectoryError
 from reports.records.schema import (
@@ -40,7 +41,7 @@ from reports.records.schema import (
     RunStatus,
     expected_workers,
 )
-from reports.write import write_experiment_report
+from reports.write import write_experiment_outputs, write_experiment_report
 
 EXIT_FOUND, EXIT_NOT_FOUND = 0, 1
 
@@ -57,8 +58,8 @@ _STATUS: dict[Stop, tuple[RunStatus, str | None]] = {
 }
 
 
-def search_capacity(config: CapacityConfig, console: Console) -> int:
-    """Searches how many sessions the target holds, and prints the answer.
+def search_capacity(config: CapacityConfig, console: Console, outputs: OutputFiles = NO_FILES) -> int:
+    """Searches how many sessions the target holds, prints the answer and writes the files for other programs.
 
     Returns 0 where at least one session met the objective, 1 where none did or the search, or the deployment,
     broke, 130 after Ctrl-C. Raises LoadTestError for what the user can mend; nothing is left running in any
@@ -75,8 +76,9 @@ def search_capacity(config: CapacityConfig, console: Console) -> int:
     for line in verdict_lines(capacity, search.outcomes, stop):
         tell(console, line)
     try:
-        if reported(lambda: write_experiment_report(directory), directory, console):
+        if report := reported(lambda: write_experiment_report(directory), directory, console):
             print_outcome([], directory, console)
+            write_experiment_outputs(outputs, report, directory)
     except RunDirectoryError as error:
         progress(console)(str(error))
     return exit_code(stop, capacity["sessions"])

@@ -29,10 +29,12 @@ from loadtests.run.live_statistics import LiveStatistics, Snapshot
 from loadtests.run.live_view import LiveView
 from loadtests.run.resource_sampler import ResourceSampler
 from loadtests.terminal import end_on_termination, progress
+from reports.outputs.files import NO_FILES, OutputFiles
 from reports.page.words import count, printable
 from reports.records.run_directory import RunDirectory, RunDirectoryError
 from reports.records.schema import RunStatus
 from reports.records.tables import StreamReader
+from reports.write import write_run_outputs
 
 EXIT_PASSED, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 
@@ -46,8 +48,8 @@ Show = Callable[[Snapshot], None]
 """Called a few times a second with the state of the load."""
 
 
-def run_load_test(config: LoadTestConfig, console: Console) -> int:
-    """Runs the load test and prints its verdict.
+def run_load_test(config: LoadTestConfig, console: Console, outputs: OutputFiles = NO_FILES) -> int:
+    """Runs the load test, prints its verdict and writes the files for other programs.
 
     Returns 0 where the SLO passed, 1 where it failed or the run broke, 130 after Ctrl-C. Raises
     LoadTestError for what a person can fix; nothing is left running in any case.
@@ -70,6 +72,7 @@ def run_load_test(config: LoadTestConfig, console: Console) -> int:
     from reports.run.verdict import verdict_lines  # it loads pandas: after the load
 
     print_outcome(verdict_lines(report), directory, console, "bold green" if report.passed else "bold red")
+    write_run_outputs(outputs, report, directory)
     if status == "interrupted":
         return EXIT_INTERRUPTED
     return EXIT_PASSED if report.passed else EXIT_FAILED
