@@ -106,6 +106,12 @@ OUTPUT_SETTINGS = _about(
 )
 """Files that other programs read; no part of what a run or an experiment was."""
 
+METRICS_SETTINGS = _about(
+    "while it runs",
+    Setting("METRICS_PORT", "", "where metrics for Prometheus are served on 127.0.0.1 (default: nowhere)"),
+    Setting("OTLP", "", "a collector that gets them over OpenTelemetry's protocol, http://127.0.0.1:4318"),
+)
+
 WEB_SETTINGS = _about("web page", Setting("WEB_PORT", "8089", "where Locust's page is served on 127.0.0.1"))
 
 _OF_AN_EXPERIMENT = {
@@ -210,10 +216,10 @@ _TO_BRING_UP = _BALANCER_VARIABLES + SERVER_VARIABLES + _CONTAINER_VARIABLES
 _TO_LOAD = _ACCESS_VARIABLES + _TO_BRING_UP
 
 COMMANDS: Table = {
-    "run": DEPLOYMENT_SETTINGS + LOAD_SETTINGS + OUTPUT_SETTINGS + _TO_LOAD,
+    "run": DEPLOYMENT_SETTINGS + LOAD_SETTINGS + OUTPUT_SETTINGS + METRICS_SETTINGS + _TO_LOAD,
     "webui": DEPLOYMENT_SETTINGS + LOAD_SETTINGS + WEB_SETTINGS + _TO_LOAD,
-    "scaling": EXPERIMENT_SETTINGS + GRID_SETTINGS + OUTPUT_SETTINGS + _TO_LOAD,
-    "capacity": CAPACITY_SETTINGS + OUTPUT_SETTINGS + _TO_LOAD,
+    "scaling": EXPERIMENT_SETTINGS + GRID_SETTINGS + OUTPUT_SETTINGS + METRICS_SETTINGS + _TO_LOAD,
+    "capacity": CAPACITY_SETTINGS + OUTPUT_SETTINGS + METRICS_SETTINGS + _TO_LOAD,
     "up": DEPLOYMENT_SETTINGS + _TO_BRING_UP,
     "down": (),
     "report": OUTPUT_SETTINGS,

@@ -44,9 +44,9 @@ from loadtests.run.load_test import (
     settled_for,
     too_many_sessions,
 )
+from loadtests.run.outlets import NO_OUTLETS, Outlets
 from loadtests.settings import Values
 from loadtests.terminal import end_on_termination, progress
-from reports.outputs.files import NO_FILES, OutputFiles
 from reports.page.words import count
 from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.run_directory import RunDirectory, RunDirectoryError
@@ -66,7 +66,7 @@ class _StopError(Exception):
     """Ends the experiment for now; the message says why, and the cells left can be run with --resume."""
 
 
-def run_experiment(settings: Values, console: Console, outputs: OutputFiles = NO_FILES) -> int:
+def run_experiment(settings: Values, console: Console, outlets: Outlets = NO_OUTLETS) -> int:
     """Runs a new experiment. Returns 0 where every cell completed, 1 where one failed, 130 after Ctrl-C.
 
     Raises LoadTestError for what a person can fix before anything runs.
@@ -89,11 +89,11 @@ def run_experiment(settings: Values, console: Console, outputs: OutputFiles = NO
         cells=plan.cells,
     )
     with alone(directory):
-        return _Experiment(plan, directory, experiment, console, outputs).run()
+        return _Experiment(plan, directory, experiment, console, outlets).run()
 
 
 def resume_experiment(
-    path: Path, given: Mapping[str, str | None], console: Console, outputs: OutputFiles = NO_FILES
+    path: Path, given: Mapping[str, str | None], console: Console, outlets: Outlets = NO_OUTLETS
 ) -> int:
     """Resumes an experiment: runs what is pending, was cut off or has failed. Returns as above.
 
@@ -103,11 +103,11 @@ def resume_experiment(
     directory = ExperimentDirectory(path)
     directory.read()  # raises if anything is wrong with the path
     with alone(directory):
-        return _resumed(directory, given, console, outputs).run()
+        return _resumed(directory, given, console, outlets).run()
 
 
 def _resumed(
-    directory: ExperimentDirectory, given: Mapping[str, str | None], console: Console, outputs: OutputFiles
+    directory: ExperimentDirectory, given: Mapping[str, str | None], console: Console, outlets: Outlets
 ) -> "_Experiment":
     path, experiment = directory.path, directory.read()
     if experiment["purpose"] != "scaling":
@@ -133,7 +133,7 @@ def _resumed(
     plan = ExperimentPlan(settings, experiment["config"], experiment["cells"])
     for cell in plan.cells:
         cell_config(plan, cell)
-    return _Experiment(plan, directory, experiment, console, outputs)
+    return _Experiment(plan, directory, experiment, console, outlets)
 
 
 def _resolved(targets: dict[str, str], console: Console) -> dict[str, str]:
@@ -188,13 +188,13 @@ class _Experiment:
         directory: ExperimentDirectory,
         experiment: ExperimentJson,
         console: Console,
-        outputs: OutputFiles,
+        outlets: Outlets,
     ) -> None:
         self._plan = plan
         self._directory = directory
         self._experiment = experiment
         self._console = console
-        self._outputs = outputs
+        self._outlets = outlets
         self._say = progress(console)
         loads = [cell_config(plan, cell).duration_s for cell in plan.cells]
         self._view = ExperimentView(plan.cells, sum(loads) / len(loads), console)
@@ -278,7 +278,7 @@ class _Experiment:
             cell["status"], cell["run_id"] = "running", directory.path.name
             self._directory.write(self._experiment)
             with self._view.of_cell(cell, config, deployment) as view:
-                outcome = record_run(config, deployment, directory, view.show, self._say)
+                outcome = record_run(config, deployment, directory, view.show, self._say, self._outlets.meter)
             report = self._finish(cell, directory, *outcome)
             self._directory.write(self._experiment)
         except KeyboardInterrupt:
@@ -333,4 +333,4 @@ class _Experiment:
             from reports.experiment.verdict import verdict_lines  # it loads pandas
 
             print_outcome(verdict_lines(report), directory, self._console)
-            write_experiment_outputs(self._outputs, report, directory)
+            write_experiment_outputs(self._outlets.files, report, directory)
