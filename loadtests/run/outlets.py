@@ -62,10 +62,19 @@ def open_outlets(values: Mapping[str, str | None], say: Callable[[str], None]) -
 
 
 def _check_collector(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        named = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        named = False
+    if not named:
         raise LoadTestError(
             f"OTLP={url} is not the URL of a collector: give one such as http://127.0.0.1:4318"
+        )
+    if parts.username or parts.password:
+        raise LoadTestError(
+            "OTLP=… holds a name or a password, which others could read: give what the collector asks for in "
+            "the variable OTEL_EXPORTER_OTLP_HEADERS"
         )
     try:
         import loadtests.run.metrics.otlp  # noqa: F401

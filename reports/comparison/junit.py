@@ -19,16 +19,12 @@ def suite(comparison: Comparison, regressions: Sequence[Regression] | None) -> S
     if regressions is None:
         cases = [Case(case.name, "skipped", [_NO_BOUND], "no_bound", case.group) for case in cases]
     else:
-        worse = {(each.row, each.figure): each.words for each in regressions}
+        worse: dict[tuple[str, str], list[str]] = {}
+        for each in regressions:
+            worse.setdefault((each.row, each.figure), []).append(each.words)
         cases = [
-            Case(
-                case.name,
-                "failure",
-                [worse[case.group, case.name], *case.sentences],
-                "regression",
-                case.group,
-            )
-            if (case.group, case.name) in worse
+            Case(case.name, "failure", [*words, *case.sentences], "regression", case.group)
+            if (words := worse.get((case.group, case.name)))
             else case
             for case in cases
         ]
@@ -50,9 +46,8 @@ def _cases(comparison: Comparison) -> Iterator[Case]:
         yield _success(row)
         yield _validity(row)
     yield from (_change(change, ALL_CELLS) for change in comparison.together)
-    for each in comparison.unmatched:
-        if each.regression:
-            yield Case(PRESENCE, group=each.name)
+    for name in dict.fromkeys(each.name for each in comparison.unmatched if each.regression):
+        yield Case(PRESENCE, group=name)
 
 
 def _change(change: Change, name: str) -> Case:
