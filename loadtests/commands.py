@@ -109,7 +109,7 @@ OUTPUT_SETTINGS = _about(
 METRICS_SETTINGS = _about(
     "while it runs",
     Setting("METRICS_PORT", "", "where metrics for Prometheus are served on 127.0.0.1 (default: nowhere)"),
-    Setting("OTLP", "", "a collector that gets them over OpenTelemetry's protocol, http://127.0.0.1:4318"),
+    Setting("OTLP", "", "a collector that gets them over OpenTelemetry's protocol: http://127.0.0.1:4318"),
 )
 
 WEB_SETTINGS = _about("web page", Setting("WEB_PORT", "8089", "where Locust's page is served on 127.0.0.1"))

@@ -9,7 +9,6 @@ import gevent
 from locust.env import Environment
 
 _SLEEP_SECONDS = 0.05
-_WRITE_SECONDS = 1.0
 
 
 class LoopLag:
@@ -19,8 +18,9 @@ class LoopLag:
     late, and timers go off late.
     """
 
-    def __init__(self, environment: Environment, folder: Path) -> None:
+    def __init__(self, environment: Environment, folder: Path, every_s: float = 1.0) -> None:
         self._folder = folder
+        self._every_s = every_s
         self._greenlet: gevent.Greenlet | None = None
         environment.events.test_start.add_listener(self._start)
         environment.events.test_stop.add_listener(self._stop)
@@ -42,7 +42,7 @@ class LoopLag:
             gevent.sleep(_SLEEP_SECONDS)
             now = time.monotonic()
             worst = max(worst, now - before - _SLEEP_SECONDS)
-            if now - written >= _WRITE_SECONDS:
+            if now - written >= self._every_s:
                 _write(path, worst)
                 worst, written = 0.0, now
 

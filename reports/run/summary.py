@@ -67,7 +67,8 @@ def _distribution(report: RunReport) -> Iterator[str]:
     noun = "worker" if spread.workers else "replica"
     loads = [getattr(part, spread.unit) for part in parts]
     fair = formatting.significant(sum(loads) / len(loads))
-    yield f"**{spread.unit.capitalize()} per {noun}**, a fair share is {fair}"
+    named = " (name, pid)" if spread.workers else ""
+    yield f"**{spread.unit.capitalize()} per {noun}**{named}, a fair share is {fair}"
     shown, left_out = list(zip(parts, loads, strict=True)), 0
     if len(shown) > _MOST_BARS:
         shown.sort(key=lambda both: -both[1])
