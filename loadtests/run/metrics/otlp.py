@@ -123,18 +123,20 @@ def metrics_data(reading: Reading, resource: Resource, began_ns: int, now_ns: in
     ]
     lags = [({"openenv.generator": name}, seconds) for name, seconds in reading.lags.items()]
     cumulative = AggregationTemporality.CUMULATIVE
+
+    def sums(values: Sequence[tuple[Attributes, float]], *, only_grow: bool) -> Sum:
+        return Sum(points(values), cumulative, is_monotonic=only_grow)
+
     metrics = [
         _metric("run", "The run that is going on, or was the last.", "1", Gauge(points([(run, 1)]))),
         _metric(
-            "users", "Users of the run that have operated.", "{user}", Gauge(points([({}, reading.users)]))
+            "users",
+            "Users of the run that have operated.",
+            "{user}",
+            sums([({}, reading.users)], only_grow=False),
         ),
-        _metric("sessions", "Sessions of the run on each worker.", "{session}", Gauge(points(sessions))),
-        _metric(
-            "operations",
-            "Operations that have ended.",
-            "{operation}",
-            Sum(points(operations), cumulative, is_monotonic=True),
-        ),
+        _metric("sessions", "Sessions on each worker.", "{session}", sums(sessions, only_grow=False)),
+        _metric("operations", "Operations that have ended.", "{operation}", sums(operations, only_grow=True)),
         _metric(
             "operation.duration", "Latency of successful operations.", "s", Histogram(durations, cumulative)
         ),
