@@ -109,11 +109,17 @@ class RecordedTable:
         if not self.parquet.exists():
             yield from self._batches()
             return
-        self._read_parquet([])
+        self._read_parquet(self.schema.names[:1])  # which says what is wrong with the others too
         try:
             with pq.ParquetFile(self.parquet) as file:
                 for batch in file.iter_batches(_PIECE, columns=self.schema.names):
-                    yield batch.cast(self.schema)
+                    columns = [
+                        batch[field.name].cast(field.type)
+                        if field.name in batch.schema.names
+                        else pa.nulls(batch.num_rows, field.type)
+                        for field in self.schema
+                    ]
+                    yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
         except (OSError, pa.ArrowException) as error:
             raise RunDirectoryError(f"{self.parquet} cannot be read: {error}") from error
 
