@@ -4,15 +4,17 @@ What a report needs is imported where it is made: a run's should not wait for wh
 """
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reports.outputs.files import OutputFiles
 from reports.records.directory import ReportDirectory, RunDirectoryError, unwritable, write_atomically
 from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.run_directory import RunDirectory
 
 if TYPE_CHECKING:
+    from reports.comparison.regressions import Regression
     from reports.comparison.report import Comparison
     from reports.experiment.report import ExperimentReport
     from reports.index.report import Index
@@ -120,6 +122,43 @@ def is_index(path: Path) -> bool:
         return False
     with path.open(encoding="utf-8", errors="replace") as page:
         return MARK in page.read(_BEGINNING)
+
+
+def write_run_outputs(files: OutputFiles, report: "RunReport", directory: RunDirectory) -> None:
+    """Writes what is wanted of a run besides its report. Raises RunDirectoryError."""
+    from reports.run.junit import suite
+    from reports.run.summary import summary
+
+    files.write(lambda: suite(report), lambda: summary(report, directory.report_html))
+
+
+def write_experiment_outputs(
+    files: OutputFiles, report: "ExperimentReport", directory: ExperimentDirectory
+) -> None:
+    """Writes what is wanted of an experiment besides its report. Raises RunDirectoryError."""
+    from reports.experiment.junit import suite
+    from reports.experiment.summary import summary
+
+    files.write(lambda: suite(report), lambda: summary(report, directory.report_html))
+
+
+def write_comparison_outputs(
+    files: OutputFiles,
+    comparison: "Comparison",
+    regressions: Sequence["Regression"] | None,
+    directory: ReportDirectory,
+) -> None:
+    """Writes what is wanted of a comparison besides its report; None: no bound makes a change a regression.
+
+    Raises RunDirectoryError.
+    """
+    from reports.comparison.junit import suite
+    from reports.comparison.summary import summary
+
+    files.write(
+        lambda: suite(comparison, regressions),
+        lambda: summary(comparison, regressions, directory.report_html),
+    )
 
 
 def _are_experiments(a: Path, b: Path) -> bool:

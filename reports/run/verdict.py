@@ -10,7 +10,7 @@ from reports.run.sections.validity import Code
 
 Outcome = Literal["passed", "failed", "cut short", "invalid"]
 
-_FAULTS: frozenset[Code] = frozenset({"isolation_violated", "incident"})
+FAULTS: frozenset[Code] = frozenset({"isolation_violated", "incident"})
 """Reasons that a run is not valid for which the deployment is to blame."""
 
 
@@ -24,7 +24,7 @@ def outcome_of(status: RunStatus, passed: bool, slo_passed: bool, codes: Collect
     """The outcome of a run by what report.json says of it; `codes` are those of its warnings."""
     if passed:
         return "passed"
-    if not slo_passed or not _FAULTS.isdisjoint(codes):
+    if not slo_passed or not FAULTS.isdisjoint(codes):
         return "failed"
     return "invalid" if status == "completed" else "cut short"
 
@@ -36,7 +36,7 @@ def verdict_lines(report: RunReport) -> list[str]:
     """
     totals, distribution, isolation = report.totals, report.distribution, report.isolation
     word = outcome(report).upper()
-    reasons = sorted(report.validity.reasons, key=lambda reason: reason.code not in _FAULTS)
+    reasons = sorted(report.validity.reasons, key=lambda reason: reason.code not in FAULTS)
     if not report.slo.passed or (word == "CUT SHORT" and report.run["status"] != "failed"):
         reasons = []
     over_ws = report.run["config"]["transport"] == "ws"
@@ -56,7 +56,7 @@ def verdict_lines(report: RunReport) -> list[str]:
         times = f"median {seconds(latency.p50)}, p99 {seconds(latency.p99)}, max {seconds(latency.max)}"
         lines.append(f"  {name}: {times}")
     lines += [f"  {criterion.sentence}" for criterion in report.slo.criteria if not criterion.passed]
-    lines += [f"  {line}" for line in _main_error(report)]
+    lines += [f"  {line}" for line in main_error(report)]
     lines += [f"  {takeaway}" for takeaway in distribution.takeaways[:1]]
     if isolation.violations:
         lines += [f"  {takeaway}" for takeaway in isolation.takeaways]
@@ -69,7 +69,7 @@ def verdict_lines(report: RunReport) -> list[str]:
     return lines
 
 
-def _main_error(report: RunReport) -> list[str]:
+def main_error(report: RunReport) -> list[str]:
     """The most frequent error and what to do about it, where too many operations failed."""
     if not _too_many_failed(report) or not report.errors.groups:
         return []

@@ -32,8 +32,11 @@ def test_a_run_that_misses_its_objective_exits_with_1(
     run = directory.read()
     run["config"]["slo"]["total_p99_s"] = 0.001
     directory.write(run)
-    assert main(["run", str(directory.path)]) == 1
+    files = ["--junit", str(tmp_path / "junit.xml"), "--summary", str(tmp_path / "summary.md")]
+    assert main(["run", str(directory.path), *files]) == 1
     assert capsys.readouterr().out.startswith("FAILED: ")
+    assert 'type="total_p99_s"' in (tmp_path / "junit.xml").read_text()
+    assert (tmp_path / "summary.md").read_text().startswith("## Load test failed: ")
 
 
 def test_bad_input_is_one_clear_line_and_exit_code_2(
