@@ -170,6 +170,8 @@ class OpenEnvUser(User):
                     self._generator,
                     error.category if error else None,
                     error.detail if error else None,
+                    answer.reward,
+                    answer.done,
                 )
             )
         self.environment.events.request.fire(
