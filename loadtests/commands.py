@@ -59,6 +59,12 @@ USER_SETTINGS = (
             "environment's waits (default: as the schema says)",
         ),
         Setting(
+            "POLICY",
+            "",
+            "a Python file or module:function that picks each action from the last observation: "
+            "my_policy.py, with def act(observation, reward, step, rng)",
+        ),
+        Setting(
             "ACTION_ORDER", "cycle", "cycle: each user takes a file's actions in turn; sample: at random"
         ),
     ),

@@ -154,7 +154,8 @@ def _with_actions(settings: Values, targets: Mapping[str, str]) -> Values:
 
     Raises LoadTestError where a server does not say what it takes.
     """
-    if settings["ACTION"] or settings["ACTIONS"] or not all("://" in target for target in targets.values()):
+    given = settings["ACTION"] or settings["ACTIONS"] or settings["POLICY"]
+    if given or not all("://" in target for target in targets.values()):
         return settings
     options = load_options({**settings, "WAIT": "0"})
     if any(settled(options, target).actions is None for target in targets.values()):

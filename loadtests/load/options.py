@@ -5,13 +5,14 @@ from typing import Literal, cast, get_args
 
 from loadtests.actions.choice import LONGEST_WAIT_S, Actions, actions_of_file, one_action
 from loadtests.actions.from_server import actions_of_server
+from loadtests.actions.policy import Policy, load_policy
 from loadtests.durations import Duration, parse_duration
 from loadtests.errors import LoadTestError
 from loadtests.protocol.access import OPEN, Access, headers_text, server_access
 from loadtests.settings import Values, above_zero, choice, whole
 from reports.records.schema import ActionOrder
 
-ActionChoice = Literal["given", "wait", "schema", "as the schema says"]
+ActionChoice = Literal["given", "policy", "wait", "schema", "as the schema says"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class LoadOptions:
     actions: Actions | None = None
     """None: steps wait, or the server has not been asked yet."""
     action_choice: ActionChoice = "wait"
+    policy: Policy | None = None
+    """What picks the actions, where their choice is that of a policy."""
     access: Access = OPEN
 
 
@@ -36,10 +39,16 @@ def load_options(values: Values) -> LoadOptions:
 
     Raises LoadTestError with the bad value and what is allowed.
     """
-    actions, action_choice = _actions(values)
+    policy = _policy(values)
+    actions: Actions | None = None
+    action_choice: ActionChoice = "policy"
+    if policy is None:
+        actions, action_choice = _actions(values)
     wait = parse_duration(values["WAIT"], "WAIT")
     if actions is not None:
         wait = parse_duration(f"{actions.longest_wait_s:g}", "WAIT")
+    elif policy is not None:
+        wait = parse_duration("0", "WAIT")
     if wait.longest > LONGEST_WAIT_S:
         raise LoadTestError(
             f"WAIT={values['WAIT']} is longer than the Benchmark environment waits, {LONGEST_WAIT_S:g} s"
@@ -52,6 +61,7 @@ def load_options(values: Values) -> LoadOptions:
         step_timeout_s=above_zero(values, "STEP_TIMEOUT"),
         actions=actions,
         action_choice=action_choice,
+        policy=policy,
         access=server_access(values, headers_text()),
     )
 
@@ -61,13 +71,25 @@ def settled(options: LoadOptions, base_url: str) -> LoadOptions:
 
     Raises LoadTestError where none can be made from its schema.
     """
-    if options.action_choice in ("given", "wait"):
+    if options.action_choice in ("given", "policy", "wait"):
         return options
     actions = actions_of_server(base_url, options.access, waits=options.action_choice != "schema")
     if actions is None:
         return replace(options, action_choice="wait")
     wait = parse_duration(f"{actions.longest_wait_s:g}", "WAIT")
     return replace(options, actions=actions, action_choice="given", wait=wait)
+
+
+def _policy(values: Values) -> Policy | None:
+    text = values["POLICY"]
+    if not text:
+        return None
+    for name in ("ACTION", "ACTIONS"):
+        if values[name]:
+            raise LoadTestError(
+                f"POLICY={text} and {name}={values[name]} are both given: leave one of them out"
+            )
+    return load_policy(text)
 
 
 def _actions(values: Values) -> tuple[Actions | None, ActionChoice]:
