@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from reports.page.formatting import significant
+from reports.page.formatting import plain
 from reports.page.words import count, seconds, share
 from reports.run.report import RunReport
 from reports.run.sections.validity import Code
@@ -67,8 +67,8 @@ def _episodes(report: RunReport) -> list[str]:
     played = report.episodes
     if played is None:
         return []
-    median = f"median {significant(played.steps.p50)} steps in {seconds(played.duration_s.p50)}"
-    reward = f", mean reward {significant(played.reward.mean)}" if played.reward else ""
+    median = f"median {plain(played.steps.p50)} steps in {seconds(played.duration_s.p50)}"
+    reward = f", mean reward {plain(played.reward.mean)}" if played.reward else ""
     return [f"episodes: {played.finished:,} finished, {median}{reward}"]
 
 

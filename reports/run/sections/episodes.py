@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from reports.page.formatting import significant
+from reports.page.formatting import plain
 from reports.page.words import count, seconds
 from reports.records.schema import EPISODES
 from reports.records.steps import RESET, STEP, Answers, Bools, Floats, Ints, StepColumns, Steps
@@ -134,12 +134,12 @@ def _takeaways(
         first += (
             f" {unfinished:,} more had begun, and were still going on when the load ended or were cut off."
         )
-    median = f"{significant(lengths.p50)} steps and {seconds(durations.p50)}"
-    most = f"{significant(lengths.p99)} steps and {seconds(durations.p99)}"
+    median = f"{plain(lengths.p50)} steps and {seconds(durations.p50)}"
+    most = f"{plain(lengths.p99)} steps and {seconds(durations.p99)}"
     takeaways = [first, f"Half of them took at most {median}, 99 % at most {most}."]
     if reward is not None:
         takeaways.append(
-            f"An episode earned {significant(reward.mean)} on average, with a standard deviation of "
-            f"{significant(reward.sd)}."
+            f"An episode earned {plain(reward.mean)} on average, with a standard deviation of "
+            f"{plain(reward.sd)}."
         )
     return takeaways
