@@ -27,6 +27,7 @@ from locust.runners import WorkerRunner
 
 from loadtests.actions.policy import policy_of_class
 from loadtests.deployments.url import base_url
+from loadtests.durations import parse_duration
 from loadtests.errors import LoadTestError
 from loadtests.load.batch import Batch
 from loadtests.load.garbage import QuietCollector
@@ -124,7 +125,8 @@ def _with_own_policies(options: LoadOptions, environment: Environment) -> LoadOp
         )
     if not acting or len(acting) < len(environment.user_classes):
         return options
-    return replace(options, action_choice="policy", policy=policy_of_class(acting[0]))
+    no_wait = parse_duration("0", "WAIT")
+    return replace(options, action_choice="policy", policy=policy_of_class(acting[0]), wait=no_wait)
 
 
 def _apply_options(environment: Environment, headers_for: str | None, policy: str, **_: Any) -> None:

@@ -95,7 +95,7 @@ def policy_of_class(users: type) -> Policy:
     return Policy("", None, f"{prefix}{users.__qualname__}.act", file)
 
 
-def failure(error: Exception, act: Callable[..., Any]) -> PolicyError:
+def policy_failure(error: Exception, act: Callable[..., Any]) -> PolicyError:
     """The error of a policy as one line: the exception, and where in the policy it was raised."""
     code = getattr(inspect.unwrap(act), "__code__", None)
     own = code.co_filename if code is not None else None

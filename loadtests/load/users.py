@@ -18,7 +18,7 @@ from locust.runners import WorkerRunner
 from locust.user.task import LOCUST_STATE_STOPPING
 
 from loadtests.actions.choice import asked_wait
-from loadtests.actions.policy import PolicyError, checked, failure, not_json
+from loadtests.actions.policy import PolicyError, checked, not_json, policy_failure
 from loadtests.clock import now
 from loadtests.load.barrier import Barrier
 from loadtests.load.options import LoadOptions
@@ -169,8 +169,8 @@ class OpenEnvUser(User):
             raise
         except Exception as error:
             policy = self.options.policy
-            act = type(self).act if self.has_own_policy() or policy is None else policy.act
-            raise failure(error, act or type(self).act) from None
+            given = policy.act if policy is not None else None
+            raise policy_failure(error, given or type(self).act) from None
         return checked(action)
 
     def _sendable(self, action: dict[str, Any]) -> Request:

@@ -4,7 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.actions.policy import FOLDER, PolicyError, checked, failure, load_policy, policy_of_class
+from loadtests.actions.policy import (
+    FOLDER,
+    PolicyError,
+    checked,
+    load_policy,
+    policy_failure,
+    policy_of_class,
+)
 from loadtests.errors import LoadTestError
 
 
@@ -120,7 +127,7 @@ def test_an_error_names_its_line_in_the_policy_not_in_what_it_calls(tmp_path: Pa
     assert act is not None
     with pytest.raises(ValueError, match="Expecting") as raised:
         act({}, None, 0, random.Random(1))
-    told = str(failure(raised.value, act))
+    told = str(policy_failure(raised.value, act))
     assert told.startswith("the policy raised JSONDecodeError: Expecting property name")
     assert told.endswith("(mine.py, line 4)")
 
