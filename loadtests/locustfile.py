@@ -8,7 +8,6 @@ import logging
 import os
 import signal
 import sys
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,12 +26,11 @@ from locust.runners import WorkerRunner
 
 from loadtests.actions.policy import policy_of_class
 from loadtests.deployments.url import base_url
-from loadtests.durations import parse_duration
 from loadtests.errors import LoadTestError
 from loadtests.load.batch import Batch
 from loadtests.load.garbage import QuietCollector
 from loadtests.load.locust_options import add_options, parsed_load_options
-from loadtests.load.options import LoadOptions, settled
+from loadtests.load.options import LoadOptions, played_by, settled
 from loadtests.load.policy_watch import PolicyWatch
 from loadtests.load.recording import Recording
 from loadtests.load.users import OpenEnvHttpUser, OpenEnvUser, OpenEnvWebSocketUser
@@ -125,8 +123,9 @@ def _with_own_policies(options: LoadOptions, environment: Environment) -> LoadOp
         )
     if not acting or len(acting) < len(environment.user_classes):
         return options
-    no_wait = parse_duration("0", "WAIT")
-    return replace(options, action_choice="policy", policy=policy_of_class(acting[0]), wait=no_wait)
+    given = environment.parsed_options
+    assert given is not None
+    return played_by(options, policy_of_class(acting[0]), str(given.steps_per_episode))
 
 
 def _apply_options(environment: Environment, headers_for: str | None, policy: str, **_: Any) -> None:

@@ -14,6 +14,8 @@ from reports.records.schema import ActionOrder
 
 ActionChoice = Literal["given", "policy", "wait", "schema", "as the schema says"]
 
+_STEPS_PER_EPISODE, _NO_LIMIT = 50, 0
+
 
 @dataclass(frozen=True)
 class LoadOptions:
@@ -23,7 +25,7 @@ class LoadOptions:
     """What each step asks the Benchmark environment to wait; with given actions, the longest such wait."""
     think_time: Duration
     steps_per_episode: int
-    """Steps before the next reset; 0: one reset only."""
+    """Steps before the next reset, if the episode is not done before; 0: no such limit."""
     connect_timeout_s: float
     step_timeout_s: float
     actions: Actions | None = None
@@ -40,29 +42,37 @@ def load_options(values: Values) -> LoadOptions:
     Raises LoadTestError with the bad value and what is allowed.
     """
     policy = _policy(values)
-    actions: Actions | None = None
-    action_choice: ActionChoice = "policy"
-    if policy is None:
-        actions, action_choice = _actions(values)
+    actions, action_choice = _actions(values)
     wait = parse_duration(values["WAIT"], "WAIT")
     if actions is not None:
         wait = parse_duration(f"{actions.longest_wait_s:g}", "WAIT")
-    elif policy is not None:
-        wait = parse_duration("0", "WAIT")
     if wait.longest > LONGEST_WAIT_S:
         raise LoadTestError(
             f"WAIT={values['WAIT']} is longer than the Benchmark environment waits, {LONGEST_WAIT_S:g} s"
         )
-    return LoadOptions(
+    options = LoadOptions(
         wait=wait,
         think_time=parse_duration(values["THINK_TIME"], "THINK_TIME"),
-        steps_per_episode=whole(values, "STEPS_PER_EPISODE", 0, 10**9),
+        steps_per_episode=whole(values, "STEPS_PER_EPISODE", 0, 10**9)
+        if values["STEPS_PER_EPISODE"]
+        else _STEPS_PER_EPISODE,
         connect_timeout_s=above_zero(values, "CONNECT_TIMEOUT"),
         step_timeout_s=above_zero(values, "STEP_TIMEOUT"),
         actions=actions,
         action_choice=action_choice,
-        policy=policy,
         access=server_access(values, headers_text()),
+    )
+    return played_by(options, policy, values["STEPS_PER_EPISODE"]) if policy else options
+
+
+def played_by(options: LoadOptions, policy: Policy, steps_per_episode: str) -> LoadOptions:
+    """The options with a policy, which plays until the episode is done unless a limit was given."""
+    return replace(
+        options,
+        action_choice="policy",
+        policy=policy,
+        wait=parse_duration("0", "WAIT"),
+        steps_per_episode=options.steps_per_episode if steps_per_episode else _NO_LIMIT,
     )
 
 

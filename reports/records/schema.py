@@ -173,7 +173,7 @@ class RunConfig(TypedDict):
     """The wait of each step, as written: `0.5`, `uniform:0:1`, `exponential:0.5`, `lognormal:0.5:1`."""
     think_time: str
     steps_per_episode: int
-    """Steps between two resets; 0: one reset only."""
+    """Steps between two resets, where the episode is not done before; 0: no such limit."""
     connect_timeout_s: float
     step_timeout_s: float
     action: dict[str, Any] | None

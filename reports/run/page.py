@@ -98,7 +98,7 @@ def _config(report: RunReport) -> list[tuple[str, str]]:
         ("duration", formatting.duration(config["duration_s"]) if config["duration_s"] else "until stopped"),
         *([] if sent.has_actions(config) else [("wait of each step", formatting.wait(config["wait"]))]),
         ("think time", formatting.wait(config["think_time"])),
-        ("steps between resets", formatting.text(config["steps_per_episode"] or "all, one reset only")),
+        ("steps between resets", formatting.text(config["steps_per_episode"] or "no limit")),
         ("connect timeout", formatting.seconds(config["connect_timeout_s"])),
         ("step timeout", formatting.seconds(config["step_timeout_s"])),
         *sent.rows(config),

@@ -83,7 +83,7 @@ def report_run(directory: RunDirectory) -> RunReport:
     )
     run_distribution = distribution.summarize(steps, answers, run["topology"], config)
     run_isolation = isolation.summarize(steps, answers, columns.ints("step_count"), run["topology"]["names"])
-    run_episodes = episodes.summarize(steps, answers, columns)
+    run_episodes = episodes.summarize(steps, answers, columns, config["steps_per_episode"])
     del answers
 
     run_latency = latency.summarize(

@@ -108,3 +108,24 @@ def test_users_of_ones_own_act_and_are_recorded(tmp_path: Path) -> None:
     assert report["config"]["policy"]["name"] == "own_users.py:Player.act"
     assert report["episodes"]["steps"]["max"] == 2
     assert set(directory.read_steps().to_pandas()["done"].dropna()) == {True, False}
+
+
+_NAMED_ON_THE_PAGE = """
+from types import SimpleNamespace
+from loadtests import locustfile
+from loadtests.errors import LoadTestError
+
+options = SimpleNamespace(policy="/tmp/other.py")
+try:
+    locustfile._check_policy(SimpleNamespace(parsed_options=options, runner=None), "mine.py")
+except LoadTestError as error:
+    print(options.policy, error)
+"""
+
+
+def test_no_page_can_name_code_to_run() -> None:
+    # In a process of its own: Locust patches the standard library.
+    done = subprocess.run(
+        [sys.executable, "-c", _NAMED_ON_THE_PAGE], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "mine.py the page cannot change the policy: start Locust with another --policy\n"

@@ -12,6 +12,8 @@ from reports.records.steps import RESET, STEP, Answers, Bools, Floats, Ints, Ste
 from reports.statistics.quantiles import quantiles_of_sorted, stable_order
 
 _QUANTILES = np.array([0.5, 0.99])
+_ROUNDING = 1e-12
+"""Sums of the same rewards may differ by as much of themselves."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,13 @@ class Episodes:
     """Each of them, in the form of EPISODES."""
 
 
-def summarize(steps: Steps, answers: Answers, columns: StepColumns) -> Episodes | None:
-    """Finds the episodes of a run and sums them up; None where no observation said `done`."""
+def summarize(
+    steps: Steps, answers: Answers, columns: StepColumns, steps_per_episode: int = 0
+) -> Episodes | None:
+    """Finds the episodes of a run and sums them up; None where no observation said `done`.
+
+    `steps_per_episode` is the number of steps after which users reset without waiting for that; 0: none.
+    """
     done = columns.flags("done")
     if done is None:
         return None
@@ -65,7 +72,11 @@ def summarize(steps: Steps, answers: Answers, columns: StepColumns) -> Episodes 
         steps=lengths,
         duration_s=durations,
         reward=reward,
-        takeaways=_takeaways(finished.num_rows, unfinished, lengths, durations, reward),
+        takeaways=[
+            _numbers(table, steps_per_episode),
+            _lengths(lengths, durations),
+            *_earned(reward),
+        ],
         table=table,
     )
 
@@ -123,23 +134,41 @@ def _sums(episode: Ints, episodes: int, reward: Floats | None) -> tuple[Floats, 
 def _spread(values: Floats) -> Spread:
     rising = np.sort(values)
     p50, p99 = quantiles_of_sorted(rising, _QUANTILES).tolist()
-    return Spread(float(rising.mean()), float(rising.std()), float(rising[0]), p50, p99, float(rising[-1]))
+    sd = float(rising.std())
+    if sd < _ROUNDING * max(abs(rising[0]), abs(rising[-1])):
+        sd = 0.0
+    return Spread(float(rising.mean()), sd, float(rising[0]), p50, p99, float(rising[-1]))
 
 
-def _takeaways(
-    finished: int, unfinished: int, lengths: Spread, durations: Spread, reward: Spread | None
-) -> list[str]:
-    first = f"{count(finished, 'episode')} {'was' if finished == 1 else 'were'} played to the end."
-    if unfinished:
-        first += (
-            f" {unfinished:,} more had begun, and were still going on when the load ended or were cut off."
+def _numbers(table: pa.Table, steps_per_episode: int) -> str:
+    """How many were finished, and why the others were not."""
+    done = table.column("done").to_numpy()
+    finished, others = int(np.count_nonzero(done)), int(np.count_nonzero(~done))
+    told = f"{count(finished, 'episode')} {_was(finished)} played to the end."
+    if others:
+        told += (
+            f" {others:,} more {_was(others)} begun and not finished: still going on when the load ended, "
         )
-    median = f"{plain(lengths.p50)} steps and {seconds(durations.p50)}"
-    most = f"{plain(lengths.p99)} steps and {seconds(durations.p99)}"
-    takeaways = [first, f"Half of them took at most {median}, 99 % at most {most}."]
-    if reward is not None:
-        takeaways.append(
-            f"An episode earned {plain(reward.mean)} on average, with a standard deviation of "
-            f"{plain(reward.sd)}."
-        )
-    return takeaways
+        told += "or cut off."
+    reached = (table.column("steps").to_numpy() == steps_per_episode) & ~done
+    if cut := int(np.count_nonzero(reached)):
+        told += f" STEPS_PER_EPISODE cut off {cut:,} of them after {count(steps_per_episode, 'step')}."
+    return told
+
+
+def _lengths(steps: Spread, duration_s: Spread) -> str:
+    half = f"Half of them took at most {plain(steps.p50)} steps and {seconds(duration_s.p50)}"
+    return f"{half}, 99 % at most {plain(steps.p99)} steps and {seconds(duration_s.p99)}."
+
+
+def _earned(reward: Spread | None) -> list[str]:
+    if reward is None:
+        return []
+    spread = (
+        f"from {plain(reward.min)} to {plain(reward.max)}, with a standard deviation of {plain(reward.sd)}"
+    )
+    return [f"An episode earned {plain(reward.mean)} on average, {spread}."]
+
+
+def _was(number: int) -> str:
+    return "was" if number == 1 else "were"

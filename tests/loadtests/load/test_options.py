@@ -41,6 +41,8 @@ def test_a_policy_picks_the_actions_alone(tmp_path: Path) -> None:
     given = options(POLICY=str(file), WAIT="2")
 
     assert (given.action_choice, given.actions, given.wait.constant) == ("policy", None, 0)
+    assert (given.steps_per_episode, options().steps_per_episode) == (0, 50)
+    assert options(POLICY=str(file), STEPS_PER_EPISODE="7").steps_per_episode == 7
     assert given.policy is not None
     assert given.policy.name == "play.py:act"
     assert settled(given, "http://127.0.0.1:9") == given

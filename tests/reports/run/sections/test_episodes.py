@@ -47,6 +47,10 @@ def test_an_episode_lasts_from_its_reset_to_the_step_that_is_done() -> None:
     assert found.duration_s.max == pytest.approx(0.6)
     assert found.reward is not None
     assert (found.reward.mean, found.reward.sd) == pytest.approx((0.75, 0.75))
+    assert found.takeaways[1:] == [
+        "Half of them took at most 4 steps and 500 ms, 99 % at most 4.98 steps and 598 ms.",
+        "An episode earned 0.75 on average, from 0 to 1.5, with a standard deviation of 0.75.",
+    ]
 
 
 def test_episodes_that_were_cut_off_are_counted_apart() -> None:
@@ -68,7 +72,13 @@ def test_episodes_that_were_cut_off_are_counted_apart() -> None:
     assert found is not None
     assert (found.finished, found.unfinished) == (2, 2)
     assert [row["done"] for row in found.table.to_pylist()] == [True, False, True, False]
-    assert "2 more had begun" in found.takeaways[0]
+    assert found.takeaways[0] == (
+        "2 episodes were played to the end. 2 more were begun and not finished: still going on when the load "
+        "ended, or cut off."
+    )
+    limited = episodes.summarize(steps(rows), answers(rows), columns(rows), 2)
+    assert limited is not None
+    assert limited.takeaways[0].endswith("STEPS_PER_EPISODE cut off 1 of them after 2 steps.")
 
 
 def test_a_step_that_failed_is_none_of_an_episode() -> None:
