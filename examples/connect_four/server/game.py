@@ -25,14 +25,17 @@ class Game:
         return any(self._length(row, column, direction) >= 4 for direction in _DIRECTIONS)
 
     def opponents_choice(self, rng: random.Random) -> int:
-        """A column that wins at once, if there is one, else any."""
+        """A column that wins at once, or that the agent would win with, if there is one, else any."""
         legal = self.legal_columns()
-        winning = [column for column in legal if self._would_win(column)]
-        return winning[0] if winning else rng.choice(legal)
+        for disc in (OPPONENT, AGENT):
+            for column in legal:
+                if self._would_win(column, disc):
+                    return column
+        return rng.choice(legal)
 
-    def _would_win(self, column: int) -> bool:
+    def _would_win(self, column: int, disc: int) -> bool:
         trial = Game([row[:] for row in self.board])
-        return trial.drop(column, OPPONENT)
+        return trial.drop(column, disc)
 
     def _length(self, row: int, column: int, direction: tuple[int, int]) -> int:
         """How many discs of one kind stand in a line through a place."""
