@@ -19,7 +19,17 @@ def _variables(topic: str, **helps: str) -> tuple[Setting, ...]:
     return tuple(Setting(name, "", text, topic, has_option=False) for name, text in helps.items())
 
 
-DEPLOYMENT_SETTINGS = _about(
+ENVIRONMENT_SETTINGS = _about(
+    "environment",
+    Setting("ENV", "", "an OpenEnv environment directory to deploy (default: the Benchmark environment)"),
+    Setting("IMAGE", "", "an image that serves an OpenEnv environment, to deploy in containers"),
+    Setting("IMAGE_PORT", "8000", "the port that IMAGE serves on"),
+    Setting(
+        "ENV_PYTHON", "", "a python that has what ENV needs (default: a virtual environment is made for it)"
+    ),
+)
+
+DEPLOYMENT_SETTINGS = ENVIRONMENT_SETTINGS + _about(
     "deployment",
     Setting("TARGET", "auto", "auto, compose, local, or the URL of a server that is already running"),
     Setting("REPLICAS", "2", "environment servers behind the balancer"),

@@ -30,6 +30,7 @@ from loadtests.experiment.state import alone, keep_finished, note_machine
 from loadtests.experiment.view import ExperimentView
 from loadtests.load.options import load_options, settled
 from loadtests.machine import machine
+from loadtests.run.config import environment_of
 from loadtests.run.finish import finish_run, print_outcome, reported
 from loadtests.run.load_test import (
     EXIT_FAILED,
@@ -72,7 +73,7 @@ def run_experiment(settings: Values, console: Console) -> int:
     """
     results = Path(settings["RESULTS"])
     check_writable(results)
-    targets = _resolved(named_targets(settings["TARGET"]), console)
+    targets = _resolved(settings, named_targets(settings["TARGET"]), console)
     plan = experiment_plan(_with_actions(settings, targets), targets, server_settings())
     directory = ExperimentDirectory.create(results, f"scaling-{'-'.join(targets)}"[:_LONGEST_SLUG])
     experiment = ExperimentJson(
@@ -133,12 +134,13 @@ def _resumed(
     return _Experiment(plan, directory, experiment, console)
 
 
-def _resolved(targets: dict[str, str], console: Console) -> dict[str, str]:
+def _resolved(settings: Values, targets: dict[str, str], console: Console) -> dict[str, str]:
     """The targets, with `auto` replaced by what it means here."""
     resolved: dict[str, str] = {}
     for name, target in targets.items():
         if target == "auto":
-            deployment, why = choose(target, DeploymentConfig(port=0), progress=progress(console))
+            config = DeploymentConfig(environment=environment_of(settings), port=0)
+            deployment, why = choose(target, config, progress=progress(console))
             progress(console)(why)
             kind = deployment.kind
             resolved[kind if name == "auto" else name] = kind
@@ -154,13 +156,23 @@ def _with_actions(settings: Values, targets: Mapping[str, str]) -> Values:
 
     Raises LoadTestError where a server does not say what it takes.
     """
-    given = settings["ACTION"] or settings["ACTIONS"] or settings["POLICY"]
-    if given or not all("://" in target for target in targets.values()):
+    if settings["ACTION"] or settings["ACTIONS"] or settings["POLICY"]:
+        return settings
+    if (settings["ENV"] or settings["IMAGE"]) and not environment_of(settings).is_benchmark:
+        return {**settings, "ACTIONS": "schema"}
+    if not all("://" in target for target in targets.values()):
         return settings
     options = load_options({**settings, "WAIT": "0"})
     if any(settled(options, target).actions is None for target in targets.values()):
         return settings
     return {**settings, "ACTIONS": "schema"}
+
+
+def _check_workers(deployment: Deployment, cell: CellJson) -> None:
+    """Raises LoadTestError where an image's start command gives another number of workers than the cell's."""
+    workers = deployment.topology()["workers"]
+    if workers != cell["workers"]:
+        raise LoadTestError(f"the image starts {count(workers or 1, 'worker')} in each replica")
 
 
 def _put_back(cell: CellJson) -> None:
@@ -250,6 +262,7 @@ class _Experiment:
                         deployment = stack.enter_context(
                             deployed(config.target, config.deployment, self._view.detail)
                         )
+                    _check_workers(deployment, cells[0])
                     while cells:
                         self._check_disk()
                         self._run_cell(cells.pop(0), deployment)

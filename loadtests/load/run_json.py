@@ -6,7 +6,16 @@ from urllib.parse import urlsplit
 from loadtests.clock import now
 from loadtests.load.options import LoadOptions
 from loadtests.machine import machine, versions
-from reports.records.schema import SCHEMA_VERSION, RunConfig, RunJson, Scenario, Slo, Topology, Transport
+from reports.records.schema import (
+    SCHEMA_VERSION,
+    EnvironmentJson,
+    RunConfig,
+    RunJson,
+    Scenario,
+    Slo,
+    Topology,
+    Transport,
+)
 
 
 class Target(TypedDict):
@@ -16,6 +25,7 @@ class Target(TypedDict):
     topology: Topology
     versions: dict[str, str]
     """Of what serves."""
+    environment: EnvironmentJson | None
     balancing: str | None
     reuse_port: bool | None
     server_settings: dict[str, str]
@@ -26,6 +36,7 @@ UNKNOWN = Target(
     deployment="url",
     topology=Topology(replicas=None, workers=None, hosts=[], names={}),
     versions={},
+    environment=None,
     balancing=None,
     reuse_port=None,
     server_settings={},
@@ -74,6 +85,8 @@ def starting_run(
         config["actions"] = described
     if urlsplit(url).scheme in ("https", "wss"):
         config["tls_verified"] = options.access.verify_tls
+    if target["environment"]:
+        config["environment"] = target["environment"]
     if warmup_s is not None:
         config["warmup_s"] = warmup_s
     if target["server_settings"]:

@@ -36,6 +36,7 @@ from loadtests.run.generator import Generator, locust_command, longest_run_time,
 from loadtests.run.live_statistics import LiveStatistics, Snapshot
 from loadtests.run.live_view import LiveView
 from loadtests.run.resource_sampler import ResourceSampler
+from loadtests.run.sessions_held import fitted
 from loadtests.terminal import end_on_termination, progress
 from reports.page.words import count, printable
 from reports.records.run_directory import RunDirectory, RunDirectoryError
@@ -63,7 +64,7 @@ def run_load_test(config: LoadTestConfig, console: Console) -> int:
     check_writable(config.results)
     say = progress(console)
     with deployed(config.target, config.deployment, say) as deployment:
-        config = settled_for(config, deployment, say)
+        config = fitted(settled_for(config, deployment, say), deployment, say)
         if warning := too_many_sessions(config, deployment):
             say(warning)
         directory = new_run(config, deployment, config.results)
@@ -89,7 +90,8 @@ def settled_for(config: LoadTestConfig, deployment: Deployment, say: Progress) -
     Raises LoadTestError where none can be known.
     """
     options = config.options
-    if deployment.kind != "url" and options.action_choice not in ("given", "policy"):
+    takes_waits = deployment.kind != "url" and config.deployment.environment.is_benchmark
+    if takes_waits and options.action_choice not in ("given", "policy"):
         return replace(config, options=replace(options, action_choice="wait"))
     options = settled(options, deployment.url)
     if options.actions is not config.options.actions and options.actions is not None:
@@ -210,6 +212,7 @@ def target_of(config: LoadTestConfig, deployment: Deployment) -> Target:
         deployment=deployment.kind,
         topology=deployment.topology(),
         versions=deployment.versions(),
+        environment=deployment.environment(),
         balancing=config.deployment.balancing if ours else None,
         reuse_port=config.deployment.reuse_port if ours else None,
         server_settings=server_settings() if ours else {},

@@ -29,6 +29,13 @@ _SCENARIOS = {
     "batch": "batch: all at once, one step each",
 }
 _SOCKETS = {True: "one for each worker", False: "one for all workers of a replica", None: "unknown"}
+_ENVIRONMENT = {
+    "name": "environment",
+    "version": "version of the environment",
+    "directory": "directory of the environment",
+    "content": "hash of its files",
+    "digest": "digest of the image",
+}
 _NOT_OF_A_BATCH = {"users started per second", "duration", "think time", "steps between resets"}
 
 
@@ -87,6 +94,7 @@ def _config(report: RunReport) -> list[tuple[str, str]]:
     known = [
         ("deployment", masthead.DEPLOYMENTS[config["deployment"]]),
         ("URL", config["url"]),
+        *_environment(config),
         ("replicas", formatting.text(topology["replicas"])),
         ("workers of each replica", formatting.text(topology["workers"])),
         ("balancing", formatting.text(config["balancing"])),
@@ -119,6 +127,11 @@ def _policy_time(run: RunJson) -> list[tuple[str, str]]:
         return []
     times = f"p50 {formatting.seconds(took['p50_s'])}, p99 {formatting.seconds(took['p99_s'])}"
     return [("policy’s time for a step", f"{times}, max {formatting.seconds(took['max_s'])}")]
+
+
+def _environment(config: RunConfig) -> list[tuple[str, str]]:
+    environment = config.get("environment", {})
+    return [(_ENVIRONMENT.get(key, key), str(value)) for key, value in environment.items()]
 
 
 def _certificate(config: RunConfig) -> list[tuple[str, str]]:

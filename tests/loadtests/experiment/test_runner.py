@@ -20,6 +20,7 @@ from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.run_directory import RunDirectoryError
 from reports.records.schema import SCHEMA_VERSION, ExperimentJson
 from tests.conftest import ROOT
+from tests.loadtests.harness import harness
 
 LOCAL = ["--target", "local", "--replicas", "1", "--repetitions", "1"]
 SHORT = ["--duration", "1", "--warmup", "0", "--wait", "0.01"]
@@ -30,6 +31,8 @@ def command(results: Path, *options: str) -> list[str]:
 
 
 def run(results: Path, *options: str, checkout: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    if checkout == ROOT:
+        return harness(*command(results, *options)[3:])
     return subprocess.run(
         command(results, *options), cwd=checkout, capture_output=True, text=True, timeout=280, check=False
     )

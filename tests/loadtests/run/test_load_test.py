@@ -17,6 +17,7 @@ from loadtests.run import load_test
 from reports.records.run_directory import RunDirectory
 from tests.conftest import ROOT
 from tests.loadtests.foreign import serving
+from tests.loadtests.harness import harness
 
 pytestmark = pytest.mark.servers
 
@@ -29,15 +30,7 @@ def command(results: Path, *options: str) -> list[str]:
 
 
 def run(results: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(results, *options),
-        cwd=ROOT,
-        env=owned(results),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    return harness(*command(results, *options)[3:], environ=owned(results))
 
 
 def start(results: Path, *options: str, checkout: Path = ROOT) -> subprocess.Popen[str]:
