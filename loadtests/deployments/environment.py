@@ -9,8 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from loadtests.errors import LoadTestError
 from loadtests.places import ENVIRONMENT
 from reports.records.schema import EnvironmentJson
@@ -144,6 +142,8 @@ def content_of(directory: Path, *others: str) -> str:
 
 
 def _manifest(file: Path) -> Mapping[str, Any]:
+    import yaml  # Locust's processes import this module, and read no manifest
+
     try:
         manifest = yaml.safe_load(file.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -31,7 +31,7 @@ from loadtests.experiment.view import ExperimentView
 from loadtests.load.options import load_options, settled
 from loadtests.machine import machine
 from loadtests.run.config import environment_of
-from loadtests.run.finish import finish_run, print_outcome, reported
+from loadtests.run.finish import finish_run, list_in_index, print_outcome, reported
 from loadtests.run.load_test import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
@@ -45,13 +45,14 @@ from loadtests.run.load_test import (
     settled_for,
     too_many_sessions,
 )
+from loadtests.run.outlets import NO_OUTLETS, Outlets
 from loadtests.settings import Values
 from loadtests.terminal import end_on_termination, progress
 from reports.page.words import count
 from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.run_directory import RunDirectory, RunDirectoryError
 from reports.records.schema import SCHEMA_VERSION, CellJson, ExperimentJson, RunStatus
-from reports.write import write_experiment_report
+from reports.write import write_experiment_outputs, write_experiment_report
 
 if TYPE_CHECKING:  # it loads pandas
     from reports.run.report import RunReport
@@ -66,7 +67,7 @@ class _StopError(Exception):
     """Ends the experiment for now; the message says why, and the cells left can be run with --resume."""
 
 
-def run_experiment(settings: Values, console: Console) -> int:
+def run_experiment(settings: Values, console: Console, outlets: Outlets = NO_OUTLETS) -> int:
     """Runs a new experiment. Returns 0 where every cell completed, 1 where one failed, 130 after Ctrl-C.
 
     Raises LoadTestError for what a person can fix before anything runs.
@@ -89,10 +90,12 @@ def run_experiment(settings: Values, console: Console) -> int:
         cells=plan.cells,
     )
     with alone(directory):
-        return _Experiment(plan, directory, experiment, console).run()
+        return _Experiment(plan, directory, experiment, console, outlets).run()
 
 
-def resume_experiment(path: Path, given: Mapping[str, str | None], console: Console) -> int:
+def resume_experiment(
+    path: Path, given: Mapping[str, str | None], console: Console, outlets: Outlets = NO_OUTLETS
+) -> int:
     """Resumes an experiment: runs what is pending, was cut off or has failed. Returns as above.
 
     Raises LoadTestError where a setting in `given` is not the experiment's own, RunDirectoryError where
@@ -101,11 +104,11 @@ def resume_experiment(path: Path, given: Mapping[str, str | None], console: Cons
     directory = ExperimentDirectory(path)
     directory.read()  # raises if anything is wrong with the path
     with alone(directory):
-        return _resumed(directory, given, console).run()
+        return _resumed(directory, given, console, outlets).run()
 
 
 def _resumed(
-    directory: ExperimentDirectory, given: Mapping[str, str | None], console: Console
+    directory: ExperimentDirectory, given: Mapping[str, str | None], console: Console, outlets: Outlets
 ) -> "_Experiment":
     path, experiment = directory.path, directory.read()
     if experiment["purpose"] != "scaling":
@@ -131,7 +134,7 @@ def _resumed(
     plan = ExperimentPlan(settings, experiment["config"], experiment["cells"])
     for cell in plan.cells:
         cell_config(plan, cell)
-    return _Experiment(plan, directory, experiment, console)
+    return _Experiment(plan, directory, experiment, console, outlets)
 
 
 def _resolved(settings: Values, targets: dict[str, str], console: Console) -> dict[str, str]:
@@ -198,11 +201,13 @@ class _Experiment:
         directory: ExperimentDirectory,
         experiment: ExperimentJson,
         console: Console,
+        outlets: Outlets,
     ) -> None:
         self._plan = plan
         self._directory = directory
         self._experiment = experiment
         self._console = console
+        self._outlets = outlets
         self._say = progress(console)
         loads = [cell_config(plan, cell).duration_s for cell in plan.cells]
         self._view = ExperimentView(plan.cells, sum(loads) / len(loads), console)
@@ -221,6 +226,7 @@ class _Experiment:
         except RunDirectoryError as error:
             if str(error) != detail:
                 self._say(str(error))
+        list_in_index(self._directory.path.absolute().parent, self._console)
         left = [cell for cell in self._plan.cells if cell["status"] != "completed"]
         if left:
             self._console.print(
@@ -287,7 +293,7 @@ class _Experiment:
             cell["status"], cell["run_id"] = "running", directory.path.name
             self._directory.write(self._experiment)
             with self._view.of_cell(cell, config, deployment) as view:
-                outcome = record_run(config, deployment, directory, view.show, self._say)
+                outcome = record_run(config, deployment, directory, view.show, self._say, self._outlets.meter)
             report = self._finish(cell, directory, *outcome)
             self._directory.write(self._experiment)
         except KeyboardInterrupt:
@@ -342,3 +348,4 @@ class _Experiment:
             from reports.experiment.verdict import verdict_lines  # it loads pandas
 
             print_outcome(verdict_lines(report), directory, self._console)
+            write_experiment_outputs(self._outlets.files, report, directory)

@@ -1,6 +1,6 @@
 """run.json as it is when a run starts, whoever starts it: the harness, Locust's page or plain Locust."""
 
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 from urllib.parse import urlsplit
 
 from loadtests.clock import now
@@ -30,6 +30,7 @@ class Target(TypedDict):
     reuse_port: bool | None
     server_settings: dict[str, str]
     slo: Slo
+    tags: NotRequired[list[str]]
 
 
 UNKNOWN = Target(
@@ -91,6 +92,8 @@ def starting_run(
         config["warmup_s"] = warmup_s
     if target["server_settings"]:
         config["server_settings"] = target["server_settings"]
+    if tags := target.get("tags"):
+        config["tags"] = tags
     return RunJson(
         kind="run",
         schema_version=SCHEMA_VERSION,

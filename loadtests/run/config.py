@@ -17,6 +17,8 @@ from reports.records.schema import Scenario, Slo, Transport
 
 DEFAULT_USERS = next(each.default for each in LOAD_SETTINGS if each.name == "USERS")
 _SPAWNS_A_SECOND = 100
+_MOST_TAGS = 10
+_TAG = re.compile(r"[\w.-]{1,40}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class LoadTestConfig:
     scenario: Scenario = "sustained"
     warmup_s: int | None = None
     """Seconds after all users are there that do not count, nor does the ramp-up before; None: all counts."""
+    tags: tuple[str, ...] = ()
+    """Words by which the run is found again among others."""
 
 
 def deployment_config(values: Values) -> DeploymentConfig:
@@ -100,7 +104,19 @@ def load_test_config(values: Values) -> LoadTestConfig:
             success_rate=success_rate,
             total_p99_s=above_zero(values, "SLO_P99") if values["SLO_P99"] else None,
         ),
+        tags=tags(values["TAG"]),
     )
+
+
+def tags(text: str) -> tuple[str, ...]:
+    """The tags in `TAG`, with commas between them. Raises LoadTestError."""
+    found = tuple(dict.fromkeys(tag.strip() for tag in text.split(","))) if text.strip() else ()
+    if len(found) > _MOST_TAGS or not all(_TAG.fullmatch(tag) for tag in found):
+        raise LoadTestError(
+            f"TAG={text} is not allowed: give up to {_MOST_TAGS} words of letters, digits, '.', '_' and '-', "
+            "of 40 characters at most, with commas between them"
+        )
+    return found
 
 
 def web_port(values: Values) -> int:

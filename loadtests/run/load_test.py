@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -31,10 +32,11 @@ from loadtests.errors import (
 from loadtests.load.options import settled
 from loadtests.load.run_json import Target, starting_run
 from loadtests.run.config import LoadTestConfig
-from loadtests.run.finish import finish_run, print_outcome, reported
+from loadtests.run.finish import finish_run, list_in_index, print_outcome, reported
 from loadtests.run.generator import Generator, locust_command, longest_run_time, stop_timeout
 from loadtests.run.live_statistics import LiveStatistics, Snapshot
 from loadtests.run.live_view import LiveView
+from loadtests.run.outlets import NO_OUTLETS, Outlets
 from loadtests.run.resource_sampler import ResourceSampler
 from loadtests.run.sessions_held import fitted
 from loadtests.terminal import end_on_termination, progress
@@ -42,6 +44,10 @@ from reports.page.words import count, printable
 from reports.records.run_directory import RunDirectory, RunDirectoryError
 from reports.records.schema import RunStatus
 from reports.records.tables import StreamReader
+from reports.write import write_run_outputs
+
+if TYPE_CHECKING:
+    from loadtests.run.metrics.meter import Meter
 
 EXIT_PASSED, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 
@@ -55,8 +61,8 @@ Show = Callable[[Snapshot], None]
 """Called a few times a second with the state of the load."""
 
 
-def run_load_test(config: LoadTestConfig, console: Console) -> int:
-    """Runs the load test and prints its verdict.
+def run_load_test(config: LoadTestConfig, console: Console, outlets: Outlets = NO_OUTLETS) -> int:
+    """Runs the load test, prints its verdict and feeds the outlets.
 
     Returns 0 where the SLO passed, 1 where it failed or the run broke, 130 after Ctrl-C. Raises
     LoadTestError for what a person can fix; nothing is left running in any case.
@@ -69,16 +75,19 @@ def run_load_test(config: LoadTestConfig, console: Console) -> int:
             say(warning)
         directory = new_run(config, deployment, config.results)
         with LiveView(console, config, deployment.topology()) as view:
-            status, detail = record_run(config, deployment, directory, view.show, say)
+            status, detail = record_run(config, deployment, directory, view.show, say, outlets.meter)
     try:
         report = reported(lambda: finish_run(directory, status, detail), directory, console)
     except RunDirectoryError as error:
+        list_in_index(config.results, console)
         raise LoadTestError(f"{error}\n{tail(directory.path / 'locust.log')}".rstrip()) from None
     if report is None:
         return EXIT_INTERRUPTED
     from reports.run.verdict import verdict_lines  # it loads pandas: after the load
 
     print_outcome(verdict_lines(report), directory, console, "bold green" if report.passed else "bold red")
+    list_in_index(config.results, console)
+    write_run_outputs(outlets.files, report, directory)
     if status == "interrupted":
         return EXIT_INTERRUPTED
     return EXIT_PASSED if report.passed else EXIT_FAILED
@@ -126,14 +135,21 @@ def new_run(config: LoadTestConfig, deployment: Deployment, results: Path) -> Ru
 
 
 def record_run(
-    config: LoadTestConfig, deployment: Deployment, directory: RunDirectory, show: Show, say: Progress
+    config: LoadTestConfig,
+    deployment: Deployment,
+    directory: RunDirectory,
+    show: Show,
+    say: Progress,
+    meter: "Meter | None" = None,
 ) -> Outcome:
     """Loads a deployment that is up, and records the run in its new directory, without a report yet.
 
     Ctrl-C ends the load, not the caller: the status is "interrupted" then. Raises RunDirectoryError where
     nothing can be written.
     """
-    outcome = _make_load(config, deployment, directory, show, say)
+    if meter is not None:
+        meter.begin(directory.read())
+    outcome = _make_load(config, deployment, directory, show, say, meter)
     if gone := ended_parts(deployment):
         run = directory.read()
         run["incidents"] = [f"{name} ended before the load did." for name in gone]
@@ -217,6 +233,7 @@ def target_of(config: LoadTestConfig, deployment: Deployment) -> Target:
         reuse_port=config.deployment.reuse_port if ours else None,
         server_settings=server_settings() if ours else {},
         slo=config.slo,
+        tags=list(config.tags),
     )
 
 
@@ -227,11 +244,18 @@ def server_settings() -> dict[str, str]:
 
 
 def _make_load(
-    config: LoadTestConfig, deployment: Deployment, directory: RunDirectory, show: Show, say: Progress
+    config: LoadTestConfig,
+    deployment: Deployment,
+    directory: RunDirectory,
+    show: Show,
+    say: Progress,
+    meter: "Meter | None",
 ) -> Outcome:
     sampler: ResourceSampler | None = None
     command = locust_command(config, deployment.url, directory.path)
     command += ["--run-directory", str(directory.path.absolute())]
+    if meter is not None:
+        command += ["--lag-folder", str(meter.lag_folder)]
     generator = Generator(command, config.options.access)
     outcome: Outcome = ("interrupted", "stopped by Ctrl-C")
     try:
@@ -239,7 +263,7 @@ def _make_load(
             generator.start(log)
         sampler = ResourceSampler(directory, deployment.resources, generator.pid)
         sampler.start()
-        outcome = _watch(config, generator, directory, show)
+        outcome = _watch(config, generator, directory, show, meter)
     except KeyboardInterrupt:
         say("stopping the load; what was recorded is kept (Ctrl-C again to stop at once)")
         with contextlib.suppress(KeyboardInterrupt):
@@ -255,18 +279,32 @@ def _make_load(
     return outcome
 
 
-def _watch(config: LoadTestConfig, generator: Generator, directory: RunDirectory, show: Show) -> Outcome:
+def _watch(
+    config: LoadTestConfig,
+    generator: Generator,
+    directory: RunDirectory,
+    show: Show,
+    meter: "Meter | None",
+) -> Outcome:
     statistics = LiveStatistics()
     reader = StreamReader(directory.steps.stream)
+
+    def fold() -> Snapshot:
+        batches = list(reader.read())
+        statistics.update(batches)
+        snapshot = statistics.snapshot()
+        if meter is not None:
+            meter.update(batches, snapshot)
+        return snapshot
+
     deadline = time.monotonic() + longest_run_time(config) + stop_timeout(config) + _OVERTIME_SECONDS
     while (code := generator.poll()) is None:
         if time.monotonic() > deadline:
             generator.kill()
             return "failed", f"Locust did not end {_OVERTIME_SECONDS:.0f} s after its time and was killed"
-        statistics.update(reader.read())
-        show(statistics.snapshot())
+        show(fold())
         time.sleep(_POLL_SECONDS)
-    statistics.update(reader.read())
+    last = fold()
     if code < 0:
         return "failed", f"the load generator was killed by {signal.Signals(-code).name}"
     if code == EXIT_ROWS_LOST:
@@ -277,6 +315,6 @@ def _watch(config: LoadTestConfig, generator: Generator, directory: RunDirectory
         return "failed", directory.read().get("status_detail") or POLICY_FAILED
     if code not in (0, 1):
         return "failed", f"Locust ended with exit code {code}; its log is {directory.path / 'locust.log'}"
-    if not statistics.snapshot().users:
+    if not last.users:
         return "failed", f"Locust generated no load; its log is {directory.path / 'locust.log'}"
     return "completed", None

@@ -211,6 +211,8 @@ class RunConfig(TypedDict):
     """Seconds after the arrival of all users that do not count."""
     processes: int
     slo: Slo
+    tags: NotRequired[list[str]]
+    """Words by which runs are found again."""
 
 
 class RunJson(TypedDict):
@@ -282,6 +284,8 @@ class ExperimentConfig(TypedDict):
     """As in RunConfig."""
     search: NotRequired[dict[str, float]]
     """The settings of a capacity search: start, most, precision, budget_s."""
+    tags: NotRequired[list[str]]
+    """As in RunConfig."""
 
 
 class CapacityTry(TypedDict):

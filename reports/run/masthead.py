@@ -66,19 +66,19 @@ def facts(report: RunReport) -> list[str]:
         formatting.moment(report.run["started_at"]),
         f"ran {formatting.duration(report.totals.duration_s)}",
         f"{where}, {config['balancing']}" if config["balancing"] else where,
-        *_environment(config),
+        *environment(config),
         *(["all at once, one step each"] if is_batch(report.run) else []),
         sent.sent(config),
         *(["certificate not checked"] if config.get("tls_verified") is False else []),
     ]
 
 
-def _environment(config: RunConfig) -> list[str]:
+def environment(config: RunConfig) -> list[str]:
     """The name and version of another environment than the Benchmark one."""
-    environment = config.get("environment")
-    if environment is None or not ("directory" in environment or "content" not in environment):
+    served = config.get("environment")
+    if served is None or not ("directory" in served or "content" not in served):
         return []
-    return [" ".join([environment["name"], environment.get("version", "")]).strip()]
+    return [" ".join([served["name"], served.get("version", "")]).strip()]
 
 
 def answers(report: RunReport) -> list[Answer]:

@@ -115,6 +115,7 @@ def _config(report: RunReport) -> list[tuple[str, str]]:
         ("generator processes", formatting.text(config["processes"])),
         ("success rate required", formatting.limit(config["slo"]["success_rate"])),
         ("p99 of total required", _limit_wanted(report)),
+        *parts.tags(config),
     ]
     if is_batch(run):
         known = [(name, value) for name, value in known if name not in _NOT_OF_A_BATCH]

@@ -73,7 +73,7 @@ def test_an_environment_directory_is_deployed_and_who_answered_is_known(tmp_path
     results = tmp_path / "results"
     done = harness(
         *("run", "--target", "local", "--env", str(environment), "--env-python", sys.executable),
-        *("--replicas", "1", "--workers", "2", "--port", "0", "--duration", "3", "--think-time", "0.05"),
+        *("--replicas", "2", "--workers", "1", "--port", "0", "--duration", "3", "--think-time", "0.05"),
         *("--results", str(results)),
     )
     report, steps = only_run(results)
@@ -83,8 +83,7 @@ def test_an_environment_directory_is_deployed_and_who_answered_is_known(tmp_path
     assert report["config"]["users"] == 2
     assert report["config"]["environment"]["name"] == "chatter"
     assert report["config"]["environment"]["directory"] == str(environment)
-    (replica,) = report["topology"]["hosts"]
-    assert set(steps["host"]) == {replica}
+    assert set(steps["host"]) == set(report["topology"]["hosts"])
     workers = report["distribution"]["workers"]
     assert [worker["sessions"] for worker in workers] == [1, 1]
     assert {worker["pid"] for worker in workers} == set(steps["pid"].dropna())

@@ -169,6 +169,7 @@ def test_an_objective_that_nothing_meets_is_exit_code_1(deployment: LocalDeploym
     assert done.returncode == 1
     assert "no batch met the objective" in done.stdout
     assert found_in(only_experiment(tmp_path))["sessions"] == 0
+    assert only_experiment(tmp_path).path.name in (tmp_path / "index.html").read_text()
 
 
 @contextlib.contextmanager

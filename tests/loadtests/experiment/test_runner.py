@@ -144,6 +144,9 @@ def test_a_cell_that_cannot_run_is_recorded_with_its_reason_and_the_others_go_on
     assert cells["nowhere"]["status"] == "failed"
     assert "nothing answers at http://127.0.0.1:9" in (cells["nowhere"]["reason"] or "")
     assert "nothing answers" in made.stdout
+    experiment = only_experiment(tmp_path)
+    assert f'href="{experiment.path.name}/report.html"' in (tmp_path / "index.html").read_text()
+    assert not (experiment.runs / "index.html").exists()
 
 
 @pytest.mark.servers

@@ -22,6 +22,7 @@ def test_a_test_started_on_the_page_becomes_a_run_with_a_report(
     command = [
         *(sys.executable, "-m", "loadtests", "webui", "--target", deployment.url, "--duration", "60"),
         *("--web-port", str(port), "--results", str(tmp_path), "--users", "4"),
+        *("--tag", "nightly"),
     ]
     served = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
@@ -53,6 +54,8 @@ def test_a_test_started_on_the_page_becomes_a_run_with_a_report(
     run = directory.read()
     assert (run["status"], run["config"]["wait"], run["config"]["users"]) == ("completed", "0.02", 4)
     assert run["stopped_on_page"]
+    assert run["config"]["tags"] == ["nightly"]
+    assert directory.path.name in (tmp_path / "index.html").read_text()
     assert json.loads(directory.report_json.read_text())["passed"]
     warnings = {
         warning["code"] for warning in json.loads(directory.report_json.read_text())["validity"]["warnings"]
