@@ -45,6 +45,8 @@ class SyntheticRun:
     failure_share: float = 0.001
     transport: Transport = "ws"
     seed: int = 1
+    episode_steps: int = 0
+    """Steps after which an episode is done; 0: none ever is."""
 
 
 def write_synthetic_run(path: Path, what: SyntheticRun | None = None) -> RunDirectory:
@@ -122,6 +124,7 @@ def _write_steps(directory: RunDirectory, what: SyntheticRun, random: np.random.
     order = np.argsort((started + latency).ravel(), kind="stable")
     session = _sessions(op)
     step_count = _counts_since_reset(op)
+    done = (step_count == what.episode_steps) & (op == _STEP) & (what.episode_steps > 0)
     worker = _workers(op, session, what, random)
     cause = random.integers(0, len(_FAILURES), size=1000)
 
@@ -161,6 +164,8 @@ def _write_steps(directory: RunDirectory, what: SyntheticRun, random: np.random.
                     pa.array(["local"]).take(pa.array(np.zeros(rows.size, dtype=np.int8))),
                     pa.array(categories[causes], mask=~error),
                     pa.array(details[causes], mask=~error),
+                    pa.array(np.full(rows.size, 1 / (1 + what.wait_s)), mask=unanswered),
+                    pa.array(done.ravel()[rows], mask=unanswered),
                 ],
                 schema=STEPS,
             )
@@ -178,6 +183,8 @@ def _operations(
     op[:, :1] = _RESET if over_http else _CONNECT
     if not over_http:
         op[:, 1:2] = _RESET
+    if what.episode_steps:
+        op[:, 1 - over_http :: what.episode_steps + 1] = _RESET
     drawn = random.random(shape, dtype=np.float32) < what.failure_share
     drawn[:, :2] = False
     failed = drawn.copy()

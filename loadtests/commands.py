@@ -69,13 +69,24 @@ USER_SETTINGS = (
             "environment's waits (default: as the schema says)",
         ),
         Setting(
+            "POLICY",
+            "",
+            "a Python file or module:function that picks each action from the last observation: "
+            "my_policy.py, with def act(observation, reward, step, rng)",
+        ),
+        Setting(
             "ACTION_ORDER", "cycle", "cycle: each user takes a file's actions in turn; sample: at random"
         ),
     ),
     *_about(
         "load",
         Setting("THINK_TIME", "0", "seconds that a user thinks between steps, written like WAIT"),
-        Setting("STEPS_PER_EPISODE", "50", "steps before the next reset; 0: one reset only"),
+        Setting(
+            "STEPS_PER_EPISODE",
+            "",
+            "steps before the next reset, if the episode is not done before; 0: no such limit "
+            "(default: 50, with a policy 0)",
+        ),
         Setting("CONNECT_TIMEOUT", "10", "seconds until a connection that is not open counts as failed"),
         Setting("STEP_TIMEOUT", "60", "seconds until a reset or step without reply counts as failed"),
     ),

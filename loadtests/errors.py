@@ -14,3 +14,8 @@ EXIT_WORKER_LOST = 4
 """Locust's exit code where one of its workers died, so that a part of the load was missing."""
 
 WORKER_LOST = "a Locust worker died or stopped answering, and its users' load was missing from then on"
+
+EXIT_POLICY_FAILED = 5
+"""Locust's exit code where the policy raised an error or returned what is no action; run.json says how."""
+
+POLICY_FAILED = "the policy failed"

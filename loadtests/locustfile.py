@@ -1,4 +1,8 @@
-"""Load on any OpenEnv server with plain Locust: `locust -f loadtests/locustfile.py -H http://127.0.0.1:8000`."""
+"""Load on any OpenEnv server with plain Locust: `locust -f loadtests/locustfile.py -H http://127.0.0.1:8000`.
+
+A locustfile of your own may import OpenEnvWebSocketUser or OpenEnvHttpUser from here, subclass it and
+override `act`; options, records and reports stay the same.
+"""
 
 import logging
 import os
@@ -20,13 +24,15 @@ from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from locust.runners import WorkerRunner
 
+from loadtests.actions.policy import policy_of_class
 from loadtests.deployments.url import base_url
 from loadtests.errors import LoadTestError
 from loadtests.load.batch import Batch
 from loadtests.load.garbage import QuietCollector
 from loadtests.load.locust_options import add_options, parsed_load_options
 from loadtests.load.loop_lag import LoopLag
-from loadtests.load.options import settled
+from loadtests.load.options import LoadOptions, played_by, settled
+from loadtests.load.policy_watch import PolicyWatch
 from loadtests.load.recording import Recording
 from loadtests.load.users import OpenEnvHttpUser, OpenEnvUser, OpenEnvWebSocketUser
 from loadtests.load.workers import WorkerWatch
@@ -51,18 +57,27 @@ def _prepare(environment: Environment, **_: Any) -> None:
     assert options is not None
     try:
         headers_for = base_url(environment.host, "-H") if environment.host else None
+        _drop_classes_of_ours(environment)
         _use_options(environment, headers_for, test_begins=options.headless and not options.worker)
     except LoadTestError as error:
         sys.stderr.write(f"error: {error}\n")
         raise SystemExit(2) from None
-    if not (isinstance(environment.runner, WorkerRunner) or options.user_classes or options.class_picker):
+    if not (
+        isinstance(environment.runner, WorkerRunner)
+        or options.user_classes
+        or options.class_picker
+        or _classes_of_others(environment)
+    ):
         environment.user_classes = [OpenEnvHttpUser if options.transport == "http" else OpenEnvWebSocketUser]
     if options.scenario == "batch" and options.spawn_rate is None:
         options.spawn_rate = options.num_users
-    environment.events.test_start.add_listener(partial(_apply_options, headers_for=headers_for))
+    environment.events.test_start.add_listener(
+        partial(_apply_options, headers_for=headers_for, policy=options.policy)
+    )
     if environment.web_ui is not None and environment.web_ui.app is not None:
         environment.web_ui.app.before_request(_refuse_other_pages)
     Batch(environment)
+    OpenEnvUser.policy_watch = PolicyWatch(environment)
     WorkerWatch(environment)
     collector = QuietCollector()
     environment.events.test_start.add_listener(lambda **_: collector.start())
@@ -72,7 +87,7 @@ def _prepare(environment: Environment, **_: Any) -> None:
     if options.lag_folder:
         LoopLag(environment, Path(options.lag_folder))
     if not options.no_recorder:
-        Recording(environment, options)
+        Recording(environment, options, OpenEnvUser.policy_watch)
 
 
 def _refuse_other_pages() -> None:
@@ -82,12 +97,56 @@ def _refuse_other_pages() -> None:
         abort(403)
 
 
-def _apply_options(environment: Environment, headers_for: str | None, **_: Any) -> None:
+def _classes_of_others(environment: Environment) -> list[type[OpenEnvUser]]:
+    """The users that a locustfile of one's own adds to ours."""
+    return [
+        users
+        for users in environment.user_classes
+        if issubclass(users, OpenEnvUser) and users not in (OpenEnvHttpUser, OpenEnvWebSocketUser)
+    ]
+
+
+def _drop_classes_of_ours(environment: Environment) -> None:
+    """Leaves out the classes that a locustfile of one's own merely imports in order to subclass them."""
+    assert environment.parsed_options is not None
+    if _classes_of_others(environment) and not environment.parsed_options.user_classes:
+        environment.user_classes = [
+            users
+            for users in environment.user_classes
+            if users not in (OpenEnvHttpUser, OpenEnvWebSocketUser)
+        ]
+
+
+def _with_own_policies(options: LoadOptions, environment: Environment) -> LoadOptions:
+    """The options, which say that the users pick their own actions, if all of them do."""
+    acting = [users for users in _classes_of_others(environment) if users.has_own_policy()]
+    if acting and options.action_choice in ("given", "policy"):
+        raise LoadTestError(
+            f"{acting[0].__name__} picks its own actions: leave --policy, --action and --actions out"
+        )
+    if not acting or len(acting) < len(environment.user_classes):
+        return options
+    given = environment.parsed_options
+    assert given is not None
+    return played_by(options, policy_of_class(acting[0]), str(given.steps_per_episode))
+
+
+def _apply_options(environment: Environment, headers_for: str | None, policy: str, **_: Any) -> None:
     try:
+        _check_policy(environment, policy)
         _use_options(environment, headers_for, test_begins=True)
     except LoadTestError as error:
         logger.error("The test was not started: %s", error)  # noqa: TRY400 - the page shows this line
         raise gevent.GreenletExit from None
+
+
+def _check_policy(environment: Environment, policy: str) -> None:
+    """Lets no page name code to run: the policy stays the one that Locust was started with."""
+    options = environment.parsed_options
+    assert options is not None
+    if options.policy != policy and not isinstance(environment.runner, WorkerRunner):
+        options.policy = policy
+        raise LoadTestError("the page cannot change the policy: start Locust with another --policy")
 
 
 def _end_without_parent(parent: int) -> None:
@@ -111,8 +170,10 @@ def _use_options(environment: Environment, headers_for: str | None, *, test_begi
             )
     elif test_begins:
         raise LoadTestError("no server was named: give one with -H http://127.0.0.1:8000")
+    options = _with_own_policies(options, environment)
     if environment.host and test_begins:
         options = settled(options, environment.host)
     OpenEnvUser.options = options
-    for users in (OpenEnvHttpUser, OpenEnvWebSocketUser):
+    ours: list[type[OpenEnvUser]] = [OpenEnvHttpUser, OpenEnvWebSocketUser]
+    for users in ours + _classes_of_others(environment):
         users.prepare()

@@ -35,6 +35,7 @@ def write_report(directory: RunDirectory) -> "RunReport":
     from reports.run.report import report_run, to_json
 
     report = report_run(directory)
+    directory.write_episodes(report.episodes.table if report.episodes else None)
     directory.write_report(to_json(report), render(report))
     return report
 

@@ -152,7 +152,7 @@ def _cell_config(settings: Values, targets: Mapping[str, str], cell: CellJson) -
 
 def _axes(settings: Values, targets: Mapping[str, str], repetitions: int) -> Axes:
     values = {name: _items(name, settings[name]) for name in AXES}
-    if settings["ACTION"] or settings["ACTIONS"] not in ("", "wait"):
+    if settings["POLICY"] or settings["ACTION"] or settings["ACTIONS"] not in ("", "wait"):
         # The actions that are given ask for their own waits.
         values["WAIT"] = [load_options({**settings, "WAIT": "0"}).wait.text]
 

@@ -159,7 +159,7 @@ def _with_actions(settings: Values, targets: Mapping[str, str]) -> Values:
 
     Raises LoadTestError where a server does not say what it takes.
     """
-    if settings["ACTION"] or settings["ACTIONS"]:
+    if settings["ACTION"] or settings["ACTIONS"] or settings["POLICY"]:
         return settings
     if (settings["ENV"] or settings["IMAGE"]) and not environment_of(settings).is_benchmark:
         return {**settings, "ACTIONS": "schema"}

@@ -20,6 +20,7 @@ def add_options(parser: LocustArgumentParser) -> None:
             default=setting.default,
             env_var=f"LOADTEST_{setting.name}",
             help=setting.help.replace("%", "%%"),
+            include_in_web_ui=setting.name != "POLICY",  # which is code to run
         )
     add = partial(parser.add_argument, include_in_web_ui=False)
     add(

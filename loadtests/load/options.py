@@ -5,13 +5,16 @@ from typing import Literal, cast, get_args
 
 from loadtests.actions.choice import LONGEST_WAIT_S, Actions, actions_of_file, one_action
 from loadtests.actions.from_server import actions_of_server
+from loadtests.actions.policy import Policy, load_policy
 from loadtests.durations import Duration, parse_duration
 from loadtests.errors import LoadTestError
 from loadtests.protocol.access import OPEN, Access, headers_text, server_access
 from loadtests.settings import Values, above_zero, choice, whole
 from reports.records.schema import ActionOrder
 
-ActionChoice = Literal["given", "wait", "schema", "as the schema says"]
+ActionChoice = Literal["given", "policy", "wait", "schema", "as the schema says"]
+
+_STEPS_PER_EPISODE, _NO_LIMIT = 50, 0
 
 
 @dataclass(frozen=True)
@@ -22,12 +25,14 @@ class LoadOptions:
     """What each step asks the Benchmark environment to wait; with given actions, the longest such wait."""
     think_time: Duration
     steps_per_episode: int
-    """Steps before the next reset; 0: one reset only."""
+    """Steps before the next reset, if the episode is not done before; 0: no such limit."""
     connect_timeout_s: float
     step_timeout_s: float
     actions: Actions | None = None
     """None: steps wait, or the server has not been asked yet."""
     action_choice: ActionChoice = "wait"
+    policy: Policy | None = None
+    """What picks the actions, where their choice is that of a policy."""
     access: Access = OPEN
 
 
@@ -36,6 +41,7 @@ def load_options(values: Values) -> LoadOptions:
 
     Raises LoadTestError with the bad value and what is allowed.
     """
+    policy = _policy(values)
     actions, action_choice = _actions(values)
     wait = parse_duration(values["WAIT"], "WAIT")
     if actions is not None:
@@ -44,15 +50,29 @@ def load_options(values: Values) -> LoadOptions:
         raise LoadTestError(
             f"WAIT={values['WAIT']} is longer than the Benchmark environment waits, {LONGEST_WAIT_S:g} s"
         )
-    return LoadOptions(
+    options = LoadOptions(
         wait=wait,
         think_time=parse_duration(values["THINK_TIME"], "THINK_TIME"),
-        steps_per_episode=whole(values, "STEPS_PER_EPISODE", 0, 10**9),
+        steps_per_episode=whole(values, "STEPS_PER_EPISODE", 0, 10**9)
+        if values["STEPS_PER_EPISODE"]
+        else _STEPS_PER_EPISODE,
         connect_timeout_s=above_zero(values, "CONNECT_TIMEOUT"),
         step_timeout_s=above_zero(values, "STEP_TIMEOUT"),
         actions=actions,
         action_choice=action_choice,
         access=server_access(values, headers_text()),
+    )
+    return played_by(options, policy, values["STEPS_PER_EPISODE"]) if policy else options
+
+
+def played_by(options: LoadOptions, policy: Policy, steps_per_episode: str) -> LoadOptions:
+    """The options with a policy, which plays until the episode is done unless a limit was given."""
+    return replace(
+        options,
+        action_choice="policy",
+        policy=policy,
+        wait=parse_duration("0", "WAIT"),
+        steps_per_episode=options.steps_per_episode if steps_per_episode else _NO_LIMIT,
     )
 
 
@@ -61,13 +81,25 @@ def settled(options: LoadOptions, base_url: str) -> LoadOptions:
 
     Raises LoadTestError where none can be made from its schema.
     """
-    if options.action_choice in ("given", "wait"):
+    if options.action_choice in ("given", "policy", "wait"):
         return options
     actions = actions_of_server(base_url, options.access, waits=options.action_choice != "schema")
     if actions is None:
         return replace(options, action_choice="wait")
     wait = parse_duration(f"{actions.longest_wait_s:g}", "WAIT")
     return replace(options, actions=actions, action_choice="given", wait=wait)
+
+
+def _policy(values: Values) -> Policy | None:
+    text = values["POLICY"]
+    if not text:
+        return None
+    for name in ("ACTION", "ACTIONS"):
+        if values[name]:
+            raise LoadTestError(
+                f"POLICY={text} and {name}={values[name]} are both given: leave one of them out"
+            )
+    return load_policy(text)
 
 
 def _actions(values: Values) -> tuple[Actions | None, ActionChoice]:

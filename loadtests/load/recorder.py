@@ -30,6 +30,8 @@ Row = tuple[
     str,
     ErrorCategory | None,
     str | None,
+    float | None,
+    bool | None,
 ]
 """One row of the steps table, its values in the order of the schema."""
 

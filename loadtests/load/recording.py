@@ -24,6 +24,8 @@ from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
 from loadtests.commands import invocation
 from loadtests.errors import EXIT_ROWS_LOST, EXIT_WORKER_LOST, ROWS_LOST, WORKER_LOST
+from loadtests.load.policy_times import PolicyTimes
+from loadtests.load.policy_watch import PolicyWatch
 from loadtests.load.recorder import Recorder
 from loadtests.load.run_json import UNKNOWN, Target, starting_run
 from loadtests.load.users import OpenEnvUser
@@ -44,9 +46,13 @@ logger = logging.getLogger(__name__)
 class Recording:
     """Listens to one Locust environment and records each of its tests as a run."""
 
-    def __init__(self, environment: Environment, options: Namespace) -> None:
+    def __init__(
+        self, environment: Environment, options: Namespace, policy: PolicyWatch | None = None
+    ) -> None:
         self._environment = environment
         self._options = options
+        self._policy = policy
+        self._policy_times = PolicyTimes()
         self._recorder: Recorder | None = None
         self._writer: StreamWriter | None = None
         self._directory: RunDirectory | None = None
@@ -78,6 +84,7 @@ class Recording:
         self._recording_workers = {worker.id for worker in workers if worker.state != STATE_MISSING}
         self._finished_workers.clear()
         self._received.clear()
+        self._policy_times = PolicyTimes()
         self._started = time.monotonic()
         self._stopped_on_page = False
         self._failure = None
@@ -87,6 +94,7 @@ class Recording:
             self._recorder = Recorder(self._deliver)
             self._recorder.start()
             OpenEnvUser.recorder = self._recorder
+            OpenEnvUser.policy_times = self._policy_times
 
     def _note_request(self) -> None:
         """Notes what Locust's page is about to do, where Locust keeps no note of it."""
@@ -102,12 +110,13 @@ class Recording:
         # Locust may end one test twice, as when it is told to stop while it stops: the second waits.
         with self._stopping:
             OpenEnvUser.recorder = None
+            OpenEnvUser.policy_times = None
             recorder, self._recorder = self._recorder, None
             directory, self._directory = self._directory, None
             lost = recorder.stop() if recorder is not None else 0
             runner = self._environment.runner
             if isinstance(runner, WorkerRunner):
-                runner.send_message(_ROWS, {"final": True})
+                runner.send_message(_ROWS, {"final": True, "policy_times": self._policy_times.packed()})
             elif isinstance(runner, MasterRunner) and directory is not None:
                 self._collect(runner)
             if directory is not None:
@@ -126,16 +135,37 @@ class Recording:
             self._failure = ROWS_LOST
             logger.error("Rows are missing from %s: they could not be written", directory.path)
             self._environment.process_exit_code = EXIT_ROWS_LOST
-        if not self._options.run_directory:
+        if self._options.run_directory:
+            self._note_policy(directory)
+        else:
             self._complete(directory)
 
     def _ending(self) -> tuple[RunStatus, str | None]:
         """How the test ended, and why where it did not complete."""
-        if self._failure is not None:
-            return "failed", self._failure
+        if failure := self._failure or self._policy_failure:
+            return "failed", failure
         if self._quitting and self._is_early():
             return "interrupted", "stopped by Ctrl-C or a signal"
         return "completed", None
+
+    @property
+    def _policy_failure(self) -> str | None:
+        return self._policy.failure if self._policy is not None else None
+
+    def _note_policy(self, directory: RunDirectory) -> None:
+        """Says in run.json, which the harness completes, how long the policy took, and how it failed."""
+        times = self._policy_times.summary()
+        if times is None and self._policy_failure is None:
+            return
+        try:
+            run = directory.read()
+            if times is not None:
+                run["policy_time"] = times
+            if self._policy_failure is not None:
+                run["status_detail"] = self._policy_failure
+            directory.write(run)
+        except RunDirectoryError as error:
+            logger.error("The policy's times could not be written: %s", error)  # noqa: TRY400
 
     def _is_early(self) -> bool:
         """Whether the test was stopped before its time was over."""
@@ -148,6 +178,8 @@ class Recording:
             run = directory.read()
             run["status"], run["status_detail"] = self._ending()
             run["ended_at"] = time.time()
+            if (times := self._policy_times.summary()) is not None:
+                run["policy_time"] = times
             if self._stopped_on_page and self._is_early():
                 run["stopped_on_page"] = True
             directory.write(run)
@@ -185,6 +217,8 @@ class Recording:
     def _receive(self, msg: Any, **_: Any) -> None:
         self._recording_workers.add(msg.node_id)
         if msg.data.get("final"):
+            if msg.node_id not in self._finished_workers:
+                self._policy_times.add_packed(msg.data["policy_times"])
             self._finished_workers.add(msg.node_id)
             return
         self._received.append(msg.data["batch"])

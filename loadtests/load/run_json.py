@@ -80,6 +80,8 @@ def starting_run(
         processes=processes,
         slo=target["slo"],
     )
+    if options.policy is not None:
+        config["policy"] = options.policy.described()
     if options.actions and (described := options.actions.described()):
         config["actions"] = described
     if urlsplit(url).scheme in ("https", "wss"):

@@ -3,9 +3,11 @@
 import itertools
 import json
 import os
+import random
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 import gevent
@@ -16,9 +18,12 @@ from locust.runners import WorkerRunner
 from locust.user.task import LOCUST_STATE_STOPPING
 
 from loadtests.actions.choice import asked_wait
+from loadtests.actions.policy import PolicyError, checked, not_json, policy_failure
 from loadtests.clock import now
 from loadtests.load.barrier import Barrier
 from loadtests.load.options import LoadOptions
+from loadtests.load.policy_times import PolicyTimes
+from loadtests.load.policy_watch import PolicyWatch
 from loadtests.load.recorder import Recorder
 from loadtests.protocol import http
 from loadtests.protocol.http import HttpClient
@@ -37,7 +42,10 @@ _USERS_A_PROCESS = 1_000_000
 
 
 class OpenEnvUser(User):
-    """What users of both transports share: identity, the episode, and how an operation is recorded."""
+    """What users of both transports share: identity, the episode, and how an operation is recorded.
+
+    A locustfile of one's own may subclass OpenEnvWebSocketUser or OpenEnvHttpUser and override `act`.
+    """
 
     abstract = True
     transport: ClassVar[Transport]
@@ -46,6 +54,12 @@ class OpenEnvUser(User):
     recorder: ClassVar[Recorder | None] = None
     barrier: ClassVar[Barrier | None] = None
     """Where the users of a batch wait for each other; None: they step until the load ends."""
+    policy_times: ClassVar[PolicyTimes | None] = None
+    """Where the time of each call of a policy is counted; None: nowhere."""
+    policy_watch: ClassVar[PolicyWatch | None] = None
+    """Is told how a policy failed."""
+    _acts: ClassVar[bool] = False
+    """Whether `act` picks the actions."""
     _requests: ClassVar[Sequence[Request]] = ()
     """One for every action that steps may take; empty if each step draws a wait."""
     _longest_s: ClassVar[float] = 0.0
@@ -60,10 +74,35 @@ class OpenEnvUser(User):
         self._generator = f"{socket.gethostname()}:{os.getpid()}"
         actions = self.options.actions
         self._turns = actions.turns() if actions else itertools.repeat(0)
+        self._observation: dict[str, Any] = {}
+        self._reward: float | None = None
+
+    @cached_property
+    def rng(self) -> random.Random:
+        """A source of chance of this user's own, seeded with its number: the same in every run."""
+        return random.Random(self._number)
+
+    def act(self, observation: dict[str, Any], reward: float | None, step: int) -> Mapping[str, Any]:
+        """Picks the next action as a dict. To play with code of your own, override it in a subclass.
+
+        `observation` is that of the last reset or step, `reward` what that step earned, None after a reset;
+        `step` is 0, 1, 2 … within the episode.
+        """
+        policy = self.options.policy
+        if policy is None or policy.act is None:
+            raise NotImplementedError(f"{type(self).__name__} has no policy")
+        return policy.act(observation, reward, step, self.rng)
+
+    @classmethod
+    def has_own_policy(cls) -> bool:
+        """Whether the class overrides `act`."""
+        return cls.act is not OpenEnvUser.act
 
     @classmethod
     def prepare(cls) -> None:
         """Encodes each action that the options name, once for all users of this class."""
+        policy = cls.options.policy
+        cls._acts = cls.has_own_policy() or (policy is not None and policy.act is not None)
         constant = cls.options.wait.constant
         actions = cls.options.actions.values if cls.options.actions else ()
         if not actions and constant is not None:
@@ -86,14 +125,14 @@ class OpenEnvUser(User):
         options = self.options
         if self.barrier is not None:
             if self.barrier.wait() and self.begin() and self.reset():
-                self.step(self._next_request())
+                self.step(self._next_request(0))
             raise StopUser
         if not (self.begin() and self.reset()):
             gevent.sleep(RETRY_SECONDS)
             return
         steps = range(options.steps_per_episode) if options.steps_per_episode else itertools.count()
-        for _ in steps:
-            answer, error = self.step(self._next_request())
+        for number in steps:
+            answer, error = self.step(self._next_request(number))
             if error is not None:
                 self.think(RETRY_SECONDS)
             if answer.done or (error is not None and error.session_over):
@@ -103,10 +142,45 @@ class OpenEnvUser(User):
             if seconds := options.think_time.draw():
                 self.think(seconds)
 
-    def _next_request(self) -> Request:
+    def _next_request(self, step: int) -> Request:
+        if self._acts:
+            return self._played(step)
         if self._requests:
             return self._requests[next(self._turns)]
         return self.request_of({"wait_seconds": self.options.wait.draw()})
+
+    def _played(self, step: int) -> Request:
+        """The step that `act` picks. Where it fails, the test ends."""
+        start = time.perf_counter()
+        try:
+            action = self._picked(step)
+            if self.policy_times is not None:
+                self.policy_times.add(time.perf_counter() - start)
+            return self._sendable(action)
+        except PolicyError as error:
+            if self.policy_watch is not None:
+                self.policy_watch.note(str(error))
+            raise StopUser from None
+
+    def _picked(self, step: int) -> dict[str, Any]:
+        try:
+            action = self.act(self._observation, self._reward, step)
+        except StopUser:
+            raise
+        except Exception as error:
+            policy = self.options.policy
+            given = policy.act if policy is not None else None
+            raise policy_failure(error, given or type(self).act) from None
+        return checked(action)
+
+    def _sendable(self, action: dict[str, Any]) -> Request:
+        try:
+            request = self.request_of(action)
+            if b"NaN" in request[0] or b"Infinity" in request[0]:
+                json.dumps(action, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise not_json(action, error) from None
+        return request
 
     def begin(self) -> bool:
         """Prepares for a reset; False if that failed."""
@@ -148,6 +222,9 @@ class OpenEnvUser(User):
         latency_s = time.perf_counter() - start
         if error is None:
             OpenEnvUser._longest_s = max(OpenEnvUser._longest_s, latency_s - (wait_s or 0.0))
+        if self._acts and answer.observation is not None:
+            self._observation = answer.observation
+            self._reward = answer.reward if op == "step" else None
         who = answer
         if answer.host is None and (error is None or error.replied):
             who = responder()
@@ -170,6 +247,8 @@ class OpenEnvUser(User):
                     self._generator,
                     error.category if error else None,
                     error.detail if error else None,
+                    answer.reward,
+                    answer.done,
                 )
             )
         self.environment.events.request.fire(
@@ -246,7 +325,10 @@ class OpenEnvWebSocketUser(OpenEnvUser):
         assert session is not None
         timeout_s = self.options.step_timeout_s
         answer, error = self.operate(
-            op, lambda: session.request(message, timeout_s), wait_s, lambda: self._accepted_by
+            op,
+            lambda: session.request(message, timeout_s, whole=self._acts),
+            wait_s,
+            lambda: self._accepted_by,
         )
         if error is not None and error.session_over:
             session.close()
@@ -285,6 +367,6 @@ class OpenEnvHttpUser(OpenEnvUser):
             self._responded_by = NOBODY
             response = http.post(self._client, f"{self.host}/{op}", body, self.options.step_timeout_s)
             self._responded_by = http.responder(response, self.options.access.upstream_header)
-            return http.parse_response(response)
+            return http.parse_response(response, whole=self._acts)
 
         return self.operate(op, perform, wait_s, lambda: self._responded_by)

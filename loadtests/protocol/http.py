@@ -59,9 +59,12 @@ def post(client: HttpClient, url: str, body: bytes, timeout_s: float) -> Any:
     return response
 
 
-def parse_response(response: Any) -> Answer:
-    """Reads a response. Raises OperationError where it is an error or does not follow the protocol."""
-    return parse_http(response.status_code, response.content)
+def parse_response(response: Any, *, whole: bool = False) -> Answer:
+    """Reads a response, with the `whole` observation or without.
+
+    Raises OperationError where it is an error or does not follow the protocol.
+    """
+    return parse_http(response.status_code, response.content, whole=whole)
 
 
 def responder(response: Any, upstream_header: str) -> Answer:

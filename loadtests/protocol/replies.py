@@ -48,23 +48,29 @@ class Answer:
     waited_s: float | None = None
     server_timestamp: float | None = None
     step_count: int | None = None
-    done: bool = False
+    reward: float | None = None
+    done: bool | None = None
     size: int = 0
     """Bytes of the reply's payload."""
+    observation: dict[str, Any] | None = None
+    """The observation itself, where it was asked for: it may be large."""
 
 
 NOBODY = Answer()
 
 
-def parse_message(message: str | bytes) -> Answer:
-    """Reads a WebSocket reply. Raises OperationError where it is an error or does not follow the protocol."""
+def parse_message(message: str | bytes, *, whole: bool = False) -> Answer:
+    """Reads a WebSocket reply, with the `whole` observation or without.
+
+    Raises OperationError where it is an error or does not follow the protocol.
+    """
     try:
         reply = json.loads(message)
         kind, data = reply["type"], reply["data"]
     except (ValueError, TypeError, KeyError, RecursionError):
         raise OperationError("protocol", f"not an OpenEnv message: {_excerpt(message)}") from None
     if kind == "observation" and isinstance(data, dict):
-        return parse_result(data, len(message))
+        return parse_result(data, len(message), whole)
     if kind == "error" and isinstance(data, dict):
         code = data.get("code")
         category = _ERROR_CODES.get(code, "server_error") if isinstance(code, str) else "server_error"
@@ -76,7 +82,7 @@ def parse_message(message: str | bytes) -> Answer:
     raise OperationError("protocol", f"unexpected message: {_excerpt(message)}")
 
 
-def parse_result(result: dict[str, Any], size: int) -> Answer:
+def parse_result(result: dict[str, Any], size: int, whole: bool = False) -> Answer:
     """Reads `{"observation": …, "reward": …, "done": …}`, the form of a result on either transport."""
     observation = result.get("observation")
     if not isinstance(observation, dict):
@@ -86,6 +92,7 @@ def parse_result(result: dict[str, Any], size: int) -> Answer:
         _check_tool(failure)
     metadata = get("metadata")
     step_count = metadata.get("step_count") if isinstance(metadata, dict) else None
+    done = result.get("done")
     return Answer(
         host=host_of(get("host_url")),
         pid=_integer(get("pid")),
@@ -93,8 +100,10 @@ def parse_result(result: dict[str, Any], size: int) -> Answer:
         waited_s=_seconds(get("waited_seconds")),
         server_timestamp=_number(get("timestamp")),
         step_count=_integer(step_count),
-        done=result.get("done") is True,
+        reward=_reward(result.get("reward")),
+        done=done if isinstance(done, bool) else None,
         size=size,
+        observation=observation if whole else None,
     )
 
 
@@ -108,8 +117,11 @@ def _check_tool(error: Any) -> None:
         raise OperationError(category, f"{kind}: {error.get('message')}", session_over=False)
 
 
-def parse_http(status: int, body: bytes | None) -> Answer:
-    """Reads an HTTP reply. Raises OperationError for every status but 2xx and for a body in another form."""
+def parse_http(status: int, body: bytes | None, *, whole: bool = False) -> Answer:
+    """Reads an HTTP reply, with the `whole` observation or without.
+
+    Raises OperationError for every status but 2xx and for a body in another form.
+    """
     if 200 <= status < 300:
         try:
             result = json.loads(body or b"")
@@ -117,7 +129,7 @@ def parse_http(status: int, body: bytes | None) -> Answer:
             raise OperationError("protocol", f"not JSON: {_excerpt(body or b'')}") from None
         if not isinstance(result, dict):
             raise OperationError("protocol", f"not a result: {_excerpt(body or b'')}")
-        return parse_result(result, len(body or b""))
+        return parse_result(result, len(body or b""), whole)
     category: ErrorCategory = (
         "validation" if status == 422 else "http_4xx" if 400 <= status < 500 else "http_5xx"
     )
@@ -177,6 +189,10 @@ def _number(value: Any) -> float | None:
     if type(value) is float:
         return value if math.isfinite(value) else None
     return float(value) if type(value) is int and -_INT64_MAX <= value <= _INT64_MAX else None
+
+
+def _reward(value: Any) -> float | None:
+    return float(value) if isinstance(value, bool) else _number(value)
 
 
 def _seconds(value: Any) -> float | None:

@@ -62,8 +62,11 @@ class WebSocketSession:
         headers = self._response.headers
         return served_by(_one(headers.get_all("X-Served-By")), _one(headers.get_all(self._upstream_header)))
 
-    def request(self, message: bytes, timeout_s: float) -> Answer:
-        """Sends one message and reads its reply, within `timeout_s` seconds."""
+    def request(self, message: bytes, timeout_s: float, *, whole: bool = False) -> Answer:
+        """Sends one message and reads its reply, within `timeout_s` seconds.
+
+        The answer holds the `whole` observation or only what it says about the server.
+        """
         if self._messages:
             # Only an error may come unasked, like the one that turns a session away.
             parse_message(self._messages.pop(0))
@@ -83,7 +86,7 @@ class WebSocketSession:
             raise OperationError("timeout", f"no reply within {timeout_s:g} s") from None
         except OSError as error:
             raise OperationError("connection_lost", str(error)) from error
-        return parse_message(self._messages.pop(0))
+        return parse_message(self._messages.pop(0), whole=whole)
 
     def idle(self, seconds: float) -> None:
         """Waits `seconds`, answering pings meanwhile; returns early where the connection ends."""

@@ -12,6 +12,7 @@ from typing import IO
 
 import psutil
 
+from loadtests.actions.policy import FOLDER
 from loadtests.deployments.ports import LOOPBACK, free_port
 from loadtests.deployments.processes import deferred, raise_open_file_limit
 from loadtests.load.options import LoadOptions
@@ -57,6 +58,8 @@ def locust_command(config: LoadTestConfig, url: str, scratch: Path, *, web: bool
 
 
 def _actions(options: LoadOptions, file: Path) -> list[str]:
+    if options.policy is not None:
+        return ["--policy", options.policy.text]
     actions = options.actions
     if actions is None:
         return ["--actions", "" if options.action_choice == "as the schema says" else options.action_choice]
@@ -107,7 +110,7 @@ class Generator:
             self._process = subprocess.Popen(
                 self._command,
                 cwd=PACKAGES,
-                env=os.environ | self._access.environ(),
+                env=os.environ | {FOLDER: str(Path.cwd())} | self._access.environ(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=None if log is None else subprocess.STDOUT,

@@ -20,7 +20,15 @@ from loadtests.deployments.processes import deferred, tail, uninterrupted
 from loadtests.deployments.registry import MARKER
 from loadtests.deployments.remains import remove_remains
 from loadtests.deployments.url import UrlDeployment
-from loadtests.errors import EXIT_ROWS_LOST, EXIT_WORKER_LOST, ROWS_LOST, WORKER_LOST, LoadTestError
+from loadtests.errors import (
+    EXIT_POLICY_FAILED,
+    EXIT_ROWS_LOST,
+    EXIT_WORKER_LOST,
+    POLICY_FAILED,
+    ROWS_LOST,
+    WORKER_LOST,
+    LoadTestError,
+)
 from loadtests.load.options import settled
 from loadtests.load.run_json import Target, starting_run
 from loadtests.run.config import LoadTestConfig
@@ -92,7 +100,7 @@ def settled_for(config: LoadTestConfig, deployment: Deployment, say: Progress) -
     """
     options = config.options
     takes_waits = deployment.kind != "url" and config.deployment.environment.is_benchmark
-    if takes_waits and options.action_choice != "given":
+    if takes_waits and options.action_choice not in ("given", "policy"):
         return replace(config, options=replace(options, action_choice="wait"))
     options = settled(options, deployment.url)
     if options.actions is not config.options.actions and options.actions is not None:
@@ -303,6 +311,8 @@ def _watch(
         return "failed", ROWS_LOST
     if code == EXIT_WORKER_LOST:
         return "failed", WORKER_LOST
+    if code == EXIT_POLICY_FAILED:
+        return "failed", directory.read().get("status_detail") or POLICY_FAILED
     if code not in (0, 1):
         return "failed", f"Locust ended with exit code {code}; its log is {directory.path / 'locust.log'}"
     if not last.users:

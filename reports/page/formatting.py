@@ -36,6 +36,12 @@ def significant(value: float | None, digits: int = 3) -> str:
     return f"{rounded:,.{max(places, 0)}f}"
 
 
+def plain(value: float | None) -> str:
+    """A number with three significant digits at least, without superfluous zeros: `9`, `17.5`, `1,234`."""
+    text = significant(value)
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 def seconds(value: float | None) -> str:
     """A latency: in ms below one second, in s above."""
     if value is None or not math.isfinite(value):

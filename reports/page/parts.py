@@ -28,8 +28,8 @@ Facts = Sequence[tuple[str, str]]
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _FORMATS = (
-    "count", "significant", "seconds", "duration", "percent", "rounded_percent", "signed", "rate", "times",
-    "coefficient", "memory", "moment", "probability", "wait",
+    "count", "plain", "significant", "seconds", "duration", "percent", "rounded_percent", "signed", "rate",
+    "times", "coefficient", "memory", "moment", "probability", "wait",
 )  # fmt: skip
 """Functions of `formatting` that templates use as filters."""
 

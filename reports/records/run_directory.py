@@ -1,11 +1,13 @@
 """A run directory: where its files are, and how they are read whether or not the run was completed."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from reports.records.directory import RecordDirectory, RunDirectoryError
-from reports.records.schema import RESOURCES, STEPS, RunJson
+from reports.records.directory import RecordDirectory, RunDirectoryError, replacing, unwritable
+from reports.records.schema import ADDED_TO_STEPS, EPISODES, RESOURCES, STEPS, RunJson
 from reports.records.tables import RecordedTable
 
 __all__ = ["RunDirectory", "RunDirectoryError"]
@@ -21,12 +23,30 @@ class RunDirectory(RecordDirectory[RunJson]):
     @property
     def steps(self) -> RecordedTable:
         """One row for every operation, sorted by `started_at`."""
-        return RecordedTable(self.path / "steps.arrows", self.path / "steps.parquet", STEPS)
+        return RecordedTable(
+            self.path / "steps.arrows", self.path / "steps.parquet", STEPS, added=ADDED_TO_STEPS
+        )
 
     @property
     def resources(self) -> RecordedTable:
         """What every part used each second, sorted by `at`."""
         return RecordedTable(self.path / "resources.arrows", self.path / "resources.parquet", RESOURCES)
+
+    @property
+    def episodes(self) -> Path:
+        """One row for every episode, made from the steps with the report, where any episode was finished."""
+        return self.path / "episodes.parquet"
+
+    def write_episodes(self, episodes: pa.Table | None) -> None:
+        """Replaces the table of episodes; None: there is none. Raises RunDirectoryError."""
+        try:
+            if episodes is None:
+                self.episodes.unlink(missing_ok=True)
+                return
+            with replacing(self.episodes) as scratch:
+                pq.write_table(episodes.cast(EPISODES), scratch, compression="zstd", compression_level=1)
+        except OSError as error:
+            raise unwritable(self.episodes, error) from error
 
     def _what_is_missing(self) -> str:
         runs = sorted(run_json.parent for run_json in self.path.glob("*/run.json"))

@@ -51,9 +51,35 @@ STEPS = pa.schema(
         pa.field("generator", pa.string(), nullable=False),
         pa.field("error", pa.string()),
         pa.field("error_detail", pa.string()),
+        pa.field("reward", pa.float64()),
+        pa.field("done", pa.bool_()),
     ]
 )
-"""The steps table: one row per operation, failed ones included. Times in seconds, clocks in Unix time."""
+"""The steps table: one row per operation, failed ones included. Times in seconds, clocks in Unix time.
+
+`reward` and `done` are what the reply says; null where it says nothing.
+"""
+
+ADDED_TO_STEPS = frozenset({"reward", "done"})
+"""Columns that runs recorded earlier do not have: they are read as null."""
+
+EPISODES = pa.schema(
+    [
+        pa.field("user", pa.int64(), nullable=False),
+        pa.field("session_hash", pa.string()),
+        pa.field("started_at", pa.float64(), nullable=False),
+        pa.field("ended_at", pa.float64(), nullable=False),
+        pa.field("steps", pa.int64(), nullable=False),
+        pa.field("reward", pa.float64()),
+        pa.field("done", pa.bool_(), nullable=False),
+    ]
+)
+"""The episodes of a run, sorted by `started_at`: each from the start of a reset to the end of the last step
+after it.
+
+Only successful steps count; `reward` is their sum, null where no step had one. `done` says whether a step
+finished the episode; otherwise it was still going on at the end, or was cut off.
+"""
 
 RESOURCES = pa.schema(
     [
@@ -114,6 +140,26 @@ class ActionsJson(TypedDict):
     """The name of the file that they were read from."""
 
 
+class PolicyJson(TypedDict):
+    """What picks each action from the last observation."""
+
+    name: str
+    """Its file or module, and its function: `policy.py:act`."""
+    sha256: str | None
+    """Of its source file; None where there is none."""
+
+
+class PolicyTime(TypedDict):
+    """How long the calls of a policy took, in seconds, over all generator processes."""
+
+    calls: int
+    mean_s: float
+    p50_s: float
+    """As exact as p99_s: within 1 %."""
+    p99_s: float
+    max_s: float
+
+
 class EnvironmentJson(TypedDict):
     """The environment that a deployment of ours served."""
 
@@ -142,12 +188,14 @@ class RunConfig(TypedDict):
     """The wait of each step, as written: `0.5`, `uniform:0:1`, `exponential:0.5`, `lognormal:0.5:1`."""
     think_time: str
     steps_per_episode: int
-    """Steps between two resets; 0: one reset only."""
+    """Steps between two resets, where the episode is not done before; 0: no such limit."""
     connect_timeout_s: float
     step_timeout_s: float
     action: dict[str, Any] | None
     """The one action of every step; None where there are several."""
     actions: NotRequired[ActionsJson]
+    policy: NotRequired[PolicyJson]
+    """What picks the actions, where a policy does."""
     tls_verified: NotRequired[bool]
     """Whether the server's certificate was verified; missing where it has none."""
     balancing: str | None
@@ -180,6 +228,8 @@ class RunJson(TypedDict):
     """Whether a person stopped it on Locust's page before its time."""
     incidents: NotRequired[list[str]]
     """What happened to the deployment during the run, a sentence each."""
+    policy_time: NotRequired[PolicyTime]
+    """How long the policy took, where there is one and it was called."""
     started_at: float
     ended_at: float | None
     config: RunConfig

@@ -68,6 +68,14 @@ class StepColumns:
         values: Ints = pc.fill_null(column, -1).to_numpy()
         return values
 
+    def flags(self, name: str) -> Bools | None:
+        """A column of bool, null as False; None where no value is True."""
+        column = self._column(name)
+        if not pc.any(column).as_py():
+            return None
+        values: Bools = pc.fill_null(column, False).to_numpy()
+        return values
+
     def encoded(self, name: str) -> Encoded:
         """A column of text or int64 as codes."""
         column = self._column(name)
@@ -100,6 +108,8 @@ class Steps:
     user: Codes
     """0 … users - 1."""
     users: int
+    user_ids: pa.Array
+    """What the steps table calls each user."""
 
     @property
     def ended_s(self) -> Floats:
@@ -156,6 +166,7 @@ def load_steps(columns: StepColumns, failures: Failures) -> Steps:
         over_ws=_renumbered(columns.encoded("transport"), ("ws",)) == 0,
         user=user.codes,
         users=len(user.values),
+        user_ids=user.values,
     )
 
 

@@ -85,6 +85,8 @@ class RecordedTable:
     stream: Path
     parquet: Path
     schema: pa.Schema
+    added: frozenset[str] = frozenset()
+    """Columns that tables written earlier do not have: they are read as null."""
 
     def read(self, columns: list[str] | None = None) -> pa.Table:
         """The table or some of its columns, strings dictionary-encoded; without rows where there is no file.
@@ -149,11 +151,23 @@ class RecordedTable:
             found = pq.read_schema(self.parquet)
             for field in self.schema:
                 if field.name not in found.names:
+                    if field.name in self.added:
+                        continue
                     raise self._damaged(f"the column {field.name} is missing")
                 kind = found.field(field.name).type
                 if (kind.value_type if pa.types.is_dictionary(kind) else kind) != field.type:
                     raise self._damaged(f"the column {field.name} is {kind}, not {field.type}")
-            return pq.read_table(self.parquet, columns=columns, read_dictionary=strings)
+            wanted = columns or self.schema.names
+            present = [name for name in wanted if name in found.names]
+            if len(present) == len(wanted):
+                return pq.read_table(self.parquet, columns=columns, read_dictionary=strings)
+            table = pq.read_table(self.parquet, columns=present, read_dictionary=strings)
+            rows = pq.read_metadata(self.parquet).num_rows
+            for name in wanted:
+                if name not in present:
+                    field = self.schema.field(name)
+                    table = table.append_column(field, pa.nulls(rows, field.type))
+            return table.select(wanted)
         except (OSError, pa.ArrowException) as error:
             raise RunDirectoryError(f"{self.parquet} cannot be read: {error}") from error
 
@@ -170,9 +184,16 @@ class RecordedTable:
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
         for batch in StreamReader(self.stream).read():
-            if not batch.schema.equals(self.schema):
+            if batch.schema.equals(self.schema):
+                yield batch
+                continue
+            if not batch.schema.equals(pa.schema([f for f in self.schema if f.name not in self.added])):
                 raise RunDirectoryError(f"{self.stream} is damaged: its columns are not those of this table")
-            yield batch
+            for name in self.schema.names:
+                if name in self.added:
+                    field = self.schema.field(name)
+                    batch = batch.append_column(field, pa.nulls(batch.num_rows, field.type))
+            yield batch.select(self.schema.names)
 
 
 def _encode(batch: pa.RecordBatch, encoded: pa.Schema) -> pa.RecordBatch:

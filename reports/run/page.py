@@ -7,7 +7,7 @@ from reports.page.drawing import HALF
 from reports.page.parts import Drawing, drawn
 from reports.page.words import TRANSPORTS
 from reports.records import sent
-from reports.records.schema import RunConfig, is_batch
+from reports.records.schema import RunConfig, RunJson, is_batch
 from reports.run import figures, masthead, share_figures
 from reports.run.figures import Frame
 from reports.run.report import RunReport
@@ -17,6 +17,7 @@ _SECTIONS = {
     "verdict": "Verdict",
     "latency": "Latency",
     "throughput": "Throughput",
+    "episodes": "Episodes",
     "distribution": "Distribution",
     "isolation": "Isolation",
     "errors": "Errors",
@@ -42,7 +43,7 @@ def render(report: RunReport) -> str:
     """The page of a run. The same report always gives the same bytes."""
     return parts.render(
         "run",
-        _SECTIONS,
+        {each: title for each, title in _SECTIONS.items() if each != "episodes" or report.episodes},
         {
             "criterion_value": masthead.criterion_value,
             "criterion_limit": masthead.criterion_limit,
@@ -105,10 +106,11 @@ def _config(report: RunReport) -> list[tuple[str, str]]:
         ("duration", formatting.duration(config["duration_s"]) if config["duration_s"] else "until stopped"),
         *([] if sent.has_actions(config) else [("wait of each step", formatting.wait(config["wait"]))]),
         ("think time", formatting.wait(config["think_time"])),
-        ("steps between resets", formatting.text(config["steps_per_episode"] or "all, one reset only")),
+        ("steps between resets", formatting.text(config["steps_per_episode"] or "no limit")),
         ("connect timeout", formatting.seconds(config["connect_timeout_s"])),
         ("step timeout", formatting.seconds(config["step_timeout_s"])),
         *sent.rows(config),
+        *_policy_time(run),
         *_certificate(config),
         ("generator processes", formatting.text(config["processes"])),
         ("success rate required", formatting.limit(config["slo"]["success_rate"])),
@@ -118,6 +120,14 @@ def _config(report: RunReport) -> list[tuple[str, str]]:
     if is_batch(run):
         known = [(name, value) for name, value in known if name not in _NOT_OF_A_BATCH]
     return parts.settings(known, config, RunConfig)
+
+
+def _policy_time(run: RunJson) -> list[tuple[str, str]]:
+    took = run.get("policy_time")
+    if took is None:
+        return []
+    times = f"p50 {formatting.seconds(took['p50_s'])}, p99 {formatting.seconds(took['p99_s'])}"
+    return [("policy’s time for a step", f"{times}, max {formatting.seconds(took['max_s'])}")]
 
 
 def _environment(config: RunConfig) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ from reports.records.schema import SCHEMA_VERSION, RunJson, is_batch
 from reports.records.steps import Floats, StepColumns, load_answers, load_failures, load_steps, user_spans
 from reports.run.sections import (
     distribution,
+    episodes,
     errors,
     isolation,
     latency,
@@ -21,6 +22,7 @@ from reports.run.sections import (
     validity,
 )
 from reports.run.sections.distribution import Distribution
+from reports.run.sections.episodes import Episodes
 from reports.run.sections.errors import Errors
 from reports.run.sections.evenness import Fairness
 from reports.run.sections.isolation import Isolation
@@ -46,6 +48,8 @@ class RunReport:
     isolation: Isolation
     errors: Errors
     resources: Resources
+    episodes: Episodes | None = None
+    """None where no observation said `done`."""
 
     @property
     def passed(self) -> bool:
@@ -79,6 +83,7 @@ def report_run(directory: RunDirectory) -> RunReport:
     )
     run_distribution = distribution.summarize(steps, answers, run["topology"], config)
     run_isolation = isolation.summarize(steps, answers, columns.ints("step_count"), run["topology"]["names"])
+    run_episodes = episodes.summarize(steps, answers, columns, config["steps_per_episode"])
     del answers
 
     run_latency = latency.summarize(
@@ -110,6 +115,7 @@ def report_run(directory: RunDirectory) -> RunReport:
         isolation=run_isolation,
         errors=run_errors,
         resources=run_resources,
+        episodes=run_episodes,
     )
 
 
@@ -126,6 +132,8 @@ def to_json(report: RunReport) -> dict[str, Any]:
         "config": report.run["config"],
         "topology": report.run["topology"],
         "totals": asdict(report.totals),
+        "episodes": _episodes(report.episodes),
+        "policy_time": report.run.get("policy_time"),
         "latency": {name: asdict(summary) for name, summary in report.latency.summaries.items()},
         "latency_in_window": {name: asdict(summary) for name, summary in report.latency.in_window.items()},
         "scheduled_latency": {name: asdict(summary) for name, summary in report.latency.scheduled.items()},
@@ -160,6 +168,18 @@ def to_json(report: RunReport) -> dict[str, Any]:
     }
     plain: dict[str, Any] = finite(form)
     return plain
+
+
+def _episodes(played: Episodes | None) -> dict[str, Any] | None:
+    if played is None:
+        return None
+    return {
+        "finished": played.finished,
+        "unfinished": played.unfinished,
+        "steps": asdict(played.steps),
+        "duration_s": asdict(played.duration_s),
+        "reward": asdict(played.reward) if played.reward else None,
+    }
 
 
 def _fairness(fairness: Fairness | None) -> dict[str, float | None]:

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from typing import Literal
 
+from reports.page.formatting import plain
 from reports.page.words import count, seconds, share
 from reports.records.schema import RunStatus
 from reports.run.report import RunReport
@@ -55,6 +56,7 @@ def verdict_lines(report: RunReport) -> list[str]:
     if latency:
         times = f"median {seconds(latency.p50)}, p99 {seconds(latency.p99)}, max {seconds(latency.max)}"
         lines.append(f"  {name}: {times}")
+    lines += [f"  {line}" for line in _episodes(report)]
     lines += [f"  {criterion.sentence}" for criterion in report.slo.criteria if not criterion.passed]
     lines += [f"  {line}" for line in main_error(report)]
     lines += [f"  {takeaway}" for takeaway in distribution.takeaways[:1]]
@@ -67,6 +69,15 @@ def verdict_lines(report: RunReport) -> list[str]:
         if warning.code not in said and warning not in reasons[:1]
     ]
     return lines
+
+
+def _episodes(report: RunReport) -> list[str]:
+    played = report.episodes
+    if played is None:
+        return []
+    median = f"median {plain(played.steps.p50)} steps in {seconds(played.duration_s.p50)}"
+    reward = f", mean reward {plain(played.reward.mean)}" if played.reward else ""
+    return [f"episodes: {played.finished:,} finished, {median}{reward}"]
 
 
 def main_error(report: RunReport) -> list[str]:

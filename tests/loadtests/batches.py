@@ -78,6 +78,8 @@ def row(user: int, op: str, at: float, seconds: float, *, pid: int | None, **mor
         "generator": "here:1",
         "error": None,
         "error_detail": None,
+        "reward": None,
+        "done": None,
     } | more
 
 

@@ -24,6 +24,8 @@ ROW: dict[str, Any] = {
     "generator": "here:1",
     "error": None,
     "error_detail": None,
+    "reward": 0.5,
+    "done": False,
 }
 
 

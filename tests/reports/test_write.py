@@ -2,11 +2,13 @@ import json
 import os
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.synthetic_run import SyntheticRun, write_synthetic_run
 from reports.index.report import report_index
 from reports.records.run_directory import RunDirectoryError
+from reports.records.schema import EPISODES
 from reports.write import (
     is_index,
     refresh_index,
@@ -30,6 +32,22 @@ def test_both_forms_of_the_report_lie_beside_the_records(tmp_path: Path) -> None
     assert set(directory.path.iterdir()) - before == {directory.report_json, directory.report_html}
     assert json.loads(directory.report_json.read_text())["totals"]["steps"] == report.totals.steps
     assert directory.report_html.read_text(encoding="utf-8").startswith("<!")
+
+
+def test_each_episode_is_written_where_any_was_finished(tmp_path: Path) -> None:
+    what = SyntheticRun(rows=2000, users=20, failure_share=0, episode_steps=9)
+    directory = write_synthetic_run(tmp_path / "run", what)
+    write_report(directory)
+    form = json.loads(directory.report_json.read_text())["episodes"]
+    episodes = pq.read_table(directory.episodes)
+    assert episodes.schema == EPISODES
+    assert (episodes.num_rows, form["finished"], form["unfinished"]) == (200, 180, 20)
+    assert form["steps"]["p50"] == form["steps"]["max"] == 9
+
+    write_synthetic_run(tmp_path / "run", SyntheticRun(rows=2000, users=20))
+    write_report(directory)
+    assert json.loads(directory.report_json.read_text())["episodes"] is None
+    assert not directory.episodes.exists()
 
 
 def test_both_forms_of_an_experiment_s_report_lie_beside_it(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ Kind = Literal["load", "machine", "deployment", "versions", "measurement"]
 
 _LOAD = (
     *("scenario", "users", "wait", "think_time", "transport", "steps_per_episode"),
-    *("action", "actions", "processes"),
+    *("action", "actions", "policy", "processes"),
 )
 _DEPLOYMENT = ("deployment", "balancing", "reuse_port")
 _TOPOLOGY = ("replicas", "workers")

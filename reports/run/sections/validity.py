@@ -138,6 +138,8 @@ def _time(run: RunJson, totals: Totals) -> list[RunWarning]:
     warnings = []
     planned_s = run["config"]["duration_s"]
     pause_s, thinking = _pause(run["config"]["think_time"], totals)
+    if (took := run.get("policy_time")) is not None:
+        pause_s += took["max_s"]
     if run["status"] == "completed" and totals.operations and planned_s is not None:
         if run.get("stopped_on_page"):
             message = (

@@ -6,7 +6,7 @@ import pytest
 from loadtests.actions.choice import Actions
 from loadtests.commands import USER_SETTINGS
 from loadtests.errors import LoadTestError
-from loadtests.load.options import LoadOptions, load_options
+from loadtests.load.options import LoadOptions, load_options, settled
 
 
 def options(**changes: str) -> LoadOptions:
@@ -34,6 +34,23 @@ def test_the_wait_is_the_longest_that_a_given_action_asks_for(tmp_path: Path) ->
     assert options(ACTION='{"message": "hello"}').wait.constant == 0
 
 
+def test_a_policy_picks_the_actions_alone(tmp_path: Path) -> None:
+    file = tmp_path / "play.py"
+    file.write_text("def act(observation, reward, step, rng): return {}\n")
+
+    given = options(POLICY=str(file), WAIT="2")
+
+    assert (given.action_choice, given.actions, given.wait.constant) == ("policy", None, 0)
+    assert (given.steps_per_episode, options().steps_per_episode) == (0, 50)
+    assert options(POLICY=str(file), STEPS_PER_EPISODE="7").steps_per_episode == 7
+    assert given.policy is not None
+    assert given.policy.name == "play.py:act"
+    assert settled(given, "http://127.0.0.1:9") == given
+    for name, value in (("ACTION", "{}"), ("ACTIONS", "schema")):
+        with pytest.raises(LoadTestError, match=f"POLICY={file} and {name}={value} are both given"):
+            options(**{"POLICY": str(file), name: value})
+
+
 def test_an_action_and_a_file_of_them_are_one_too_many(tmp_path: Path) -> None:
     with pytest.raises(LoadTestError, match="both given"):
         options(ACTION="{}", ACTIONS=str(tmp_path))
@@ -55,6 +72,7 @@ def test_an_action_and_a_file_of_them_are_one_too_many(tmp_path: Path) -> None:
             "ACTIONS=/none/such.jsonl cannot be read (No such file or directory)",
         ),
         ("ACTION_ORDER", "backwards", "ACTION_ORDER=backwards"),
+        ("POLICY", "none/such.py", "POLICY=none/such.py cannot be read (No such file or directory)"),
         ("TLS_VERIFY", "no", "TLS_VERIFY=no"),
         ("UPSTREAM_HEADER", "X Upstream", "UPSTREAM_HEADER=X Upstream is not the name of a header"),
     ],

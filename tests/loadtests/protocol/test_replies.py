@@ -51,6 +51,32 @@ def test_an_observation_of_another_environment_names_nobody() -> None:
     assert answer.done
 
 
+def test_a_reply_says_what_a_step_earned_and_whether_the_episode_is_over() -> None:
+    answer = parse_message(observation())
+    assert (answer.reward, answer.done, answer.observation) == (1.0, False, None)
+    assert parse_message(observation(), whole=True).observation == OBSERVATION
+    assert parse_http(200, b'{"observation": {"a": 1}}', whole=True).observation == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("reward", "done", "expected"),
+    [
+        ("1", "true", (1.0, True)),
+        ("true", "null", (1.0, None)),
+        ('"1"', "1", (None, None)),
+        ("NaN", '"yes"', (None, None)),
+        ("[]", "[]", (None, None)),
+        (str(10**400), "{}", (None, None)),
+    ],
+)
+def test_rewards_are_numbers_and_done_is_a_truth_value(
+    reward: str, done: str, expected: tuple[float | None, bool | None]
+) -> None:
+    body = f'{{"observation": {{}}, "reward": {reward}, "done": {done}}}'.encode()
+    answer = parse_http(200, body)
+    assert (answer.reward, answer.done) == expected
+
+
 @pytest.mark.parametrize(
     ("error_type", "category"), [("tool_not_found", "validation"), ("execution_error", "server_error")]
 )

@@ -52,6 +52,25 @@ def test_several_actions_are_handed_over_in_a_file(tmp_path: Path) -> None:
     assert command[command.index("--action-order") + 1] == "sample"
 
 
+def test_a_policy_is_named_so_that_locust_finds_it_from_its_own_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "play.py").write_text("def act(observation, reward, step, rng): return {}\n")
+    monkeypatch.chdir(tmp_path)
+    given = config("--policy", "play.py")
+    program = "import os; print(os.environ['LOADTEST_POLICY_FOLDER'])"
+    generator = Generator([sys.executable, "-c", program])
+
+    command = locust_command(given, "http://127.0.0.1:1", tmp_path)
+    with (tmp_path / "log").open("wb") as log:
+        generator.start(log)
+        generator.wait()
+
+    assert command[command.index("--policy") + 1] == f"{tmp_path}/play.py:act"
+    assert "--actions" not in command
+    assert (tmp_path / "log").read_text() == f"{tmp_path}\n"
+
+
 def test_locust_is_told_of_headers_where_others_cannot_read_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

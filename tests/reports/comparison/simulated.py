@@ -145,6 +145,8 @@ def write_steps(
                 pa.array(["local"] * rows),
                 pa.array(np.full(rows, category, dtype=object), mask=~failed),
                 pa.nulls(rows, pa.string()),
+                nothing,
+                pa.nulls(rows, pa.bool_()),
             ],
             schema=STEPS,
         )

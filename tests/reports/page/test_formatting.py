@@ -28,6 +28,7 @@ def test_latencies_are_in_ms_below_a_second_and_in_s_above(value: float, text: s
     [
         formatting.count,
         formatting.significant,
+        formatting.plain,
         formatting.seconds,
         formatting.duration,
         formatting.percent,
@@ -92,6 +93,14 @@ def test_control_characters_and_broken_text_are_made_visible() -> None:
 def test_long_names_keep_their_start_and_end() -> None:
     assert formatting.shortened("environment-server-0123456789", 13) == "enviro…456789"
     assert formatting.shortened("env-1", 13) == "env-1"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(9.0, "9"), (17.5, "17.5"), (1234.0, "1,234"), (0.8204, "0.82"), (100.0, "100"), (0.0, "0")],
+)
+def test_a_plain_number_has_no_superfluous_zeros(value: float, text: str) -> None:
+    assert formatting.plain(value) == text
 
 
 def test_a_number_stays_on_one_line_with_its_unit() -> None:

@@ -5,6 +5,7 @@ import pytest
 from reports.records.sent import has_actions, rows, sent
 from tests.reports.operations import config
 
+POLICY = {"name": "play.py:act", "sha256": "0123456789abcdef" * 4}
 MADE = {"source": "schema", "order": "cycle", "count": 256, "example": {"message": "a"}}
 
 
@@ -21,6 +22,7 @@ MADE = {"source": "schema", "order": "cycle", "count": 256, "example": {"message
             "1 action made from the schemas of the server’s tools, drawn at random",
         ),
         ({"actions": {**MADE, "source": "file", "file": "a.jsonl"}}, "256 actions from a.jsonl, in turn"),
+        ({"policy": POLICY}, "actions of the policy play.py:act"),
     ],
 )
 def test_what_each_step_sent_is_told_in_a_few_words(changes: dict[str, Any], words: str) -> None:
@@ -31,6 +33,7 @@ def test_only_waits_of_the_benchmark_environment_are_no_actions() -> None:
     assert not has_actions(config())
     assert has_actions(config(action={}))
     assert has_actions(config(actions=MADE))
+    assert has_actions(config(policy=POLICY))
 
 
 def test_a_long_action_is_cut_in_few_words_and_whole_in_the_configuration() -> None:
@@ -45,6 +48,14 @@ def test_of_several_actions_the_configuration_shows_the_first() -> None:
         ("order of actions", "in turn"),
         ("first action", '{"message": "a"}'),
     ]
+
+
+def test_of_a_policy_the_configuration_shows_which_text_of_it_played() -> None:
+    assert rows(config(policy=POLICY)) == [
+        ("policy", "play.py:act"),
+        ("policy’s SHA-256", "0123456789abcde…"),
+    ]
+    assert rows(config(policy={"name": "a:b", "sha256": None})) == [("policy", "a:b")]
 
 
 def test_waits_are_told_as_such() -> None:

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from reports.records.run_directory import RunDirectory, RunDirectoryError
-from reports.records.schema import RESOURCES, STEPS
+from reports.records.schema import ADDED_TO_STEPS, RESOURCES, STEPS
 from reports.records.tables import StreamReader, StreamWriter
 from tests.reports.operations import Row, session, step, table
 
@@ -91,6 +91,24 @@ def test_a_parquet_file_that_is_broken_or_lacks_a_column(tmp_path: Path) -> None
     pq.write_table(columns.set_column(place, "user", pa.array(["one"])), directory.steps.parquet)
     with pytest.raises(RunDirectoryError, match="the column user is string, not int64"):
         directory.read_steps(["op"])
+
+
+EARLIER = pa.schema([field for field in STEPS if field.name not in ADDED_TO_STEPS])
+
+
+def test_a_run_recorded_before_there_were_rewards_is_read_without_them(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    rows = [step(1), step(0)]
+    stream = StreamWriter(directory.steps.stream, EARLIER)
+    stream.append(pa.RecordBatch.from_pylist(rows, schema=EARLIER))
+
+    assert directory.read_steps().to_pylist() == table(rows).to_pylist()
+
+    directory.steps.stream.unlink()
+    pq.write_table(table(rows).drop_columns(list(ADDED_TO_STEPS)), directory.steps.parquet)
+    assert directory.read_steps().to_pylist() == table(rows).to_pylist()
+    assert directory.read_steps(["done"]).to_pydict() == {"done": [None, None]}
+    assert directory.read_steps(["done", "op"]).column_names == ["done", "op"]
 
 
 def test_resources_that_were_never_recorded(tmp_path: Path) -> None:

@@ -11,10 +11,11 @@ from typing import cast
 import pytest
 
 from reports.page import parts
-from reports.records.schema import RunJson
+from reports.records.schema import EPISODES, RunJson
 from reports.run.masthead import REASONS
 from reports.run.page import render
 from reports.run.report import RunReport
+from reports.run.sections.episodes import Episodes, Spread
 from reports.run.sections.evenness import Evenness
 from reports.run.sections.validity import Code
 from tests.reports import sample_reports
@@ -92,6 +93,25 @@ def test_every_report_is_one_sound_page_with_all_sections(make: Callable[[], Run
     assert page.tags.count("table") == page.tags.count("caption")
     assert "nan" not in page.text.lower().split()
     assert "None" not in page.text.split()
+
+
+def test_episodes_have_a_section_only_where_some_were_finished() -> None:
+    assert "episodes" not in page_from(sample_reports.normal).ids
+    spread = Spread(17.5, 3.1, 7.0, 18.0, 21.0, 21.0)
+    table = EPISODES.empty_table()
+    played = Episodes(1234, 8, spread, spread, None, ["1,234 episodes were played to the end."], table)
+    took = {"calls": 3, "mean_s": 0.0012, "p50_s": 0.001, "p99_s": 0.002, "max_s": 0.003}
+    normal = sample_reports.normal()
+    page = page_of(replace(normal, episodes=played, run=cast(RunJson, normal.run | {"policy_time": took})))
+    assert "episodes" in page.ids
+    for words in (
+        "1,234 episodes were played",
+        "17.5 s",
+        "policy’s time for a step",
+        "p50 1.00 ms, p99 2.00 ms",
+    ):
+        assert words.replace(" ", "") in page.text.replace("\u00a0", "").replace(" ", "")
+    assert "Sum of rewards" not in page.text
 
 
 @pytest.mark.parametrize("make", MAKERS)

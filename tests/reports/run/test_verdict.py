@@ -25,6 +25,14 @@ def test_a_good_run_in_three_lines(report: RunReport) -> None:
     assert len(lines) == 3
 
 
+def test_finished_episodes_are_one_line_more(tmp_path: Path) -> None:
+    what = SyntheticRun(rows=2000, users=20, failure_share=0, episode_steps=9)
+    lines = verdict_lines(report_run(write_synthetic_run(tmp_path / "run", what)))
+    assert lines[2].startswith("  episodes: 180 finished, median 9 steps in ")
+    assert lines[2].endswith(", mean reward 8.57")
+    assert len(lines) == 4
+
+
 def test_over_http_users_are_called_users(tmp_path: Path) -> None:
     what = SyntheticRun(rows=2000, users=20, failure_share=0, transport="http")
     line = verdict_lines(report_run(write_synthetic_run(tmp_path / "run", what)))[0]
