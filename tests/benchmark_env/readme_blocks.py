@@ -1,4 +1,4 @@
-"""What the READMEs tell their readers to run: code blocks, and commands within sentences."""
+"""What the READMEs and docs/ tell their readers to run: code blocks, and commands within sentences."""
 
 import re
 from collections.abc import Iterator
@@ -7,7 +7,9 @@ from pathlib import Path
 
 from .conftest import ROOT
 
-READMES = ("README.md", "benchmark_env/README.md")
+PAGES = tuple(sorted(str(page.relative_to(ROOT)) for page in ROOT.glob("docs/*.md")))
+READMES = ("README.md", *PAGES, "benchmark_env/README.md")
+"""README.md, the pages that it leads to, and the README of the environment."""
 NOT_CODE = ("",)
 PROGRAMS = {"docker", "gunicorn", "make", "openenv", "pip", "python", "python3", "uvicorn"}
 
@@ -42,8 +44,8 @@ class Command:
 
     @property
     def directory(self) -> Path:
-        """Where a reader of this README runs its commands."""
-        return (ROOT / self.readme).parent
+        """Where a reader of this README or page runs its commands."""
+        return ROOT if self.readme in PAGES else (ROOT / self.readme).parent
 
 
 def blocks_of(readme: str) -> list[Block]:
@@ -60,29 +62,43 @@ def starts_container(block: Block) -> bool:
     return block.language == "python" and "from_docker_image" in block.text
 
 
-def commands_of(readme: str) -> list[Command]:
-    """Each command once, in the order of the README; what only names a command of a block is left out."""
+def all_commands() -> list[Command]:
+    """Each command once for each directory; what only names a command of a block is left out."""
     in_blocks = [
-        command for block in blocks_of(readme) if block.language == "bash" for command in block.commands()
+        command
+        for readme in READMES
+        for block in blocks_of(readme)
+        if block.language == "bash"
+        for command in block.commands()
     ]
     named = [
         command
-        for command in _within_sentences(readme)
-        if command.text == "make"
-        or not any(f"{each.text} ".startswith(f"{command.text} ") for each in in_blocks)
+        for readme in READMES
+        for command in named_in_sentences(readme)
+        if _is_command(command.text)
+        and (command.text == "make" or not any(_is_named_by(command, each) for each in in_blocks))
     ]
-    first = {command.text: command for command in sorted(named + in_blocks, key=lambda each: -each.line)}
-    return sorted(first.values(), key=lambda command: command.line)
+    first: dict[tuple[Path, str], Command] = {}
+    for command in sorted(in_blocks + named, key=lambda each: (READMES.index(each.readme), each.line)):
+        first.setdefault((command.directory, command.text), command)
+    return [*first.values()]
 
 
-def _within_sentences(readme: str) -> Iterator[Command]:
+def _is_command(text: str) -> bool:
+    program, *arguments = text.split()
+    return program.removeprefix(".venv/bin/") in PROGRAMS and (bool(arguments) or program == "make")
+
+
+def _is_named_by(name: Command, command: Command) -> bool:
+    return name.directory == command.directory and f"{command.text} ".startswith(f"{name.text} ")
+
+
+def named_in_sentences(readme: str) -> Iterator[Command]:
+    """Whatever stands in backquotes outside of blocks, command or not."""
     text = (ROOT / readme).read_text()
     prose = _BLOCK.sub(lambda block: "\n" * block[0].count("\n"), text)
     for match in _WITHIN_A_SENTENCE.finditer(prose):
-        words = match[1].split()
-        program = words[0].removeprefix(".venv/bin/")
-        if program in PROGRAMS and (len(words) > 1 or program == "make"):
-            yield Command(readme, _line(prose, match.start()), " ".join(words))
+        yield Command(readme, _line(prose, match.start()), " ".join(match[1].split()))
 
 
 def _line(text: str, position: int) -> int:

@@ -1,8 +1,8 @@
-"""A walk through README.md: its commands as they are written, in a copy of the checkout.
+"""A walk through README.md and docs/: their commands as they are written, in a copy of the checkout.
 
 Only settings are appended that make them short and keep them off ports of others: of two values `make` and
-the commands take the later one. Addresses become those of servers that the tests started, and names in
-brackets those of runs and experiments that the walk has made.
+the commands take the later one. Addresses become those of servers that the tests started, and <run_id>
+becomes that of a run that the walk has made.
 """
 
 import json
@@ -56,18 +56,11 @@ RULES = {
     ),
     "make loadtest TARGET=http://*": Rule(SMALL_LOAD, VERDICT),
     "make loadtest TARGET=https://*": Rule(f"{SMALL_LOAD} SSL_CERT_FILE=certificate.pem", VERDICT),
-    "make loadtest TARGET=local *": Rule(f"{ONE_WORKER} {SMALL_LOAD}", VERDICT),
     "make loadtest *": Rule(f"{RUNNING} {SMALL_LOAD}", VERDICT),
-    ".venv/bin/openenv-loadtest run *": Rule(
-        "--target http://127.0.0.1:8000 --users 4 --duration 1", VERDICT
-    ),
     "make up": Rule(ONE_WORKER, r"^http://127\.0\.0\.1:\d+ \(make down ends it\)$"),
     "make down": Rule("", "took down the local deployment"),
-    ".venv/bin/python -m benchmark_env *": Rule("", r"^(\d+) of \1 steps answered "),
-    "make scaling TARGET=*": Rule(SMALL_GRID, r"^COMPLETED: 2 of 2 cells(?s:.*)^report: "),
-    "make scaling RESUME=*": Rule("", r"1 done before(?s:.*)^COMPLETED: 2 of 2 cells(?s:.*)^report: "),
     "make scaling REPLICAS=*": Rule(f"{ONE_WORKER} {SMALL_GRID}", GRID_DONE),
-    "make scaling*": Rule(f"{RUNNING} {SMALL_GRID}", GRID_DONE),
+    "make scaling TARGET=*": Rule(SMALL_GRID, r"^COMPLETED: 4 of 4 cells(?s:.*)^report: "),
     "make capacity*": Rule(f"{RUNNING} START=4 MOST=4 TRIES=1", r"^capacity: (?s:.*)^report: "),
     "make report *": Rule("", VERDICT),
     "make compare *": Rule("", COMPARISON),
@@ -103,7 +96,7 @@ class Walk:
         stack.callback(self._take_down)
 
     def goes(self, command: str) -> None:
-        """Runs a command of README.md; fails unless it does what it is for."""
+        """Runs a command; fails unless it does what it is for."""
         if page := _fitting(PAGES, command):
             self._serves_a_page(command, page)
             return
@@ -130,7 +123,6 @@ class Walk:
             "http://10.0.0.1:8000": lambda: self._servers[0].url,
             "http://10.0.0.2:8000": lambda: self._servers[1].url,
             "https://me-my-env.hf.space": lambda: self._private,
-            "results/<experiment_id>": self._interrupted_experiment,
         }
         for written, real in names.items():
             if written in command:
@@ -147,25 +139,6 @@ class Walk:
     def _private(self) -> str:
         """The https URL of a server that wants the headers in headers.txt."""
         return self._stack.enter_context(private_front(self.path, [self._servers[0].url], tls=True))
-
-    def _interrupted_experiment(self) -> str:
-        """An experiment of two cells that Ctrl-C ended in the second."""
-        before = {*self.path.glob("results/*/experiment.json")}
-        grid = f"TARGET={self._servers[0].url} {SMALL_GRID} USERS=2,4 DURATION=2"
-        with self._started(f"make scaling {grid}") as process:
-            (experiment,) = _eventually(
-                lambda: {*self.path.glob("results/*/experiment.json")} - before, process
-            )
-            _eventually(
-                lambda: (
-                    '"completed"' in experiment.read_text()
-                    and [*experiment.parent.glob("runs/*/steps.arrows")]
-                ),
-                process,
-            )
-            _press_ctrl_c(process)
-        assert json.loads(experiment.read_text())["status"] == "interrupted"
-        return str(experiment.parent.relative_to(self.path))
 
     def _standing(self) -> list[Path]:
         return [*self.path.glob(".deployments/*.json")]

@@ -1,9 +1,9 @@
-"""Every code block and command of the READMEs, run on real parts: one that nothing here can run fails.
+"""Every code block and command of the READMEs and docs/, run on real parts: one that nothing can run fails.
 
 Python runs as it is written, but for the addresses of servers, which become those of servers that the tests
-started; what has clients start containers is in test_containers_of_readmes.py. How commands of README.md run,
-readme_walk.py says. Left out are commands that would run these tests within themselves or change the machine:
-see `DRY_RUN_ONLY` and `LEFT_TO_OTHERS`.
+started; what has clients start containers is in test_containers_of_readmes.py. How commands of the harness
+run, readme_walk.py says. Left out are commands that would run these tests within themselves or change the
+machine: see `DRY_RUN_ONLY` and `LEFT_TO_OTHERS`.
 """
 
 import os
@@ -25,12 +25,23 @@ from loadtests.experiment.config import resolve_settings
 from tests.conftest import WITHOUT_GRADIO
 
 from .conftest import ROOT, Server, step
-from .readme_blocks import READMES, Block, Command, blocks_of, commands_of, starts_container
+from .readme_blocks import (
+    READMES,
+    Block,
+    Command,
+    all_commands,
+    blocks_of,
+    named_in_sentences,
+    starts_container,
+)
 from .readme_walk import PAGES, RULES, Walk, is_on_the_walk
 
 DRY_RUN_ONLY = ("make test",)
 LEFT_TO_OTHERS = {
+    ".venv/bin/locust -f loadtests/locustfile.py --master": "tests/compose/test_compose_file.py",
+    ".venv/bin/locust -f loadtests/locustfile.py --worker": "tests/compose/test_compose_file.py",
     "docker build": "tests/benchmark_env/test_dockerfile.py",
+    "docker compose": "tests/compose/test_compose_file.py",
     "docker stop": "tests/benchmark_env/test_dockerfile.py",
     "openenv build": "tests/benchmark_env/test_openenv_commands.py",
     "openenv init": "tests/loadtests/test_any_environment.py",
@@ -43,7 +54,7 @@ LEFT_TO_OTHERS = {
 """Beginnings of commands, and where the tests of these are."""
 
 BLOCKS = [block for readme in READMES for block in blocks_of(readme)]
-COMMANDS = [command for readme in READMES for command in commands_of(readme)]
+COMMANDS = all_commands()
 ONCE_FOR_ALL_PORTS = {re.sub(r"--port \d+", "", each.text): each for each in reversed(COMMANDS)}
 """Servers get ports of their own here: of commands that differ in the port the first."""
 GRIDS = [block for block in BLOCKS if block.language == "toml"]
@@ -95,7 +106,7 @@ def as_parameter(command: Command) -> object:
 
 
 def test_every_block_is_in_a_language_that_is_run_here() -> None:
-    assert {block.readme for block in BLOCKS} == {*READMES}
+    assert {block.readme for block in BLOCKS} >= {"README.md", "benchmark_env/README.md"}
     unknown = [str(block) for block in BLOCKS if block.language not in {"bash", "python", "toml"}]
     assert not unknown, f"nothing in {__name__} runs blocks of their language: {unknown}"
 
@@ -127,6 +138,19 @@ def test_make_knows_every_setting_that_a_readme_gives_it() -> None:
     assert len({name for _, name in given}) > 10
     refused = [refusal_of_variable(name, [target]) for target, name in given if target in TARGETS]
     assert [*filter(None, refused)] == []
+
+
+def test_every_setting_that_a_sentence_gives_is_one() -> None:
+    known = {setting.name for settings in TARGETS.values() for setting in settings}
+    of_containers = set(re.findall(r"^(\w+)=", (ROOT / "compose" / ".env.example").read_text(), re.MULTILINE))
+    given = {
+        match[1]: f"{readme}:{each.line}"
+        for readme in READMES
+        for each in named_in_sentences(readme)
+        if (match := re.match(r"([A-Z_0-9]+)=", each.text))
+    }
+    assert len(given) > 10
+    assert not {name: place for name, place in given.items() if name not in known | of_containers}
 
 
 @pytest.mark.servers

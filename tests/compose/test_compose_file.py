@@ -83,7 +83,7 @@ def wait_for(what: str, condition: Callable[[], bool]) -> None:
     raise AssertionError(f"{what} did not happen: {compose('logs', '--no-color')[-3000:]}")
 
 
-def test_locust_in_containers_runs_a_load_test() -> None:
+def test_locust_in_containers_runs_a_load_test(tmp_path: Path) -> None:
     held = [HeldPort(0), HeldPort(0)]
     port, web_port = (str(port.port) for port in held)
     for holder in held:
@@ -117,5 +117,9 @@ def test_locust_in_containers_runs_a_load_test() -> None:
             )[0]
             check = configured["Config"]["Healthcheck"]["Test"][1:]
             subprocess.run(["docker", "exec", container, *check], check=True, capture_output=True)
+        compose("--profile", "loadgen", "cp", "locust-master:/results/.", str(tmp_path))
+        (run,) = tmp_path.glob("*/run.json")
+        assert json.loads(run.read_text())["config"]["users"] == 5
+        compose("--profile", "loadgen", "down", "--timeout", "0", **variables)
     finally:
         docker_engine.remove_project(PROJECT)
