@@ -26,6 +26,10 @@ from loadtests.load.batch import Batch
 from loadtests.load.garbage import QuietCollector
 from loadtests.load.locust_options import add_options, parsed_load_options
 from loadtests.load.options import settled
+from loadtests.load.page.credentials import credentials
+from loadtests.load.page.login import require_login
+from loadtests.load.page.pulses import Pulses
+from loadtests.load.page.tabs import Tabs
 from loadtests.load.recording import Recording
 from loadtests.load.users import OpenEnvHttpUser, OpenEnvUser, OpenEnvWebSocketUser
 from loadtests.load.workers import WorkerWatch
@@ -51,6 +55,7 @@ def _prepare(environment: Environment, **_: Any) -> None:
     try:
         headers_for = base_url(environment.host, "-H") if environment.host else None
         _use_options(environment, headers_for, test_begins=options.headless and not options.worker)
+        who = credentials() if options.web_login else None
     except LoadTestError as error:
         sys.stderr.write(f"error: {error}\n")
         raise SystemExit(2) from None
@@ -61,6 +66,8 @@ def _prepare(environment: Environment, **_: Any) -> None:
     environment.events.test_start.add_listener(partial(_apply_options, headers_for=headers_for))
     if environment.web_ui is not None and environment.web_ui.app is not None:
         environment.web_ui.app.before_request(_refuse_other_pages)
+        if who is not None:
+            require_login(environment.web_ui, who, options.web_base_path or "")
     Batch(environment)
     WorkerWatch(environment)
     collector = QuietCollector()
@@ -69,7 +76,8 @@ def _prepare(environment: Environment, **_: Any) -> None:
     if (options.run_directory or options.run_template) and not isinstance(environment.runner, WorkerRunner):
         gevent.spawn(_end_without_parent, os.getppid())
     if not options.no_recorder:
-        Recording(environment, options)
+        pulses = Pulses(environment)
+        Recording(environment, options, [Tabs(environment, pulses)] if environment.web_ui is not None else [])
 
 
 def _refuse_other_pages() -> None:

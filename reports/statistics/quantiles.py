@@ -1,4 +1,4 @@
-"""The statistics of the reports: exact quantiles, a test of equal shares, a sort by group that keeps order."""
+"""The statistics of the reports: exact quantiles, a test of equal shares, and a sort that keeps order."""
 
 from typing import Any
 

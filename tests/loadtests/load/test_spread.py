@@ -31,7 +31,8 @@ def test_a_session_that_stays_with_its_worker_and_user_is_isolated() -> None:
 
 
 def test_a_session_that_two_workers_answer_has_moved_once() -> None:
-    spread = spread_of({"session_hash": "a"}, *({"session_hash": "a", "pid": pid} for pid in (2, 1, 2)))
+    other = {"session_hash": "a", "pid": 2}
+    spread = spread_of({"session_hash": "a"}, other, {"session_hash": "a"}, other)
     assert (spread.sessions_checked, spread.moved_sessions, spread.shared_sessions) == (1, 1, 0)
 
 
@@ -46,7 +47,9 @@ def test_without_processes_moves_are_not_checked() -> None:
 
 
 def test_stateless_http_has_no_sessions_to_check() -> None:
-    rows = [{"transport": "http", "user": user, "pid": pid} for user in range(3) for pid in (1, 2)]
+    rows: list[dict[str, object]] = [
+        {"transport": "http", "user": user, "pid": pid} for user in range(3) for pid in (1, 2)
+    ]
     spread = spread_of(*rows)
     assert (spread.sessions_checked, spread.moved_sessions, spread.shared_sessions) == (0, 0, 0)
     assert spread.sessions == {ONE: 3, TWO: 3}
