@@ -30,7 +30,7 @@ from loadtests.load.run_json import UNKNOWN, Target, starting_run
 from loadtests.load.users import OpenEnvUser
 from loadtests.places import PACKAGES
 from reports.records.run_directory import RunDirectory, RunDirectoryError
-from reports.records.schema import STEPS, RunJson, RunStatus
+from reports.records.schema import STEPS, RunJson, RunStatus, is_batch
 from reports.records.tables import StreamWriter
 
 _ROWS = "openenv-rows"
@@ -168,6 +168,8 @@ class Recording:
             run = directory.read()
             run["status"], run["status_detail"] = self._ending()
             run["ended_at"] = time.time()
+            if not is_batch(run):
+                run["config"]["duration_s"] = self._options.run_time  # the page may change it meanwhile
             if self._stopped_on_page and self._is_early():
                 run["stopped_on_page"] = True
             directory.write(run)
@@ -206,8 +208,7 @@ class Recording:
             runner.send_message(_ROWS, {"batch": batch.serialize().to_pybytes()})
         elif self._writer is not None:
             self._writer.append(batch)
-            for watcher in self._watchers:
-                watcher.add(batch)
+            self._tell(batch)
 
     def _receive(self, msg: Any, **_: Any) -> None:
         self._recording_workers.add(msg.node_id)
@@ -215,8 +216,6 @@ class Recording:
             self._finished_workers.add(msg.node_id)
             return
         self._received.append(msg.data["batch"])
-        for watcher in self._watchers:
-            watcher.add(pa.ipc.read_record_batch(pa.py_buffer(msg.data["batch"]), STEPS))
         if self._writer is not None:
             try:
                 self._write_received(self._writer)
@@ -226,7 +225,13 @@ class Recording:
     def _write_received(self, writer: StreamWriter) -> None:
         while self._received:
             writer.append_serialized(self._received[0])
-            self._received.popleft()
+            self._tell(self._received.popleft())
+
+    def _tell(self, batch: pa.RecordBatch | bytes) -> None:
+        for watcher in self._watchers:
+            if isinstance(batch, bytes):
+                batch = pa.ipc.read_record_batch(pa.py_buffer(batch), STEPS)
+            watcher.add(batch)
 
     def _collect(self, runner: MasterRunner) -> None:
         """Waits for the last rows of every worker.

@@ -143,8 +143,8 @@ class StartedRuns:
 
     def end(self, directory: RunDirectory, reporting: "subprocess.Popen[bytes] | None") -> None:
         """Notes that a test is over and what writes its report."""
-        run = self._runs[directory.path.name]
-        run.ended, run.reporting = True, reporting
+        if (run := self._runs.get(directory.path.name)) is not None:
+            run.ended, run.reporting = True, reporting
 
     def get(self, run_id: str) -> StartedRun | None:
         """The test with this id."""
