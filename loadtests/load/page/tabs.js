@@ -134,8 +134,8 @@ function spread(title, parts, fair, jain, transport) {
   const ofWorkers = title === "Workers";
   const most = Object.fromEntries(keys.map((key) => [key, Math.max(1.25 * fair[key], ...parts.map((part) => part[key]))]));
   const caption = [`${title}: ${keys.join(" and ")}`, element("span", { class: "remark" },
-    ` the line is the fair share, ${keys.map((key) => `${short(fair[key])} ${key}`).join(" and ")}${jain === null ? "" : `; Jain’s index ${jain.toFixed(3)}`}`)];
-  const headings = ["Replica", ...(ofWorkers ? ["#Process"] : []), ...keys.flatMap((key) => [key[0].toUpperCase() + key.slice(1), `#${"Share"}`])];
+    ` the line is the fair share, ${keys.map((key) => `${(key === "steps" ? whole : short)(fair[key])} ${key}`).join(" and ")}${jain === null ? "" : `; Jain’s index ${jain.toFixed(3)}`}`)];
+  const headings = ["Replica", ...(ofWorkers ? ["#Process"] : []), ...keys.flatMap((key) => [key[0].toUpperCase() + key.slice(1), "#Share"])];
   const rows = parts.map((part) => [
     part.name,
     ...(ofWorkers ? [part.pid === null ? "none seen" : String(part.pid)] : []),

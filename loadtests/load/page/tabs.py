@@ -10,8 +10,10 @@ from flask import Blueprint, Flask, abort, jsonify, request, send_file
 from flask import Response as FlaskResponse
 from gevent.queue import Queue
 from locust.env import Environment
+from locust.runners import STATE_MISSING, STATE_RUNNING, STATE_SPAWNING
 
 from loadtests.load.page.distribution import Distribution
+from loadtests.load.page.pulse import Pulse
 from loadtests.load.page.pulses import Pulses
 from loadtests.load.page.runs import StartedRun, StartedRuns
 from loadtests.load.recorder import keep_pandas_out
@@ -34,6 +36,7 @@ class Tabs:
         self._pulses = pulses
         self._runs = StartedRuns()
         self._distribution: Distribution | None = None
+        self._last_pulses: list[Pulse] = []
         self._unfolded: Queue[tuple[Distribution, pa.RecordBatch]] = Queue()
         assert environment.web_ui is not None
         assert environment.web_ui.app is not None
@@ -50,6 +53,7 @@ class Tabs:
     def add(self, batch: pa.RecordBatch) -> None:
         """Rows were recorded. They are folded later, between operations of the users."""
         if self._distribution is not None:
+            self._last_pulses = self._pulses.latest()
             self._unfolded.put((self._distribution, batch))
 
     def end(self, directory: RunDirectory, reporting: "subprocess.Popen[bytes] | None") -> None:
@@ -91,9 +95,11 @@ class Tabs:
 
     def _distribution_json(self) -> FlaskResponse:
         runner, distribution = self._environment.runner, self._distribution
-        form: dict[str, Any] = {"state": runner.state if runner is not None else "missing"}
+        state = runner.state if runner is not None else STATE_MISSING
+        form: dict[str, Any] = {"state": state}
         if distribution is not None:
-            form |= distribution.form(self._pulses.latest())
+            live = state in (STATE_SPAWNING, STATE_RUNNING)
+            form |= distribution.form(self._pulses.latest() if live else self._last_pulses)
         return _fresh(jsonify(form))
 
     def _runs_json(self) -> FlaskResponse:

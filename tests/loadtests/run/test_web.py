@@ -35,6 +35,7 @@ def test_a_test_on_the_page_is_seen_live_and_becomes_a_run_with_a_report(
     deployment: LocalDeployment, context: BrowserContext, tmp_path: Path
 ) -> None:
     port = free_port()
+    url = f"http://127.0.0.1:{port}"
     command = [
         *(sys.executable, "-m", "loadtests", "webui", "--target", deployment.url, "--duration", "60"),
         *("--web-port", str(port), "--results", str(tmp_path), "--users", "40", "--processes", "2"),
@@ -52,20 +53,22 @@ def test_a_test_on_the_page_is_seen_live_and_becomes_a_run_with_a_report(
     try:
         page = context.new_page()
         faults = watch(page)
-        log_in(page, f"http://127.0.0.1:{port}")
+        log_in(page, url)
         start(page, {"wait": "0.02"}, run_time="50s")
         see_the_distribution(page)
         page.get_by_role("button", name="Stop").first.click()
         report_is_opened(page)
         saved = downloaded(page, tmp_path)
+        workers_are_back(page, url)
         page.get_by_role("button", name="New").first.click()
         start(page, {}, run_time="2s", host=deployment.url.replace("127.0.0.1", "localhost"))
+        page.get_by_role("tab", name="Runs").click()
         expect(page.get_by_role("link", name="Open the report")).to_have_count(2, timeout=60_000)
         assert faults == []
     finally:
         served.send_signal(signal.SIGINT)
         output, _ = served.communicate(timeout=60)
-    assert f"http://127.0.0.1:{port}" in output
+    assert url in output
     assert WHO["WEB_PASSWORD"] not in output
 
     first, second = (RunDirectory(path.parent) for path in sorted(tmp_path.glob("*/run.json")))
@@ -163,6 +166,15 @@ def downloaded(page: Page, folder: Path) -> dict[str, Path]:
         saved[name] = folder / download.value.suggested_filename
         download.value.save_as(saved[name])
     return saved
+
+
+def workers_are_back(page: Page, url: str) -> None:
+    """Locust's workers leave after each test, and its page sees only when it loads that they are back."""
+    deadline = time.monotonic() + 30
+    while page.request.get(f"{url}/worker-count").json()["worker_count"] < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    page.goto(url)
 
 
 def lines(path: Path) -> int:
