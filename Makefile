@@ -50,14 +50,24 @@ down: settings ## take down what make up left running
 
 .PHONY: report
 report: settings ## write the report of a recorded run again: make report RUN=results/…
-	@$(BIN)/python -m reports run "$(or $(RUN),results)"
+	@$(BIN)/python -m reports run "$(or $(RUN),results)" \
+	  $(if $(JUNIT),--junit "$(JUNIT)") $(if $(SUMMARY),--summary "$(SUMMARY)")
+
+.PHONY: csv
+csv: settings ## write the rows of a recorded run as CSV, beside the Parquet files: make csv RUN=results/…
+	@$(BIN)/python -m reports csv "$(or $(RUN),results)"
 
 .PHONY: compare
 compare: settings ## compare two runs or experiments: make compare A=results/… B=results/…
 	@test -n "$(A)" -a -n "$(B)" || { \
 	  echo "error: name both, the baseline A and what is held against it: make compare A=results/… B=results/…" >&2; exit 2; }
 	@$(BIN)/python -m reports compare "$(A)" "$(B)" $(if $(FAIL_ON_REGRESSION),--fail-on-regression "$(FAIL_ON_REGRESSION)") \
-	  $(if $(OUTPUT),--output "$(OUTPUT)")
+	  $(if $(OUTPUT),--output "$(OUTPUT)") \
+	  $(if $(JUNIT),--junit "$(JUNIT)") $(if $(SUMMARY),--summary "$(SUMMARY)")
+
+.PHONY: results
+results: settings ## all runs, experiments and comparisons, with trends: make results TAG=nightly LAST=20
+	@$(BIN)/python -m reports results "$(or $(RESULTS),results)" $(if $(TAG),--tag "$(TAG)") $(if $(LAST),--last "$(LAST)")
 
 .PHONY: test
 test: settings ## lint, types and all tests
@@ -67,7 +77,7 @@ test: settings ## lint, types and all tests
 	@echo "· types"
 	@$(BIN)/mypy
 	@echo "· tests"
-	@$(BIN)/pytest -n 4 $(TESTS)
+	@$(BIN)/pytest -n 3 $(TESTS)
 
 .PHONY: bench
 bench: settings ## measure the recorder's cost and the report's speed

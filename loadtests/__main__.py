@@ -15,8 +15,10 @@ from loadtests.hidden import without_secrets
 from loadtests.load.page.credentials import taken_credentials
 from loadtests.places import version
 from loadtests.run.config import deployment_config, load_test_config, web_login, web_port
+from loadtests.run.outlets import open_outlets
 from loadtests.settings import add_settings
-from reports.__main__ import become_compare, become_report
+from loadtests.terminal import progress
+from reports.__main__ import become_compare, become_csv, become_report, become_results
 from reports.records.run_directory import RunDirectoryError
 
 Command = Callable[[argparse.Namespace], int]
@@ -43,7 +45,8 @@ def _run(options: argparse.Namespace) -> int:
     config = load_test_config(vars(options))
     from loadtests.run.load_test import run_load_test
 
-    return run_load_test(config, _CONSOLE)
+    with open_outlets(vars(options), progress(_CONSOLE)) as outlets:
+        return run_load_test(config, _CONSOLE, outlets)
 
 
 def _webui(options: argparse.Namespace) -> int:
@@ -61,24 +64,25 @@ def _scaling(options: argparse.Namespace) -> int:
     from loadtests.experiment.state import last_experiment
 
     given: dict[str, str | None] = dict(vars(options))
-    if options.RESUME is not None:
-        if options.GRID:
-            raise LoadTestError(f"GRID={options.GRID}: an experiment resumes with its own grid: leave it out")
-        results = Path(options.RESULTS or "results")
-        path = last_experiment(results) if options.RESUME == "last" else Path(options.RESUME)
-        return runner.resume_experiment(path, given, _CONSOLE)
-    file = Path(options.GRID) if options.GRID else None
-    return runner.run_experiment(resolve_settings(given, file), _CONSOLE)
+    if options.RESUME is not None and options.GRID:
+        raise LoadTestError(f"GRID={options.GRID}: an experiment resumes with its own grid: leave it out")
+    with open_outlets(vars(options), progress(_CONSOLE)) as outlets:
+        if options.RESUME is not None:
+            results = Path(options.RESULTS or "results")
+            path = last_experiment(results) if options.RESUME == "last" else Path(options.RESUME)
+            return runner.resume_experiment(path, given, _CONSOLE, outlets)
+        file = Path(options.GRID) if options.GRID else None
+        return runner.run_experiment(resolve_settings(given, file), _CONSOLE, outlets)
 
 
 def _capacity(options: argparse.Namespace) -> int:
     config = capacity_config(vars(options))
     from loadtests.capacity.runner import search_capacity
-    from loadtests.terminal import progress
 
     if names := without_effect(os.environ):
         progress(_CONSOLE)(f"{', '.join(names)} mean nothing to a search: batches of growing size step once")
-    return search_capacity(config, _CONSOLE)
+    with open_outlets(vars(options), progress(_CONSOLE)) as outlets:
+        return search_capacity(config, _CONSOLE, outlets)
 
 
 def _up(options: argparse.Namespace) -> int:
@@ -149,7 +153,9 @@ def _parser() -> argparse.ArgumentParser:
     add_with_settings("up", _up, "bring a deployment up and leave it running")
     add_with_settings("down", _down, "take down what `up` left running")
     become_report(add("report", "write the report of a run or an experiment again"))
+    become_csv(add("csv", "write the rows of a run as CSV"))
     become_compare(add("compare", "compare two runs or two experiments"))
+    become_results(add("results", "list all runs, experiments and comparisons, with their trends"))
     return parser
 
 

@@ -19,7 +19,17 @@ def _variables(topic: str, **helps: str) -> tuple[Setting, ...]:
     return tuple(Setting(name, "", text, topic, has_option=False) for name, text in helps.items())
 
 
-DEPLOYMENT_SETTINGS = _about(
+ENVIRONMENT_SETTINGS = _about(
+    "environment",
+    Setting("ENV", "", "an OpenEnv environment directory to deploy (default: the Benchmark environment)"),
+    Setting("IMAGE", "", "an image that serves an OpenEnv environment, to deploy in containers"),
+    Setting("IMAGE_PORT", "8000", "the port that IMAGE serves on"),
+    Setting(
+        "ENV_PYTHON", "", "a python that has what ENV needs (default: a virtual environment is made for it)"
+    ),
+)
+
+DEPLOYMENT_SETTINGS = ENVIRONMENT_SETTINGS + _about(
     "deployment",
     Setting("TARGET", "auto", "auto, compose, local, or the URL of a server that is already running"),
     Setting("REPLICAS", "2", "environment servers behind the balancer"),
@@ -96,7 +106,24 @@ LOAD_SETTINGS = (
             "the bound on the 99th percentile of total time in seconds (default: 2 × (wait + 0.5))",
         ),
     ),
-    *_about("results", Setting("RESULTS", "results", "the folder that gets a run directory for each run")),
+    *_about(
+        "results",
+        Setting("RESULTS", "results", "the folder that gets a run directory for each run"),
+        Setting("TAG", "", "words by which the run is found again, with commas between them: nightly,main"),
+    ),
+)
+
+OUTPUT_SETTINGS = _about(
+    "results",
+    Setting("JUNIT", "", "a file that gets the verdict as JUnit XML, which CI systems show as tests"),
+    Setting("SUMMARY", "", "a file that gets a summary in Markdown, for example for the page of a CI job"),
+)
+"""Files that other programs read; no part of what a run or an experiment was."""
+
+METRICS_SETTINGS = _about(
+    "while it runs",
+    Setting("METRICS_PORT", "", "where metrics for Prometheus are served on 127.0.0.1 (default: nowhere)"),
+    Setting("OTLP", "", "a collector that gets them over OpenTelemetry's protocol: http://127.0.0.1:4318"),
 )
 
 WEB_SETTINGS = (
@@ -176,6 +203,11 @@ CAPACITY_SETTINGS = (
     ),
 )
 
+RESULTS_SETTINGS = (
+    Setting("TAG", "", "only what has these tags, with commas between them"),
+    Setting("LAST", "", "only the last so many"),
+)
+
 SERVER_VARIABLES = _variables(
     "environment servers",
     MAX_CONCURRENT_ENVS="sessions that one worker holds",
@@ -214,26 +246,34 @@ _TO_BRING_UP = _BALANCER_VARIABLES + SERVER_VARIABLES + _CONTAINER_VARIABLES
 _TO_LOAD = _ACCESS_VARIABLES + _TO_BRING_UP
 
 COMMANDS: Table = {
-    "run": DEPLOYMENT_SETTINGS + LOAD_SETTINGS + _TO_LOAD,
+    "run": DEPLOYMENT_SETTINGS + LOAD_SETTINGS + OUTPUT_SETTINGS + METRICS_SETTINGS + _TO_LOAD,
     "webui": DEPLOYMENT_SETTINGS + LOAD_SETTINGS + WEB_SETTINGS + _TO_LOAD,
-    "scaling": EXPERIMENT_SETTINGS + GRID_SETTINGS + _TO_LOAD,
-    "capacity": CAPACITY_SETTINGS + _TO_LOAD,
+    "scaling": EXPERIMENT_SETTINGS + GRID_SETTINGS + OUTPUT_SETTINGS + METRICS_SETTINGS + _TO_LOAD,
+    "capacity": CAPACITY_SETTINGS + OUTPUT_SETTINGS + METRICS_SETTINGS + _TO_LOAD,
     "up": DEPLOYMENT_SETTINGS + _TO_BRING_UP,
     "down": (),
-    "report": (),
+    "report": OUTPUT_SETTINGS,
+    "csv": (),
     "compare": (
         Setting("FAIL_ON_REGRESSION", "", "fail where B is shown to be worse by more per cent than this"),
         Setting("OUTPUT", "", "where the report goes"),
+        *OUTPUT_SETTINGS,
     ),
+    "results": RESULTS_SETTINGS,
 }
 
 TARGETS: Table = {
     "loadtest": COMMANDS["run"],
     **{name: settings for name, settings in COMMANDS.items() if name != "run"},
-    "report": _variables("", RUN="the run or experiment, results/<id>"),
+    "report": (*_variables("", RUN="the run or experiment, results/<id>"), *COMMANDS["report"]),
+    "csv": _variables("", RUN="the run, results/<run_id>"),
     "compare": (
         *_variables("", A="the baseline, results/<id>", B="what is held against it"),
         *COMMANDS["compare"],
+    ),
+    "results": (
+        Setting("RESULTS", "results", "the folder to look into", has_option=False),
+        *RESULTS_SETTINGS,
     ),
     "test": _variables("", TESTS="arguments for pytest", REQUIRE_ALL="1: nothing may be left out"),
     "bench": (),

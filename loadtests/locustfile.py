@@ -25,6 +25,7 @@ from loadtests.errors import LoadTestError
 from loadtests.load.batch import Batch
 from loadtests.load.garbage import QuietCollector
 from loadtests.load.locust_options import add_options, parsed_load_options
+from loadtests.load.loop_lag import LoopLag
 from loadtests.load.options import settled
 from loadtests.load.page.credentials import credentials
 from loadtests.load.page.login import require_login
@@ -75,6 +76,8 @@ def _prepare(environment: Environment, **_: Any) -> None:
     environment.events.test_stop.add_listener(lambda **_: collector.stop())
     if (options.run_directory or options.run_template) and not isinstance(environment.runner, WorkerRunner):
         gevent.spawn(_end_without_parent, os.getppid())
+    if options.lag_folder:
+        LoopLag(environment, Path(options.lag_folder))
     if not options.no_recorder:
         pulses = Pulses(environment)
         Recording(environment, options, [Tabs(environment, pulses)] if environment.web_ui is not None else [])

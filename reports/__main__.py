@@ -1,15 +1,24 @@
 """The command `python -m reports`."""
 
 import argparse
+import json
 import math
+import os
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from reports.page.words import printable
+from reports.outputs.files import OutputFiles
+from reports.page.words import count, printable
 from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.run_directory import RunDirectory, RunDirectoryError
+
+OUTPUTS = {
+    "junit": "write the verdict as JUnit XML too, which CI systems show as tests",
+    "summary": "write a summary in Markdown too, for example for the page of a CI job",
+}
+"""Options for files that other programs read."""
 
 PASSED, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -43,9 +52,18 @@ def _parser() -> argparse.ArgumentParser:
     experiment.add_argument(
         "run", type=Path, metavar="EXPERIMENT_DIR", help="the experiment's directory, results/<experiment_id>"
     )
+    _add_outputs(experiment)
     experiment.set_defaults(command=_report_experiment)
     become_compare(commands.add_parser("compare", help="compare two runs or two experiments"))
+    become_results(commands.add_parser("results", help="list all runs, with their trends"))
+    become_csv(commands.add_parser("csv", help="write the tables of a run as CSV"))
     return parser
+
+
+def _add_outputs(parser: argparse.ArgumentParser) -> None:
+    """Adds the options for files that other programs read."""
+    for option, what in OUTPUTS.items():
+        parser.add_argument(f"--{option}", metavar="FILE", help=what)
 
 
 def become_report(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +77,20 @@ def become_report(parser: argparse.ArgumentParser) -> None:
         "2 for bad input, 130 after Ctrl-C."
     )
     parser.add_argument("run", type=Path, metavar="RUN_DIR", help="the run's directory, results/<run_id>")
+    parser.add_argument("--index", action="store_true", help=argparse.SUPPRESS)
+    _add_outputs(parser)
     parser.set_defaults(command=_report)
+
+
+def become_csv(parser: argparse.ArgumentParser) -> None:
+    """Makes a parser that of the command which writes a run's tables as CSV."""
+    parser.description = (
+        "Writes steps.csv and resources.csv into the directory of a run, finished or cut short: the rows of "
+        "its Parquet files, for programs that read nothing else."
+    )
+    parser.epilog = "Exit code: 0; 2 for bad input; 130 after Ctrl-C."
+    parser.add_argument("run", type=Path, metavar="RUN_DIR", help="the run's directory, results/<run_id>")
+    parser.set_defaults(command=_csv)
 
 
 def become_compare(parser: argparse.ArgumentParser) -> None:
@@ -89,7 +120,44 @@ def become_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", type=Path, metavar="DIR", help="where the report goes (default: B/compare-A)"
     )
+    _add_outputs(parser)
     parser.set_defaults(command=_compare)
+
+
+def become_results(parser: argparse.ArgumentParser) -> None:
+    """Makes a parser that of the command which lists what a results folder holds."""
+    parser.description = (
+        "Lists all runs, experiments and comparisons in a results folder, newest first, and where the "
+        "figures of runs of one configuration shifted. Writes index.html there, which shows more."
+    )
+    parser.epilog = "Exit code: 0; 2 for bad input, such as a folder that is not there; 130 after Ctrl-C."
+    parser.add_argument(
+        "results",
+        type=Path,
+        nargs="?",
+        default=Path(os.environ.get("RESULTS") or "results"),
+        metavar="DIR",
+        help="the results folder (default: results)",
+    )
+    parser.add_argument(
+        "--tag",
+        metavar="TAG",
+        default="",
+        help="only what has this tag; of several, with commas between them, all",
+    )
+    parser.add_argument("--last", type=_at_least_one, metavar="N", help="only the last N")
+    parser.add_argument("--json", action="store_true", help="print JSON, and write no page")
+    parser.set_defaults(command=_results)
+
+
+def _at_least_one(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r:.60} is not a number of at least 1")
+    return number
 
 
 def _percent(text: str) -> float:
@@ -109,39 +177,100 @@ def _report(options: argparse.Namespace) -> int:
         return _report_experiment(options)
     # Here, because they load pandas and matplotlib, which --help should not wait for.
     from reports.run.verdict import verdict_lines
-    from reports.write import write_report
+    from reports.write import write_report, write_run_outputs
 
+    files = _output_files(options)
     directory = RunDirectory(options.run)
     if directory.read()["status"] != "running":
         directory.compact()
     report = write_report(directory)
     sys.stdout.write("\n".join([*verdict_lines(report), f"report: {directory.report_html}"]) + "\n")
+    _refresh_index(directory.path, always=options.index)
+    write_run_outputs(files, report, directory)
     return PASSED if report.passed else FAILED
+
+
+def _output_files(options: argparse.Namespace) -> OutputFiles:
+    """The files that were asked for. Raises RunDirectoryError where they could not be written."""
+    files = OutputFiles.named(options.junit, options.summary)
+    files.prepare()
+    return files
+
+
+def _csv(options: argparse.Namespace) -> int:
+    from reports.outputs.csv_files import write_csv
+
+    for path, rows in write_csv(options.run):
+        sys.stdout.write(f"{path}: {count(rows, 'row')}\n")
+    return PASSED
 
 
 def _report_experiment(options: argparse.Namespace) -> int:
     from reports.experiment.verdict import verdict_lines
-    from reports.write import write_experiment_report
+    from reports.write import write_experiment_outputs, write_experiment_report
 
+    files = _output_files(options)
     directory = ExperimentDirectory(options.run)
     report = write_experiment_report(directory)
     sys.stdout.write("\n".join([*verdict_lines(report), f"report: {directory.report_html}"]) + "\n")
+    _refresh_index(directory.path)
+    write_experiment_outputs(files, report, directory)
     return PASSED if report.complete else FAILED
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from reports.comparison.regressions import regressions
+    from reports.comparison.regressions import found_regressions
     from reports.comparison.verdict import verdict_lines
-    from reports.write import write_comparison
+    from reports.write import write_comparison, write_comparison_outputs
+
+    files = _output_files(options)
 
     comparison, directory = write_comparison(
         options.a, options.b, options.output, _runs_read(time.monotonic())
     )
     most_percent = options.fail_on_regression
-    found = [] if most_percent is None else regressions(comparison, most_percent)
-    lines = [*verdict_lines(comparison, found), f"report: {directory.report_html}"]
+    found = None if most_percent is None else found_regressions(comparison, most_percent)
+    sentences = [each.sentence for each in found or ()]
+    lines = [*verdict_lines(comparison, sentences), f"report: {directory.report_html}"]
     sys.stdout.write("\n".join(lines) + "\n")
+    _refresh_index(directory.path if options.output else options.b)
+    write_comparison_outputs(files, comparison, found, directory)
     return FAILED if found else PASSED
+
+
+def _results(options: argparse.Namespace) -> int:
+    from reports.index.listing import print_index
+    from reports.index.report import report_index, to_json
+    from reports.write import write_index
+
+    every = report_index(options.results)
+    tags = [tag for each in options.tag.split(",") if (tag := each.strip())]
+    index = report_index(options.results, tags) if tags else every
+    if options.last:
+        index = index.last(options.last)
+    if options.json:
+        sys.stdout.write(json.dumps(to_json(index), indent=2) + "\n")
+        return PASSED
+    print_index(index)
+    try:
+        sys.stdout.write(f"page: {write_index(every)}\n")
+    except RunDirectoryError as error:
+        sys.stderr.write(f"note: {printable(str(error), 1000)}\n")
+    return PASSED
+
+
+def _refresh_index(entry: Path, *, always: bool = False) -> None:
+    """Writes the index of the folder in which an entry lies again; where there is none, only if `always`."""
+    from reports.write import is_index, refresh_index
+
+    results = Path(os.path.abspath(entry)).parent  # noqa: PTH100 - of a link, where people put it
+    page = results / "index.html"
+    try:
+        wanted = always or (page.is_file() and is_index(page))
+    except OSError:
+        wanted = False
+    if wanted and (problem := refresh_index(results)):
+        sys.stderr.write(f"note: {printable(problem, 1000)}\n")
 
 
 def _runs_read(begun: float) -> Callable[[int, int], None]:

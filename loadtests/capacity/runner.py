@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from rich.console import Console
@@ -18,7 +19,7 @@ from loadtests.clock import now
 from loadtests.deployments import Deployment
 from loadtests.deployments.processes import tail
 from loadtests.machine import machine
-from loadtests.run.finish import finish_run, print_outcome, reported
+from loadtests.run.finish import finish_run, list_in_index, print_outcome, reported
 from loadtests.run.load_test import (
     EXIT_INTERRUPTED,
     check_writable,
@@ -27,6 +28,7 @@ from loadtests.run.load_test import (
     record_run,
     settled_for,
 )
+from loadtests.run.outlets import NO_OUTLETS, Outlets
 from loadtests.terminal import progress, tell
 from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.run_directory import RunDirectory, RunDirectoryError
@@ -40,7 +42,10 @@ from reports.records.schema import (
     RunStatus,
     expected_workers,
 )
-from reports.write import write_experiment_report
+from reports.write import write_experiment_outputs, write_experiment_report
+
+if TYPE_CHECKING:
+    from loadtests.run.metrics.meter import Meter
 
 EXIT_FOUND, EXIT_NOT_FOUND = 0, 1
 
@@ -57,8 +62,8 @@ _STATUS: dict[Stop, tuple[RunStatus, str | None]] = {
 }
 
 
-def search_capacity(config: CapacityConfig, console: Console) -> int:
-    """Searches how many sessions the target holds, and prints the answer.
+def search_capacity(config: CapacityConfig, console: Console, outlets: Outlets = NO_OUTLETS) -> int:
+    """Searches how many sessions the target holds, prints the answer and feeds the outlets.
 
     Returns 0 where at least one session met the objective, 1 where none did or the search, or the deployment,
     broke, 130 after Ctrl-C. Raises LoadTestError for what the user can mend; nothing is left running in any
@@ -69,16 +74,18 @@ def search_capacity(config: CapacityConfig, console: Console) -> int:
     with deployed(config.load.target, config.load.deployment, say) as deployment:
         config = replace(config, load=settled_for(config.load, deployment, say))
         directory = ExperimentDirectory.create(config.load.results, f"capacity-{deployment.kind}")
-        search = CapacitySearch(config, deployment, directory, console)
+        search = CapacitySearch(config, deployment, directory, console, outlets.meter)
         stop = search.run()
         capacity = search.conclude(stop)
     for line in verdict_lines(capacity, search.outcomes, stop):
         tell(console, line)
     try:
-        if reported(lambda: write_experiment_report(directory), directory, console):
+        if report := reported(lambda: write_experiment_report(directory), directory, console):
             print_outcome([], directory, console)
+            write_experiment_outputs(outlets.files, report, directory)
     except RunDirectoryError as error:
         progress(console)(str(error))
+    list_in_index(config.load.results, console)
     return exit_code(stop, capacity["sessions"])
 
 
@@ -93,13 +100,19 @@ class CapacitySearch:
     """One search on a deployment that is up. What is known is on disk after every batch."""
 
     def __init__(
-        self, config: CapacityConfig, deployment: Deployment, directory: ExperimentDirectory, console: Console
+        self,
+        config: CapacityConfig,
+        deployment: Deployment,
+        directory: ExperimentDirectory,
+        console: Console,
+        meter: "Meter | None" = None,
     ) -> None:
         self.outcomes: list[BatchOutcome] = []
         """The outcome of every batch, in the order in which they ran."""
         self._config = config
         self._deployment = deployment
         self._directory = directory
+        self._meter = meter
         self._say = progress(console)
         self._view = CapacityView(console, config.budget_s)
         self._machine = machine()
@@ -169,7 +182,9 @@ class CapacitySearch:
             config = self._config.batch(users)
             directory = new_run(config, self._deployment, self._directory.runs)
             cell["run_id"] = directory.path.name
-            status, detail = record_run(config, self._deployment, directory, self._view.show, self._say)
+            status, detail = record_run(
+                config, self._deployment, directory, self._view.show, self._say, self._meter
+            )
             self._view.reporting()
             outcome = _finished(users, directory, status, detail)
         except KeyboardInterrupt:
@@ -219,6 +234,8 @@ class CapacitySearch:
                 "budget_s": config.budget_s,
             },
         )
+        if config.load.tags:
+            held["tags"] = list(config.load.tags)
         return ExperimentJson(
             kind="experiment",
             schema_version=SCHEMA_VERSION,

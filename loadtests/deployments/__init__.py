@@ -5,8 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from loadtests.deployments.environment import BENCHMARK, Environment
 from loadtests.protocol.access import OPEN, Access
-from reports.records.schema import Role, Topology
+from reports.records.schema import EnvironmentJson, Role, Topology
 
 Kind = Literal["compose", "local", "url"]
 Balancing = Literal["round_robin", "least_conn", "ip_hash", "random"]
@@ -22,6 +23,7 @@ def silent(_what: str) -> None:
 class DeploymentConfig:
     """What to bring up."""
 
+    environment: Environment = BENCHMARK
     replicas: int = 2
     workers: int = 2
     balancing: Balancing = "round_robin"
@@ -77,6 +79,10 @@ class Deployment(ABC):
     def versions(self) -> dict[str, str]:
         """Versions of what serves, as far as known: python, openenv, gunicorn, uvicorn, nginx …"""
         return {}
+
+    def environment(self) -> EnvironmentJson | None:
+        """What serves there: its name, and where it comes from; None where unknown."""
+        return None
 
     def resources(self) -> list[Usage]:
         """Usage of replicas and balancer now; parts that have ended are left out."""

@@ -31,6 +31,9 @@ def choose(
     if "://" in target:
         if purpose == "up":
             raise LoadTestError(f"TARGET={target}: what runs there is not ours to bring up")
+        if not config.environment.is_benchmark:
+            what = config.environment.image or config.environment.directory
+            raise LoadTestError(f"{what} is to be deployed, and TARGET={target} is running: leave one out")
         deployment = UrlDeployment(target, config.access)
         return deployment, f"target: the server at {deployment.url}"
     if target not in ("auto", "compose", "local"):
@@ -39,12 +42,18 @@ def choose(
         )
     if purpose == "up" and (running := registry.left_running()) is not None:
         raise LoadTestError(f"a deployment is up already, at {running.url}: `{invocation('down')}` first")
+    if config.environment.image is not None and target == "local":
+        raise LoadTestError(
+            f"IMAGE={config.environment.image}: only containers serve an image: use TARGET=compose"
+        )
     local = LocalDeployment(config, name=name, purpose=purpose, progress=progress, registry=registry)
     if target == "local":
         return local, "target: local, as asked"
     compose = ComposeDeployment(config, name=name, purpose=purpose, progress=progress, registry=registry)
     if target == "compose":
         return compose, "target: compose, as asked"
+    if config.environment.image is not None:
+        return compose, "target: compose, because it is an image"
     if reason := docker_engine.unavailable():
         return local, f"target: local processes, because {reason}"
     try:

@@ -7,23 +7,39 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property, partial
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
 import docker
 from docker.errors import DockerException
 
-from loadtests.deployments import Kind, Usage, docker_engine, nginx, ports, processes, ready
+from loadtests.deployments import Kind, Usage, docker_engine, health, images, nginx, ports, processes, ready
 from loadtests.deployments.docker_engine import Container
 from loadtests.deployments.images import build_step, environment_image, provide_images
+from loadtests.deployments.local import VERSIONS
 from loadtests.deployments.managed import EndedPart, ManagedDeployment
 from loadtests.errors import LoadTestError
-from loadtests.places import ENVIRONMENT, compose_folder
-from reports.records.schema import Role
+from loadtests.places import compose_folder
+from loadtests.protocol import replies
+from reports.page.words import count, printable
+from reports.records.schema import EnvironmentJson, Role
 
 COMPOSE_FILE = compose_folder() / "compose.yaml"
-CONTAINER_PORT = 8000
+ANY_ENVIRONMENT = compose_folder() / "any-environment.yaml"
+"""What is different for environments of others, which know nothing of this file."""
+ANSWERS = r"""
+answers() {
+  exec 3<>/dev/tcp/"$1"/"$2" && printf 'GET /health HTTP/1.0\r\n\r\n' >&3 && head -1 <&3 | grep -q ' 200'
+} 2>/dev/null
+until answers "$@"; do
+  (( SECONDS < ${3%.*} )) || exit 1
+  sleep 0.1
+done
+"""
+"""Waits until GET /health at an address and a port gives 200, for some seconds at most; for bash."""
 CREATE_S = 180.0
 VERSION = re.compile(r"^(?:nginx version: )?(\w+)[ /](\S+)$", re.MULTILINE)
 
@@ -46,23 +62,54 @@ class ComposeDeployment(ManagedDeployment):
         self._record.project = self._project
         super().prepare()
         with self._taken_down_on_error():
-            provide_images(self._client, self._compose, ENVIRONMENT, self._progress)
+            provide_images(self._client, self._compose, self._config.environment, self._progress)
+            self._check_workers()
+
+    def up(self) -> None:
+        """Brings the containers up."""
+        super().up()
+        if not self._config.environment.is_benchmark:
+            with suppress(OSError, HTTPException):
+                said = health.post(f"{self.url}/reset", {}, timeout_s=10).json_object().get("observation")
+                url = said.get("host_url") if isinstance(said, dict) else None
+                hosts = {f"{each.hostname}:{self._config.environment.port}" for each in self._replicas()}
+                self._hosts_are_said = replies.host_of(url) in hosts
+
+    def _check_workers(self) -> None:
+        """Has as many workers as the image's start command allows for."""
+        environment = self._config.environment
+        if environment.is_benchmark:
+            return
+        name = environment_image(environment)
+        command, allowed = images.start_command(self._client, name), None
+        if command is not None:
+            allowed = images.workers_of(command, self._config.workers)
+        if allowed is not None and allowed != self._config.workers:
+            self._progress(
+                f"{count(allowed, 'worker')} a replica instead of WORKERS={self._config.workers}: "
+                f"the image starts `{printable(command or '', 80)}`"
+            )
+            self._config = replace(self._config, workers=allowed)
+
+    def environment(self) -> EnvironmentJson:
+        """The image that the replicas were started from, and the directory that it was built from."""
+        environment = self._config.environment
+        name = environment_image(environment)
+        with suppress(DockerException):
+            image = self._client.images.get(name)
+            digests = image.attrs.get("RepoDigests") or [image.id]
+            return environment.described(name, str(digests[0]).rpartition("@")[2])
+        return environment.described(name)
 
     def versions(self) -> dict[str, str]:
         """Of what serves, as the containers themselves say, and of the engine."""
         versions: dict[str, str] = {"docker": self._client.version()["Version"]}
-        script = (
-            "import sys, importlib.metadata as m\n"
-            "print('python', '.'.join(map(str, sys.version_info[:3])))\n"
-            "for p in ('openenv', 'gunicorn', 'uvicorn'):\n"
-            "    try: print(p, m.version(p))\n"
-            "    except m.PackageNotFoundError: pass\n"
-        )
-        commands = {"env": ["python", "-c", script], "nginx": ["nginx", "-v"]}
+        commands = {"env": ["python", "-c", VERSIONS], "nginx": ["nginx", "-v"]}
         for container in {each.service: each for each in self._containers()}.values():
             if container.service in commands:
-                _, output = self._execute(container, commands[container.service])
-                versions.update(VERSION.findall(output))
+                code, output = self._execute(container, commands[container.service])
+                # An environment of someone else may have no Python by this name.
+                versions.update(VERSION.findall(output) if code == 0 else [])
         return versions
 
     def resources(self) -> list[Usage]:
@@ -83,6 +130,11 @@ class ComposeDeployment(ManagedDeployment):
         return f"openenv-loadtest-{self._record.name}"
 
     @cached_property
+    def _hosts_are_said(self) -> bool:
+        """Whether observations name the container that answered; otherwise nginx names its address."""
+        return self._config.environment.is_benchmark
+
+    @cached_property
     def _client(self) -> docker.DockerClient:
         return docker_engine.connect()
 
@@ -97,7 +149,12 @@ class ComposeDeployment(ManagedDeployment):
         return [container for container in self._containers() if container.service == "env"]
 
     def _replica_names(self) -> dict[str, str]:
-        return {_host(replica): f"env-{replica.number}" for replica in self._replicas()}
+        return {self._host(replica): f"env-{replica.number}" for replica in self._replicas()}
+
+    def _host(self, replica: Container) -> str:
+        """The host as observations name it, or nginx where they do not."""
+        name = replica.hostname if self._hosts_are_said else replica.address
+        return f"{name}:{self._config.environment.port}"
 
     def _variables(self) -> dict[str, str]:
         """The values for compose.yaml's variables."""
@@ -109,23 +166,35 @@ class ComposeDeployment(ManagedDeployment):
             open_files=nginx.whole_variable(os.environ, "NOFILE", processes.raise_open_file_limit()),
             environ=os.environ,
         )
-        return {
+        environment, workers = self._config.environment, self._config.workers
+        # What others need is unknown: more than the Benchmark environment.
+        memory = f"{512 * (workers + 1)}m" if environment.is_benchmark else f"{2048 * workers}m"
+        variables = {
             **common,
             "PORT": str(self._record.ports[0]),
             "REPLICAS": str(self._config.replicas),
-            "WORKERS": str(self._config.workers),
+            "WORKERS": str(workers),
             "REUSE_PORT": str(int(self._config.reuse_port)),
-            "ENV_IMAGE": environment_image(),
-            "ENV_CONTEXT": str(ENVIRONMENT),
-            "ENV_MEMORY": os.environ.get("ENV_MEMORY") or f"{512 * (self._config.workers + 1)}m",
+            "ENV_IMAGE": environment_image(environment),
+            "ENV_MEMORY": os.environ.get("ENV_MEMORY") or memory,
+            "ENV_PORT": str(environment.port),
         }
+        if environment.image is None:
+            source = environment.source
+            variables["ENV_CONTEXT"] = str(source.path)
+            if source.dockerfile:
+                variables["ENV_DOCKERFILE"] = str(source.dockerfile.relative_to(source.path))
+        if not environment.is_benchmark and (base := os.environ.get("PYTHON_IMAGE")):
+            variables["BASE_IMAGE"] = base
+        return variables
 
     def _compose(self, *arguments: str, log: str, timeout_s: float, **variables: str) -> None:
         """Runs `docker compose` to its end, its output in a log. Raises LoadTestError with the last lines."""
         path = self._home / log
-        compose = ["docker", "compose", "--ansi", "never", "-p", self._project, "-f", str(COMPOSE_FILE)]
+        files = [COMPOSE_FILE] if self._config.environment.is_benchmark else [COMPOSE_FILE, ANY_ENVIRONMENT]
+        compose = ["docker", "compose", "--ansi", "never", "-p", self._project]
         process = processes.start(
-            [*compose, *arguments],
+            [*compose, *(word for file in files for word in ("-f", str(file))), *arguments],
             record=self._record,
             registry=self._registry,
             log=path,
@@ -164,23 +233,22 @@ class ComposeDeployment(ManagedDeployment):
 
     def _readiness(self) -> dict[str, Callable[[], bool]]:
         replicas = self._replicas()
-        seconds = ready.patience_s(len(replicas))
-        script = Path(ready.__file__).read_text()
-        command = [
-            "python",
-            "-I",
-            "-S",
-            "-c",
-            script,
-            str(CONTAINER_PORT),
-            str(self._config.listeners),
-            str(seconds),
-        ]
+        seconds = str(ready.patience_s(len(replicas)))
+        if self._config.environment.is_benchmark:
+            script = Path(ready.__file__).read_text()
+            check = ["python", "-I", "-S", "-c", script, str(self._config.environment.port)]
+            commands = {each: (each, [*check, str(self._config.listeners), seconds]) for each in replicas}
+        else:
+            # Their images may have neither Python nor a shell: asked from the balancer's.
+            balancer = next(each for each in self._containers() if each.service == "nginx")
+            check = ["bash", "-c", ANSWERS, "bash"]
+            port = str(self._config.environment.port)
+            commands = {each: (balancer, [*check, each.address, port, seconds]) for each in replicas}
         return {
             replica.name: partial(
-                self._is_ready, replica.name, self._threads.submit(self._execute, replica, command)
+                self._is_ready, replica.name, self._threads.submit(self._execute, container, command)
             )
-            for replica in replicas
+            for replica, (container, command) in commands.items()
         }
 
     def _is_ready(self, name: str, waiting: Future[tuple[int, str]]) -> bool:
@@ -220,13 +288,15 @@ class ComposeDeployment(ManagedDeployment):
     def _usage(self, container: Container) -> Usage | None:
         try:
             stats: dict[str, Any] = self._client.api.stats(container.id, stream=False, one_shot=True)
-            return usage(container, stats)
+            return usage(self._host(container) if container.service == "env" else "nginx", stats)
         except (DockerException, OSError, KeyError):
             return None
 
 
-def usage(container: Container, stats: Mapping[str, Any]) -> Usage:
-    """Usage from the engine's statistics; raises KeyError where they lack something.
+def usage(name: str, stats: Mapping[str, Any]) -> Usage:
+    """Usage of a replica's host, or of `nginx`, from the engine's statistics.
+
+    Raises KeyError where they lack something.
 
     Memory excludes the file cache that the kernel would reclaim first, as in `docker stats`.
     """
@@ -234,18 +304,14 @@ def usage(container: Container, stats: Mapping[str, Any]) -> Usage:
     details = memory.get("stats", {})
     # The name in cgroup v1, and the one in v2.
     cache = details.get("total_inactive_file", details.get("inactive_file", 0))
-    role: Role = "replica" if container.service == "env" else "nginx"
+    role: Role = "nginx" if name == "nginx" else "replica"
     return Usage(
         role=role,
-        name=_host(container) if role == "replica" else "nginx",
+        name=name,
         cpu_seconds=stats["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9,
         memory_bytes=memory["usage"] - cache,
         open_files=None,
     )
-
-
-def _host(container: Container) -> str:
-    return f"{container.hostname}:{CONTAINER_PORT}"
 
 
 def _without_compose_settings() -> dict[str, str]:

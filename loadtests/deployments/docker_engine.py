@@ -34,6 +34,8 @@ class Container:
     service: str
     number: int
     running: bool
+    address: str = ""
+    """Its address in the project's network, while it runs."""
 
     @property
     def hostname(self) -> str:
@@ -86,6 +88,7 @@ def containers(client: docker.DockerClient, project: str) -> list[Container]:
             service=entry["Labels"].get(SERVICE_LABEL, ""),
             number=int(entry["Labels"].get(NUMBER_LABEL, 0)),
             running=entry["State"] in {"running", "paused", "restarting"},
+            address=next((each["IPAddress"] for each in entry["NetworkSettings"]["Networks"].values()), ""),
         )
         for entry in listed
     ]

@@ -1,10 +1,8 @@
 """The images that containers are started from: built or pulled where they are missing."""
 
-import hashlib
 import os
 import re
 from contextlib import suppress
-from pathlib import Path
 from typing import Protocol
 
 import docker
@@ -12,14 +10,15 @@ from docker.errors import DockerException, ImageNotFound
 from docker.models.images import Image
 
 from loadtests.deployments import Progress
+from loadtests.deployments.environment import Environment, content_of
 from loadtests.errors import LoadTestError
 
 INPUTS_LABEL = "openenv-loadtest.inputs"
 BUILD_S = 1800.0
 NGINX_IMAGE = "nginx:1.31"
 
+_WORKERS = re.compile(r"(?:--workers|-w)[= ]+(\S+)")
 _BUILD_STEP = re.compile(r"^(?:Step \d+/\d+ : |#\d+ \[.*\d+/\d+\] )(?:FROM|RUN|COPY).*", re.MULTILINE)
-_NOT_IN_IMAGE = re.compile(r"__pycache__|.*\.py[cod]|\.(?!dockerignore).*|.*\.egg-info|build|dist|uv\.lock")
 
 
 class ImageError(LoadTestError):
@@ -34,47 +33,46 @@ class Compose(Protocol):
 
 
 def provide_images(
-    client: docker.DockerClient, compose: Compose, environment: Path, progress: Progress
+    client: docker.DockerClient, compose: Compose, environment: Environment, progress: Progress
 ) -> None:
-    """Builds the image of the directory `environment` if it is missing or outdated, and pulls nginx's.
+    """Builds the environment's image if it is missing or outdated, or pulls the one given; pulls nginx's.
 
     Raises ImageError.
     """
-    name, inputs = environment_image(), environment_inputs(environment)
-    before = _image(client, name)
-    if before is None or before.labels.get(INPUTS_LABEL) != inputs:
-        progress(f"building the image {name}: takes minutes the first time")
-        try:
-            compose("build", "env", log="build.log", timeout_s=BUILD_S, ENV_IMAGE_INPUTS=inputs)
-        except LoadTestError as error:
-            raise ImageError(f"the image {name} cannot be built: {error}") from error
-        if before is not None and INPUTS_LABEL in before.labels:
-            # Stays where a container still uses it.
-            with suppress(DockerException):
-                client.images.remove(before.id or "")
-    balancer = os.environ.get("NGINX_IMAGE") or NGINX_IMAGE
-    if _image(client, balancer) is None:
-        progress(f"pulling the image {balancer}")
-        try:
-            compose("pull", "nginx", log="pull.log", timeout_s=BUILD_S)
-        except LoadTestError as error:
-            raise ImageError(f"the image {balancer} cannot be pulled: {error}") from error
+    if environment.image is None:
+        _build(client, compose, environment, progress)
+    else:
+        _pull(client, compose, "env", environment.image, progress)
+    _pull(client, compose, "nginx", os.environ.get("NGINX_IMAGE") or NGINX_IMAGE, progress)
 
 
-def environment_image() -> str:
+def environment_image(environment: Environment) -> str:
     """The name of the environment server's image."""
-    return os.environ.get("ENV_IMAGE") or "benchmark-env:latest"
+    if environment.image is not None:
+        return environment.image
+    name = "benchmark-env"
+    if not environment.is_benchmark:
+        name = "openenv-loadtest-" + re.sub(r"[^a-z0-9]+", "-", environment.source.name.lower()).strip("-")
+    return os.environ.get("ENV_IMAGE") or f"{name}:latest"
 
 
-def environment_inputs(environment: Path) -> str:
-    """A hash of everything that the image of the directory `environment` is made from."""
-    digest = hashlib.sha256((os.environ.get("PYTHON_IMAGE") or "").encode())
-    for path in sorted(environment.rglob("*")):
-        relative = path.relative_to(environment)
-        if path.is_file() and not any(_NOT_IN_IMAGE.fullmatch(part) for part in relative.parts):
-            digest.update(f"{relative}\0{path.stat().st_mode & 0o111:o}\0".encode())
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()[:16]
+def start_command(client: docker.DockerClient, image: str) -> str | None:
+    """What an image starts; None where it does not say."""
+    found = _image(client, image)
+    config = found.attrs["Config"] if found else {}
+    return " ".join([*(config.get("Entrypoint") or []), *(config.get("Cmd") or [])]) or None
+
+
+def workers_of(command: str, wanted: int) -> int:
+    """How many worker processes a start command gives where `wanted` are asked for in its environment.
+
+    WEB_CONCURRENCY tells uvicorn and gunicorn, WORKERS whoever reads it; of anything else one is expected.
+    """
+    if re.search(r"\$\{?(?:WORKERS|WEB_CONCURRENCY)\b", command):
+        return wanted
+    if given := _WORKERS.search(command):
+        return int(given[1]) if given[1].isdecimal() else 1
+    return wanted if re.search(r"\b(?:uvicorn|gunicorn)\b", command) and "--reload" not in command else 1
 
 
 def build_step(log: str) -> str | None:
@@ -88,3 +86,37 @@ def _image(client: docker.DockerClient, name: str) -> Image | None:
         return client.images.get(name)
     except ImageNotFound:
         return None
+
+
+def _build(
+    client: docker.DockerClient, compose: Compose, environment: Environment, progress: Progress
+) -> None:
+    source = environment.source
+    if source.dockerfile is None:
+        raise ImageError(f"ENV={source.path} has neither server/Dockerfile nor Dockerfile: use TARGET=local")
+    name = environment_image(environment)
+    inputs = content_of(source.path, os.environ.get("PYTHON_IMAGE") or "")
+    before = _image(client, name)
+    if before is not None and before.labels.get(INPUTS_LABEL) == inputs:
+        return
+    progress(f"building the image {name}: takes minutes the first time")
+    try:
+        compose("build", "env", log="build.log", timeout_s=BUILD_S, ENV_IMAGE_INPUTS=inputs)
+    except LoadTestError as error:
+        raise ImageError(f"the image {name} cannot be built: {error}") from error
+    if before is not None and INPUTS_LABEL in before.labels:
+        # Stays where a container still uses it.
+        with suppress(DockerException):
+            client.images.remove(before.id or "")
+
+
+def _pull(
+    client: docker.DockerClient, compose: Compose, service: str, image: str, progress: Progress
+) -> None:
+    if _image(client, image) is not None:
+        return
+    progress(f"pulling the image {image}")
+    try:
+        compose("pull", service, log="pull.log", timeout_s=BUILD_S)
+    except LoadTestError as error:
+        raise ImageError(f"the image {image} cannot be pulled: {error}") from error

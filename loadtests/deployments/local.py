@@ -1,7 +1,6 @@
 """Replicas as local gunicorn processes, each on a port of its own, behind an nginx process."""
 
 import getpass
-import importlib.metadata
 import os
 import re
 import subprocess
@@ -17,9 +16,21 @@ import psutil
 from loadtests.deployments import Kind, Usage, nginx, ports, processes
 from loadtests.deployments.managed import EndedPart, ManagedDeployment
 from loadtests.deployments.ready import is_ready
+from loadtests.deployments.virtualenv import python_for
+from loadtests.places import PACKAGES
+from reports.records.schema import EnvironmentJson
 
 MEMORY_EVERY_S = 5.0
 SERVER = ["-m", "gunicorn", "-c", "benchmark_env/server/gunicorn.conf.py", "benchmark_env.server.app:app"]
+OTHERS_CONFIGURATION = Path(__file__).parent / "serving" / "gunicorn.conf.py"
+VERSIONS = """
+import sys, importlib.metadata as m
+print('python', '.'.join(map(str, sys.version_info[:3])))
+for p in ('openenv', 'openenv-core', 'gunicorn', 'uvicorn'):
+    try: print(p, m.version(p))
+    except m.PackageNotFoundError: pass
+"""
+"""Prints what serves: of a Python that may not be ours."""
 
 
 class LocalDeployment(ManagedDeployment):
@@ -28,12 +39,27 @@ class LocalDeployment(ManagedDeployment):
     kind: Kind = "local"
     parts = "local processes"
 
+    def prepare(self) -> None:
+        """Makes sure of the ports, and of a Python that has what the environment needs.
+
+        Raises LoadTestError.
+        """
+        environment = self._config.environment
+        if not environment.is_benchmark:
+            # Before anything is held: it may take minutes.
+            _ = self._python
+        super().prepare()
+
+    def environment(self) -> EnvironmentJson:
+        """The directory that the replicas serve."""
+        return self._config.environment.described()
+
     def versions(self) -> dict[str, str]:
         """Of Python and of the packages that serve."""
-        versions = {"python": ".".join(map(str, sys.version_info[:3]))}
-        for package in ("openenv", "gunicorn", "uvicorn"):
-            with suppress(importlib.metadata.PackageNotFoundError):
-                versions[package] = importlib.metadata.version(package)
+        printed = subprocess.run(
+            [self._python, "-c", VERSIONS], capture_output=True, text=True, timeout=30, check=False
+        )
+        versions = dict(line.split() for line in printed.stdout.splitlines())
         reply = subprocess.run(
             [*nginx.command(self._configuration), "-v"],
             capture_output=True,
@@ -58,6 +84,14 @@ class LocalDeployment(ManagedDeployment):
         """How many WebSocket sessions nginx has open files for: two each."""
         variables = self._nginx_variables(processes.raise_open_file_limit())
         return int(variables["NGINX_WORKERS"]) * int(variables["NOFILE"]) // 2
+
+    @cached_property
+    def _python(self) -> Path:
+        """What runs the replicas."""
+        environment = self._config.environment
+        if environment.is_benchmark:
+            return Path(sys.executable)
+        return environment.python or python_for(environment.source, self._progress)
 
     @cached_property
     def _started(self) -> dict[str, subprocess.Popen[bytes]]:
@@ -86,6 +120,7 @@ class LocalDeployment(ManagedDeployment):
     def _start(self) -> None:
         most = processes.raise_open_file_limit()
         balancer = nginx.command(self._configuration)
+        command, folder, variables = self._server()
         for host in self.hosts():
             settings = {
                 "WORKERS": str(self._config.workers),
@@ -95,13 +130,36 @@ class LocalDeployment(ManagedDeployment):
                 # ACCESS_LOG is the balancer's here.
                 "ACCESS_LOG": "0",
             }
-            self._start_process(host, [sys.executable, *SERVER], {**os.environ, **settings})
+            self._start_process(host, command, {**os.environ, **variables, **settings}, folder)
         self._configuration.write_text(nginx.render(nginx.TEMPLATE.read_text(), self._nginx_variables(most)))
-        self._start_process("nginx", balancer, os.environ)
+        self._start_process("nginx", balancer, os.environ, PACKAGES)
 
-    def _start_process(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> None:
+    def _server(self) -> tuple[list[str], Path, dict[str, str]]:
+        """The command that serves a replica, the folder that it runs in, and variables that it needs."""
+        environment = self._config.environment
+        if environment.is_benchmark:
+            return [sys.executable, *SERVER], PACKAGES, {}
+        source = environment.source
+        paths = [source.path]
+        if source.package:
+            # For code that imports itself by its package's name.
+            link = self._home / "packages" / source.package
+            link.parent.mkdir()
+            link.symlink_to(source.path)
+            paths.append(link.parent)
+        command = [str(self._python), "-m", "gunicorn", "-c", str(OTHERS_CONFIGURATION), source.app]
+        return command, source.path, {"PYTHONPATH": os.pathsep.join(map(str, paths))}
+
+    def _start_process(
+        self, name: str, command: Sequence[str], environ: Mapping[str, str], folder: Path
+    ) -> None:
         self._started[name] = processes.start(
-            command, record=self._record, registry=self._registry, log=self._log(name), environ=environ
+            command,
+            record=self._record,
+            registry=self._registry,
+            log=self._log(name),
+            environ=environ,
+            folder=folder,
         )
 
     def _log(self, name: str) -> Path:

@@ -29,9 +29,15 @@ def raise_open_file_limit() -> int:
 
 
 def start(
-    command: Sequence[str], *, record: Record, registry: Registry, log: Path, environ: Mapping[str, str]
+    command: Sequence[str],
+    *,
+    record: Record,
+    registry: Registry,
+    log: Path,
+    environ: Mapping[str, str],
+    folder: Path = PACKAGES,
 ) -> subprocess.Popen[bytes]:
-    """Starts a process of the deployment where our packages are, and adds it to the record.
+    """Starts a process of the deployment in a folder, that of our packages by default, and records it.
 
     It leads a session of its own, so that a terminal's Ctrl-C does not reach it, and carries the marker, by
     which it is found even if this command dies before recording it.
@@ -39,7 +45,7 @@ def start(
     with log.open("ab") as output:
         process = subprocess.Popen(
             command,
-            cwd=PACKAGES,
+            cwd=folder,
             env={**environ, MARKER: record.name},
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -73,6 +73,7 @@ def experiment_plan(
             f"the grid has {axes.size:,} cells; {_MOST_CELLS:,} are allowed: take values away"
         )
     cells = cells_in_random_order(axes, seed)
+    first = _cell_config(settings, targets, cells[0])
     fixed = dict(settings) | {"SEED": str(seed)}
     config = ExperimentConfig(
         scenario=scenario,
@@ -80,10 +81,12 @@ def experiment_plan(
         seed=seed,
         repetitions=repetitions,
         duration_s=None if scenario == "batch" else float(whole_seconds(settings, "DURATION")),
-        slo=_cell_config(settings, targets, cells[0]).slo,
+        slo=first.slo,
         settings=fixed,
         server_settings=dict(server_settings),
     )
+    if first.tags:
+        config["tags"] = list(first.tags)
     plan = ExperimentPlan(fixed, config, cells)
     for cell in cells:
         cell_config(plan, cell)

@@ -30,7 +30,8 @@ from loadtests.experiment.state import alone, keep_finished, note_machine
 from loadtests.experiment.view import ExperimentView
 from loadtests.load.options import load_options, settled
 from loadtests.machine import machine
-from loadtests.run.finish import finish_run, print_outcome, reported
+from loadtests.run.config import environment_of
+from loadtests.run.finish import finish_run, list_in_index, print_outcome, reported
 from loadtests.run.load_test import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
@@ -44,13 +45,14 @@ from loadtests.run.load_test import (
     settled_for,
     too_many_sessions,
 )
+from loadtests.run.outlets import NO_OUTLETS, Outlets
 from loadtests.settings import Values
 from loadtests.terminal import end_on_termination, progress
 from reports.page.words import count
 from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.run_directory import RunDirectory, RunDirectoryError
 from reports.records.schema import SCHEMA_VERSION, CellJson, ExperimentJson, RunStatus
-from reports.write import write_experiment_report
+from reports.write import write_experiment_outputs, write_experiment_report
 
 if TYPE_CHECKING:  # it loads pandas
     from reports.run.report import RunReport
@@ -65,14 +67,14 @@ class _StopError(Exception):
     """Ends the experiment for now; the message says why, and the cells left can be run with --resume."""
 
 
-def run_experiment(settings: Values, console: Console) -> int:
+def run_experiment(settings: Values, console: Console, outlets: Outlets = NO_OUTLETS) -> int:
     """Runs a new experiment. Returns 0 where every cell completed, 1 where one failed, 130 after Ctrl-C.
 
     Raises LoadTestError for what a person can fix before anything runs.
     """
     results = Path(settings["RESULTS"])
     check_writable(results)
-    targets = _resolved(named_targets(settings["TARGET"]), console)
+    targets = _resolved(settings, named_targets(settings["TARGET"]), console)
     plan = experiment_plan(_with_actions(settings, targets), targets, server_settings())
     directory = ExperimentDirectory.create(results, f"scaling-{'-'.join(targets)}"[:_LONGEST_SLUG])
     experiment = ExperimentJson(
@@ -88,10 +90,12 @@ def run_experiment(settings: Values, console: Console) -> int:
         cells=plan.cells,
     )
     with alone(directory):
-        return _Experiment(plan, directory, experiment, console).run()
+        return _Experiment(plan, directory, experiment, console, outlets).run()
 
 
-def resume_experiment(path: Path, given: Mapping[str, str | None], console: Console) -> int:
+def resume_experiment(
+    path: Path, given: Mapping[str, str | None], console: Console, outlets: Outlets = NO_OUTLETS
+) -> int:
     """Resumes an experiment: runs what is pending, was cut off or has failed. Returns as above.
 
     Raises LoadTestError where a setting in `given` is not the experiment's own, RunDirectoryError where
@@ -100,11 +104,11 @@ def resume_experiment(path: Path, given: Mapping[str, str | None], console: Cons
     directory = ExperimentDirectory(path)
     directory.read()  # raises if anything is wrong with the path
     with alone(directory):
-        return _resumed(directory, given, console).run()
+        return _resumed(directory, given, console, outlets).run()
 
 
 def _resumed(
-    directory: ExperimentDirectory, given: Mapping[str, str | None], console: Console
+    directory: ExperimentDirectory, given: Mapping[str, str | None], console: Console, outlets: Outlets
 ) -> "_Experiment":
     path, experiment = directory.path, directory.read()
     if experiment["purpose"] != "scaling":
@@ -130,15 +134,16 @@ def _resumed(
     plan = ExperimentPlan(settings, experiment["config"], experiment["cells"])
     for cell in plan.cells:
         cell_config(plan, cell)
-    return _Experiment(plan, directory, experiment, console)
+    return _Experiment(plan, directory, experiment, console, outlets)
 
 
-def _resolved(targets: dict[str, str], console: Console) -> dict[str, str]:
+def _resolved(settings: Values, targets: dict[str, str], console: Console) -> dict[str, str]:
     """The targets, with `auto` replaced by what it means here."""
     resolved: dict[str, str] = {}
     for name, target in targets.items():
         if target == "auto":
-            deployment, why = choose(target, DeploymentConfig(port=0), progress=progress(console))
+            config = DeploymentConfig(environment=environment_of(settings), port=0)
+            deployment, why = choose(target, config, progress=progress(console))
             progress(console)(why)
             kind = deployment.kind
             resolved[kind if name == "auto" else name] = kind
@@ -154,12 +159,23 @@ def _with_actions(settings: Values, targets: Mapping[str, str]) -> Values:
 
     Raises LoadTestError where a server does not say what it takes.
     """
-    if settings["ACTION"] or settings["ACTIONS"] or not all("://" in target for target in targets.values()):
+    if settings["ACTION"] or settings["ACTIONS"]:
+        return settings
+    if (settings["ENV"] or settings["IMAGE"]) and not environment_of(settings).is_benchmark:
+        return {**settings, "ACTIONS": "schema"}
+    if not all("://" in target for target in targets.values()):
         return settings
     options = load_options({**settings, "WAIT": "0"})
     if any(settled(options, target).actions is None for target in targets.values()):
         return settings
     return {**settings, "ACTIONS": "schema"}
+
+
+def _check_workers(deployment: Deployment, cell: CellJson) -> None:
+    """Raises LoadTestError where an image's start command gives another number of workers than the cell's."""
+    workers = deployment.topology()["workers"]
+    if workers != cell["workers"]:
+        raise LoadTestError(f"the image starts {count(workers or 1, 'worker')} in each replica")
 
 
 def _put_back(cell: CellJson) -> None:
@@ -185,11 +201,13 @@ class _Experiment:
         directory: ExperimentDirectory,
         experiment: ExperimentJson,
         console: Console,
+        outlets: Outlets,
     ) -> None:
         self._plan = plan
         self._directory = directory
         self._experiment = experiment
         self._console = console
+        self._outlets = outlets
         self._say = progress(console)
         loads = [cell_config(plan, cell).duration_s for cell in plan.cells]
         self._view = ExperimentView(plan.cells, sum(loads) / len(loads), console)
@@ -208,6 +226,7 @@ class _Experiment:
         except RunDirectoryError as error:
             if str(error) != detail:
                 self._say(str(error))
+        list_in_index(self._directory.path.absolute().parent, self._console)
         left = [cell for cell in self._plan.cells if cell["status"] != "completed"]
         if left:
             self._console.print(
@@ -249,6 +268,7 @@ class _Experiment:
                         deployment = stack.enter_context(
                             deployed(config.target, config.deployment, self._view.detail)
                         )
+                    _check_workers(deployment, cells[0])
                     while cells:
                         self._check_disk()
                         self._run_cell(cells.pop(0), deployment)
@@ -273,7 +293,7 @@ class _Experiment:
             cell["status"], cell["run_id"] = "running", directory.path.name
             self._directory.write(self._experiment)
             with self._view.of_cell(cell, config, deployment) as view:
-                outcome = record_run(config, deployment, directory, view.show, self._say)
+                outcome = record_run(config, deployment, directory, view.show, self._say, self._outlets.meter)
             report = self._finish(cell, directory, *outcome)
             self._directory.write(self._experiment)
         except KeyboardInterrupt:
@@ -328,3 +348,4 @@ class _Experiment:
             from reports.experiment.verdict import verdict_lines  # it loads pandas
 
             print_outcome(verdict_lines(report), directory, self._console)
+            write_experiment_outputs(self._outlets.files, report, directory)

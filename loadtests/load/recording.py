@@ -296,7 +296,7 @@ class Recording:
         if find_spec("pandas") is None:
             logger.info("Without pandas here, the report waits: %s", invocation("report", RUN=directory.path))
             return None
-        command = [sys.executable, "-m", "reports", "run", str(directory.path.absolute())]
+        command = [sys.executable, "-m", "reports", "run", "--index", str(directory.path.absolute())]
         # In a session of its own: Ctrl-C ends Locust, not the report of what it did.
         reporting = subprocess.Popen(command, cwd=PACKAGES, start_new_session=True)
         self._finishing.append(reporting)

@@ -1,12 +1,21 @@
 """run.json as it is when a run starts, whoever starts it: the harness, Locust's page or plain Locust."""
 
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 from urllib.parse import urlsplit
 
 from loadtests.clock import now
 from loadtests.load.options import LoadOptions
 from loadtests.machine import machine, versions
-from reports.records.schema import SCHEMA_VERSION, RunConfig, RunJson, Scenario, Slo, Topology, Transport
+from reports.records.schema import (
+    SCHEMA_VERSION,
+    EnvironmentJson,
+    RunConfig,
+    RunJson,
+    Scenario,
+    Slo,
+    Topology,
+    Transport,
+)
 
 
 class Target(TypedDict):
@@ -16,16 +25,19 @@ class Target(TypedDict):
     topology: Topology
     versions: dict[str, str]
     """Of what serves."""
+    environment: EnvironmentJson | None
     balancing: str | None
     reuse_port: bool | None
     server_settings: dict[str, str]
     slo: Slo
+    tags: NotRequired[list[str]]
 
 
 UNKNOWN = Target(
     deployment="url",
     topology=Topology(replicas=None, workers=None, hosts=[], names={}),
     versions={},
+    environment=None,
     balancing=None,
     reuse_port=None,
     server_settings={},
@@ -72,10 +84,14 @@ def starting_run(
         config["actions"] = described
     if urlsplit(url).scheme in ("https", "wss"):
         config["tls_verified"] = options.access.verify_tls
+    if target["environment"]:
+        config["environment"] = target["environment"]
     if warmup_s is not None:
         config["warmup_s"] = warmup_s
     if target["server_settings"]:
         config["server_settings"] = target["server_settings"]
+    if tags := target.get("tags"):
+        config["tags"] = tags
     return RunJson(
         kind="run",
         schema_version=SCHEMA_VERSION,

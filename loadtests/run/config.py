@@ -1,17 +1,24 @@
 """The configuration of a load test, from the command line and the environment, checked before it runs."""
 
 import re
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, cast, get_args
 
+from loadtests.commands import LOAD_SETTINGS
 from loadtests.deployments import Balancing, DeploymentConfig
+from loadtests.deployments.environment import Environment
 from loadtests.errors import LoadTestError
 from loadtests.load.options import LoadOptions, load_options
+from loadtests.places import ENVIRONMENT
 from loadtests.settings import Values, above_zero, choice, number, whole
 from reports.records.schema import Scenario, Slo, Transport
 
+DEFAULT_USERS = next(each.default for each in LOAD_SETTINGS if each.name == "USERS")
 _SPAWNS_A_SECOND = 100
+_MOST_TAGS = 10
+_TAG = re.compile(r"[\w.-]{1,40}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -22,6 +29,8 @@ class LoadTestConfig:
     deployment: DeploymentConfig
     transport: Transport
     users: int
+    users_given: bool
+    """Whether somebody asked for this number of users; otherwise it may be fitted to the server."""
     spawn_rate: float
     duration_s: int
     options: LoadOptions
@@ -31,11 +40,14 @@ class LoadTestConfig:
     scenario: Scenario = "sustained"
     warmup_s: int | None = None
     """Seconds after all users are there that do not count, nor does the ramp-up before; None: all counts."""
+    tags: tuple[str, ...] = ()
+    """Words by which the run is found again among others."""
 
 
 def deployment_config(values: Values) -> DeploymentConfig:
     """Checks the settings of a deployment. Raises LoadTestError with the bad value and what is allowed."""
     return DeploymentConfig(
+        environment=environment_of(values),
         replicas=whole(values, "REPLICAS", 1, 256),
         workers=whole(values, "WORKERS", 1, 256),
         balancing=cast(Balancing, choice(values, "BALANCING", get_args(Balancing))),
@@ -43,6 +55,28 @@ def deployment_config(values: Values) -> DeploymentConfig:
         access_log=choice(values, "ACCESS_LOG", ("0", "1")) == "1",
         reuse_port=choice(values, "REUSE_PORT", ("0", "1")) == "1",
     )
+
+
+def environment_of(values: Values) -> Environment:
+    """The environment that ENV or IMAGE names, else the Benchmark environment. Raises LoadTestError."""
+    directory, image, python = values["ENV"], values["IMAGE"], values["ENV_PYTHON"]
+    if directory and image:
+        raise LoadTestError(f"ENV={directory} and IMAGE={image} are both given: leave one of them out")
+    if python and not directory:
+        raise LoadTestError(f"ENV_PYTHON={python} serves an environment directory: name it with ENV=…")
+    if python and shutil.which(python) is None:
+        raise LoadTestError(f"ENV_PYTHON={python} is not a program: give the path of a python")
+    if image:
+        return Environment(image=image, image_port=whole(values, "IMAGE_PORT", 1, 65535))
+    if not directory or Path(directory).resolve() == ENVIRONMENT:
+        return Environment()
+    environment = Environment(
+        # Not resolved: a virtual environment is found by where its python lies.
+        directory=Path(directory),
+        python=Path(shutil.which(python) or python).absolute() if python else None,
+    )
+    _ = environment.source
+    return environment
 
 
 def load_test_config(values: Values) -> LoadTestConfig:
@@ -58,6 +92,7 @@ def load_test_config(values: Values) -> LoadTestConfig:
         deployment=replace(deployment_config(values), access=options.access),
         transport=cast(Transport, choice(values, "TRANSPORT", get_args(Transport))),
         users=users,
+        users_given=values["USERS"] != DEFAULT_USERS,
         spawn_rate=above_zero(values, "SPAWN_RATE")
         if values["SPAWN_RATE"]
         else max(1.0, min(users / 2, float(_SPAWNS_A_SECOND * processes))),
@@ -69,7 +104,19 @@ def load_test_config(values: Values) -> LoadTestConfig:
             success_rate=success_rate,
             total_p99_s=above_zero(values, "SLO_P99") if values["SLO_P99"] else None,
         ),
+        tags=tags(values["TAG"]),
     )
+
+
+def tags(text: str) -> tuple[str, ...]:
+    """The tags in `TAG`, with commas between them. Raises LoadTestError."""
+    found = tuple(dict.fromkeys(tag.strip() for tag in text.split(","))) if text.strip() else ()
+    if len(found) > _MOST_TAGS or not all(_TAG.fullmatch(tag) for tag in found):
+        raise LoadTestError(
+            f"TAG={text} is not allowed: give up to {_MOST_TAGS} words of letters, digits, '.', '_' and '-', "
+            "of 40 characters at most, with commas between them"
+        )
+    return found
 
 
 def web_port(values: Values) -> int:

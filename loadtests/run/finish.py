@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
@@ -11,7 +12,7 @@ from loadtests.terminal import progress, tell
 from reports.records.directory import ReportDirectory
 from reports.records.run_directory import RunDirectory, RunDirectoryError
 from reports.records.schema import RunStatus
-from reports.write import write_report
+from reports.write import refresh_index, write_report
 
 if TYPE_CHECKING:  # it loads pandas
     from reports.run.report import RunReport
@@ -54,3 +55,9 @@ def print_outcome(
     for number, line in enumerate(lines):
         tell(console, line, "" if number else first_style)
     console.print(f"report: {directory.report_html}", markup=False, soft_wrap=True)
+
+
+def list_in_index(results: Path, console: Console) -> None:
+    """Writes the index of all results again; where that is not possible, says so in a line."""
+    if problem := refresh_index(results):
+        progress(console)(problem)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -23,16 +24,22 @@ from loadtests.errors import EXIT_ROWS_LOST, EXIT_WORKER_LOST, ROWS_LOST, WORKER
 from loadtests.load.options import settled
 from loadtests.load.run_json import Target, starting_run
 from loadtests.run.config import LoadTestConfig
-from loadtests.run.finish import finish_run, print_outcome, reported
+from loadtests.run.finish import finish_run, list_in_index, print_outcome, reported
 from loadtests.run.generator import Generator, locust_command, longest_run_time, stop_timeout
 from loadtests.run.live_statistics import LiveStatistics, Snapshot
 from loadtests.run.live_view import LiveView
+from loadtests.run.outlets import NO_OUTLETS, Outlets
 from loadtests.run.resource_sampler import ResourceSampler
+from loadtests.run.sessions_held import fitted
 from loadtests.terminal import end_on_termination, progress
 from reports.page.words import count, printable
 from reports.records.run_directory import RunDirectory, RunDirectoryError
 from reports.records.schema import RunStatus
 from reports.records.tables import StreamReader
+from reports.write import write_run_outputs
+
+if TYPE_CHECKING:
+    from loadtests.run.metrics.meter import Meter
 
 EXIT_PASSED, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 
@@ -46,8 +53,8 @@ Show = Callable[[Snapshot], None]
 """Called a few times a second with the state of the load."""
 
 
-def run_load_test(config: LoadTestConfig, console: Console) -> int:
-    """Runs the load test and prints its verdict.
+def run_load_test(config: LoadTestConfig, console: Console, outlets: Outlets = NO_OUTLETS) -> int:
+    """Runs the load test, prints its verdict and feeds the outlets.
 
     Returns 0 where the SLO passed, 1 where it failed or the run broke, 130 after Ctrl-C. Raises
     LoadTestError for what a person can fix; nothing is left running in any case.
@@ -55,21 +62,24 @@ def run_load_test(config: LoadTestConfig, console: Console) -> int:
     check_writable(config.results)
     say = progress(console)
     with deployed(config.target, config.deployment, say) as deployment:
-        config = settled_for(config, deployment, say)
+        config = fitted(settled_for(config, deployment, say), deployment, say)
         if warning := too_many_sessions(config, deployment):
             say(warning)
         directory = new_run(config, deployment, config.results)
         with LiveView(console, config, deployment.topology()) as view:
-            status, detail = record_run(config, deployment, directory, view.show, say)
+            status, detail = record_run(config, deployment, directory, view.show, say, outlets.meter)
     try:
         report = reported(lambda: finish_run(directory, status, detail), directory, console)
     except RunDirectoryError as error:
+        list_in_index(config.results, console)
         raise LoadTestError(f"{error}\n{tail(directory.path / 'locust.log')}".rstrip()) from None
     if report is None:
         return EXIT_INTERRUPTED
     from reports.run.verdict import verdict_lines  # it loads pandas: after the load
 
     print_outcome(verdict_lines(report), directory, console, "bold green" if report.passed else "bold red")
+    list_in_index(config.results, console)
+    write_run_outputs(outlets.files, report, directory)
     if status == "interrupted":
         return EXIT_INTERRUPTED
     return EXIT_PASSED if report.passed else EXIT_FAILED
@@ -81,7 +91,8 @@ def settled_for(config: LoadTestConfig, deployment: Deployment, say: Progress) -
     Raises LoadTestError where none can be known.
     """
     options = config.options
-    if deployment.kind != "url" and options.action_choice != "given":
+    takes_waits = deployment.kind != "url" and config.deployment.environment.is_benchmark
+    if takes_waits and options.action_choice != "given":
         return replace(config, options=replace(options, action_choice="wait"))
     options = settled(options, deployment.url)
     if options.actions is not config.options.actions and options.actions is not None:
@@ -116,14 +127,21 @@ def new_run(config: LoadTestConfig, deployment: Deployment, results: Path) -> Ru
 
 
 def record_run(
-    config: LoadTestConfig, deployment: Deployment, directory: RunDirectory, show: Show, say: Progress
+    config: LoadTestConfig,
+    deployment: Deployment,
+    directory: RunDirectory,
+    show: Show,
+    say: Progress,
+    meter: "Meter | None" = None,
 ) -> Outcome:
     """Loads a deployment that is up, and records the run in its new directory, without a report yet.
 
     Ctrl-C ends the load, not the caller: the status is "interrupted" then. Raises RunDirectoryError where
     nothing can be written.
     """
-    outcome = _make_load(config, deployment, directory, show, say)
+    if meter is not None:
+        meter.begin(directory.read())
+    outcome = _make_load(config, deployment, directory, show, say, meter)
     if gone := ended_parts(deployment):
         run = directory.read()
         run["incidents"] = [f"{name} ended before the load did." for name in gone]
@@ -202,10 +220,12 @@ def target_of(config: LoadTestConfig, deployment: Deployment) -> Target:
         deployment=deployment.kind,
         topology=deployment.topology(),
         versions=deployment.versions(),
+        environment=deployment.environment(),
         balancing=config.deployment.balancing if ours else None,
         reuse_port=config.deployment.reuse_port if ours else None,
         server_settings=server_settings() if ours else {},
         slo=config.slo,
+        tags=list(config.tags),
     )
 
 
@@ -216,11 +236,18 @@ def server_settings() -> dict[str, str]:
 
 
 def _make_load(
-    config: LoadTestConfig, deployment: Deployment, directory: RunDirectory, show: Show, say: Progress
+    config: LoadTestConfig,
+    deployment: Deployment,
+    directory: RunDirectory,
+    show: Show,
+    say: Progress,
+    meter: "Meter | None",
 ) -> Outcome:
     sampler: ResourceSampler | None = None
     command = locust_command(config, deployment.url, directory.path)
     command += ["--run-directory", str(directory.path.absolute())]
+    if meter is not None:
+        command += ["--lag-folder", str(meter.lag_folder)]
     generator = Generator(command, config.options.access)
     outcome: Outcome = ("interrupted", "stopped by Ctrl-C")
     try:
@@ -228,7 +255,7 @@ def _make_load(
             generator.start(log)
         sampler = ResourceSampler(directory, deployment.resources, generator.pid)
         sampler.start()
-        outcome = _watch(config, generator, directory, show)
+        outcome = _watch(config, generator, directory, show, meter)
     except KeyboardInterrupt:
         say("stopping the load; what was recorded is kept (Ctrl-C again to stop at once)")
         with contextlib.suppress(KeyboardInterrupt):
@@ -244,18 +271,32 @@ def _make_load(
     return outcome
 
 
-def _watch(config: LoadTestConfig, generator: Generator, directory: RunDirectory, show: Show) -> Outcome:
+def _watch(
+    config: LoadTestConfig,
+    generator: Generator,
+    directory: RunDirectory,
+    show: Show,
+    meter: "Meter | None",
+) -> Outcome:
     statistics = LiveStatistics()
     reader = StreamReader(directory.steps.stream)
+
+    def fold() -> Snapshot:
+        batches = list(reader.read())
+        statistics.update(batches)
+        snapshot = statistics.snapshot()
+        if meter is not None:
+            meter.update(batches, snapshot)
+        return snapshot
+
     deadline = time.monotonic() + longest_run_time(config) + stop_timeout(config) + _OVERTIME_SECONDS
     while (code := generator.poll()) is None:
         if time.monotonic() > deadline:
             generator.kill()
             return "failed", f"Locust did not end {_OVERTIME_SECONDS:.0f} s after its time and was killed"
-        statistics.update(reader.read())
-        show(statistics.snapshot())
+        show(fold())
         time.sleep(_POLL_SECONDS)
-    statistics.update(reader.read())
+    last = fold()
     if code < 0:
         return "failed", f"the load generator was killed by {signal.Signals(-code).name}"
     if code == EXIT_ROWS_LOST:
@@ -264,6 +305,6 @@ def _watch(config: LoadTestConfig, generator: Generator, directory: RunDirectory
         return "failed", WORKER_LOST
     if code not in (0, 1):
         return "failed", f"Locust ended with exit code {code}; its log is {directory.path / 'locust.log'}"
-    if not statistics.snapshot().users:
+    if not last.users:
         return "failed", f"Locust generated no load; its log is {directory.path / 'locust.log'}"
     return "completed", None

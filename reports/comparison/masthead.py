@@ -70,10 +70,10 @@ def _extent(comparison: Comparison) -> Answer:
     if together:
         shown = None, together[0]
     if comparison.of == "runs":
-        facts = [(_name(comparison, change), _bounds(change)) for change in comparison.rows[0].changes]
+        facts = [(_name(comparison, change), bounds(change)) for change in comparison.rows[0].changes]
     else:
         facts = [
-            (f"{_name(comparison, change)}, all cells", _bounds(change)) for change in comparison.together
+            (f"{_name(comparison, change)}, all cells", bounds(change)) for change in comparison.together
         ]
     if shown is None:
         return _EXTENT.answer("Not shown", "unknown", facts)
@@ -139,7 +139,8 @@ def _name(comparison: Comparison, change: Change) -> str:
     return (BATCH_METRICS if comparison.batch else METRICS)[change.metric].lower()
 
 
-def _bounds(change: Change) -> str:
+def bounds(change: Change) -> str:
+    """By how much a figure changed, and the interval of that."""
     if change.change is None:
         return "not known"
     amount = formatting.signed(change.change)

@@ -1,14 +1,38 @@
 """What a comparison shows to be worse in B, so that a pipeline can fail on it."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from reports.comparison.report import ALL_CELLS, Comparison
 from reports.comparison.sections.changes import Change
 from reports.comparison.sections.errors import SuccessChange
 
+SUCCESS_RATE = "success rate"
+VALIDITY = "validity"
+PRESENCE = "measured in both"
+
+
+@dataclass(frozen=True)
+class Regression:
+    """One thing that is worse in B."""
+
+    row: str
+    figure: str
+    """The metric of a change, SUCCESS_RATE, VALIDITY or PRESENCE."""
+    words: str
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.row}: {self.words}"
+
 
 def regressions(comparison: Comparison, percent: float) -> list[str]:
-    """What is shown to be worse in B by more than `percent`, or missing in B, one sentence each.
+    """The sentences of `found_regressions`."""
+    return [each.sentence for each in found_regressions(comparison, percent)]
+
+
+def found_regressions(comparison: Comparison, percent: float) -> list[Regression]:
+    """What is shown to be worse in B by more than `percent`, or missing in B.
 
     A difference counts where its verdict says slower or worse and its point estimate exceeds the bound: per
     cent of throughput or of a percentile, percentage points of the success rate. Where no repetitions tell
@@ -22,35 +46,37 @@ def regressions(comparison: Comparison, percent: float) -> list[str]:
             extent = _worsening(change, run_to_run)
             if change.verdict == "slower" and extent > percent:
                 size = f"{_at_least(extent, run_to_run)} % {_direction(change)}"
-                found.append(f"{name}: {change.metric} is {size} in B")
+                found.append(Regression(name, change.metric, f"{change.metric} is {size} in B"))
     for row in comparison.rows:
         if comparison.of == "runs" and not row.not_valid:
-            found += [f"{row.name}: {words}" for words in _unjudged(row.changes, percent)]
+            found += [Regression(row.name, *both) for both in _unjudged(row.changes, percent)]
         points = _worsening(row.success, row.run_to_run)
         if row.success.verdict == "worse" and points > percent:
             lower = f"{_at_least(points, row.run_to_run)} points lower"
-            found.append(f"{row.name}: the success rate is {lower} in B")
+            found.append(Regression(row.name, SUCCESS_RATE, f"the success rate is {lower} in B"))
     found += [
-        f"{row.name}: the run of B is not valid, but that of A is"
+        Regression(row.name, VALIDITY, "the run of B is not valid, but that of A is")
         for row in comparison.rows
         if row.not_valid == ["B"]
     ]
     lost = [each for each in comparison.unmatched if each.regression]
-    return found + [f"{each.name}: measured in A but not in B: {each.reason}" for each in lost]
+    return found + [
+        Regression(each.name, PRESENCE, f"measured in A but not in B: {each.reason}") for each in lost
+    ]
 
 
-def _unjudged(changes: list[Change], percent: float) -> Iterator[str]:
-    """What the figures without an interval say, where they are worse than the bound."""
+def _unjudged(changes: list[Change], percent: float) -> Iterator[tuple[str, str]]:
+    """The figures without an interval that are worse than the bound, and what they say."""
     for change in changes:
         if change.a is not None and change.b is None:
-            yield f"B has no {change.metric}, because no step succeeded"
+            yield change.metric, f"B has no {change.metric}, because no step succeeded"
         elif change.change is not None and change.low is None:
             of_throughput = change.metric == "throughput"
             worse = -change.change if of_throughput else change.change
             if worse >= (0.5 if of_throughput else 1.0) and 100 * worse > percent:
                 why = change.reason or "there is no interval"
                 size = f"{100 * worse:,.0f} % {_direction(change)}"
-                yield f"{change.metric} is {size} in B, which cannot be judged ({why})"
+                yield change.metric, f"{change.metric} is {size} in B, which cannot be judged ({why})"
 
 
 def _direction(change: Change) -> str:

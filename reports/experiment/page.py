@@ -103,6 +103,7 @@ def _config(report: ExperimentReport) -> list[tuple[str, str]]:
         ("success rate required", formatting.limit(config["slo"]["success_rate"])),
         ("p99 of total required", formatting.seconds(limit) if limit else "2 × (wait + 0.5 s)"),
         *(("sent", each) for each in report.sent),
+        *parts.tags(config),
     ]
     return parts.settings(known, config, ExperimentConfig)
 

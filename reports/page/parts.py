@@ -78,12 +78,16 @@ def drawn(paint: Callable[..., str], *data: Any, wide: float = WIDE) -> Drawing:
 
 
 def render(
-    kind: str, sections: Mapping[str, str], filters: Mapping[str, Callable[..., Any]], **values: Any
+    kind: str,
+    sections: Mapping[str, str],
+    filters: Mapping[str, Callable[..., Any]],
+    scripts: Sequence[str] = ("script.js",),
+    **values: Any,
 ) -> str:
     """The page of a `kind` of report from its templates: its sections by id, with their titles."""
     templates = environment()
     templates.filters.update(filters)
-    script = (_TEMPLATES / "script.js").read_text(encoding="utf-8")
+    script = "".join((_TEMPLATES / name).read_text(encoding="utf-8") for name in scripts)
     style = palette.style_sheet() + (_TEMPLATES / "style.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return templates.get_template(f"{kind}.html").render(
@@ -120,6 +124,11 @@ def machine_facts(machine: dict[str, Any]) -> list[tuple[str, str]]:
         else (key.replace("_", " "), formatting.text(value))
         for key, value in machine.items()
     ]
+
+
+def tags(config: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The row of a configuration with the tags; none where there are none."""
+    return [("tags", ", ".join(found))] if (found := config.get("tags")) else []
 
 
 def settings(rows: list[tuple[str, str]], config: Mapping[str, Any], known: type) -> list[tuple[str, str]]:

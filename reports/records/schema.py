@@ -114,6 +114,21 @@ class ActionsJson(TypedDict):
     """The name of the file that they were read from."""
 
 
+class EnvironmentJson(TypedDict):
+    """The environment that a deployment of ours served."""
+
+    name: str
+    """As its openenv.yaml has it; of an image that was given, the image's."""
+    version: NotRequired[str]
+    directory: NotRequired[str]
+    """Where it was read from; missing for the Benchmark environment."""
+    content: NotRequired[str]
+    """A hash of the directory's files."""
+    image: NotRequired[str]
+    digest: NotRequired[str]
+    """The image's: what the registry knows it by, or its id."""
+
+
 class RunConfig(TypedDict):
     """The configuration of a run. There may be additional keys."""
 
@@ -138,6 +153,8 @@ class RunConfig(TypedDict):
     balancing: str | None
     reuse_port: NotRequired[bool | None]
     """Whether each worker of a replica listens on a socket of its own; False: they share one."""
+    environment: NotRequired[EnvironmentJson]
+    """What the deployment served; missing where a server was given by its URL."""
     server_settings: NotRequired[dict[str, str]]
     """Additional environment variables of the environment servers: MAX_CONCURRENT_ENVS …"""
     scenario: NotRequired[Scenario]
@@ -146,6 +163,8 @@ class RunConfig(TypedDict):
     """Seconds after the arrival of all users that do not count."""
     processes: int
     slo: Slo
+    tags: NotRequired[list[str]]
+    """Words by which runs are found again."""
 
 
 class RunJson(TypedDict):
@@ -215,6 +234,8 @@ class ExperimentConfig(TypedDict):
     """As in RunConfig."""
     search: NotRequired[dict[str, float]]
     """The settings of a capacity search: start, most, precision, budget_s."""
+    tags: NotRequired[list[str]]
+    """As in RunConfig."""
 
 
 class CapacityTry(TypedDict):

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from reports.records.directory import RunDirectoryError, replacing, unwritable
 
 _ROW_GROUP = 1 << 20
+_PIECE = 1 << 16
 
 
 class StreamWriter:
@@ -99,6 +100,28 @@ class RecordedTable:
             table = table.set_column(place, field, table.column(place).take(order))
             pa.default_memory_pool().release_unused()
         return table.select(columns) if columns else table
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows piece by piece, however many there are: sorted from Parquet, as recorded from the stream.
+
+        Raises RunDirectoryError where a file is damaged.
+        """
+        if not self.parquet.exists():
+            yield from self._batches()
+            return
+        self._read_parquet(self.schema.names[:1])  # which says what is wrong with the others too
+        try:
+            with pq.ParquetFile(self.parquet) as file:
+                for batch in file.iter_batches(_PIECE, columns=self.schema.names):
+                    columns = [
+                        batch[field.name].cast(field.type)
+                        if field.name in batch.schema.names
+                        else pa.nulls(batch.num_rows, field.type)
+                        for field in self.schema
+                    ]
+                    yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
+        except (OSError, pa.ArrowException) as error:
+            raise RunDirectoryError(f"{self.parquet} cannot be read: {error}") from error
 
     def compact(self) -> None:
         """Turns the stream into a sorted Parquet file and removes it; does nothing where there is no stream.

@@ -4,7 +4,7 @@ from reports.page import formatting
 from reports.page.parts import ENDINGS, Answer, Question
 from reports.page.words import TRANSPORTS, count, size
 from reports.records import sent
-from reports.records.schema import RunJson, is_batch
+from reports.records.schema import RunConfig, RunJson, is_batch
 from reports.run.report import RunReport
 from reports.run.sections.evenness import Evenness
 from reports.run.sections.slo import Criterion
@@ -66,10 +66,19 @@ def facts(report: RunReport) -> list[str]:
         formatting.moment(report.run["started_at"]),
         f"ran {formatting.duration(report.totals.duration_s)}",
         f"{where}, {config['balancing']}" if config["balancing"] else where,
+        *environment(config),
         *(["all at once, one step each"] if is_batch(report.run) else []),
         sent.sent(config),
         *(["certificate not checked"] if config.get("tls_verified") is False else []),
     ]
+
+
+def environment(config: RunConfig) -> list[str]:
+    """The name and version of another environment than the Benchmark one."""
+    served = config.get("environment")
+    if served is None or not ("directory" in served or "content" not in served):
+        return []
+    return [" ".join([served["name"], served.get("version", "")]).strip()]
 
 
 def answers(report: RunReport) -> list[Answer]:

@@ -28,6 +28,13 @@ _SCENARIOS = {
     "batch": "batch: all at once, one step each",
 }
 _SOCKETS = {True: "one for each worker", False: "one for all workers of a replica", None: "unknown"}
+_ENVIRONMENT = {
+    "name": "environment",
+    "version": "version of the environment",
+    "directory": "directory of the environment",
+    "content": "hash of its files",
+    "digest": "digest of the image",
+}
 _NOT_OF_A_BATCH = {"users started per second", "duration", "think time", "steps between resets"}
 
 
@@ -86,6 +93,7 @@ def _config(report: RunReport) -> list[tuple[str, str]]:
     known = [
         ("deployment", masthead.DEPLOYMENTS[config["deployment"]]),
         ("URL", config["url"]),
+        *_environment(config),
         ("replicas", formatting.text(topology["replicas"])),
         ("workers of each replica", formatting.text(topology["workers"])),
         ("balancing", formatting.text(config["balancing"])),
@@ -105,10 +113,16 @@ def _config(report: RunReport) -> list[tuple[str, str]]:
         ("generator processes", formatting.text(config["processes"])),
         ("success rate required", formatting.limit(config["slo"]["success_rate"])),
         ("p99 of total required", _limit_wanted(report)),
+        *parts.tags(config),
     ]
     if is_batch(run):
         known = [(name, value) for name, value in known if name not in _NOT_OF_A_BATCH]
     return parts.settings(known, config, RunConfig)
+
+
+def _environment(config: RunConfig) -> list[tuple[str, str]]:
+    environment = config.get("environment", {})
+    return [(_ENVIRONMENT.get(key, key), str(value)) for key, value in environment.items()]
 
 
 def _certificate(config: RunConfig) -> list[tuple[str, str]]:

@@ -1,24 +1,32 @@
 """The outcome of a run in a few lines of plain text, for a terminal."""
 
+from collections.abc import Collection
 from typing import Literal
 
 from reports.page.words import count, seconds, share
+from reports.records.schema import RunStatus
 from reports.run.report import RunReport
 from reports.run.sections.validity import Code
 
 Outcome = Literal["passed", "failed", "cut short", "invalid"]
 
-_FAULTS: frozenset[Code] = frozenset({"isolation_violated", "incident"})
+FAULTS: frozenset[Code] = frozenset({"isolation_violated", "incident"})
 """Reasons that a run is not valid for which the deployment is to blame."""
 
 
 def outcome(report: RunReport) -> Outcome:
     """Whether the run passed; invalid if its figures say nothing of the deployment."""
-    if report.passed:
+    codes = {reason.code for reason in report.validity.reasons}
+    return outcome_of(report.run["status"], report.passed, report.slo.passed, codes)
+
+
+def outcome_of(status: RunStatus, passed: bool, slo_passed: bool, codes: Collection[str]) -> Outcome:
+    """The outcome of a run by what report.json says of it; `codes` are those of its warnings."""
+    if passed:
         return "passed"
-    if not report.slo.passed or any(reason.code in _FAULTS for reason in report.validity.reasons):
+    if not slo_passed or not FAULTS.isdisjoint(codes):
         return "failed"
-    return "invalid" if report.run["status"] == "completed" else "cut short"
+    return "invalid" if status == "completed" else "cut short"
 
 
 def verdict_lines(report: RunReport) -> list[str]:
@@ -28,7 +36,7 @@ def verdict_lines(report: RunReport) -> list[str]:
     """
     totals, distribution, isolation = report.totals, report.distribution, report.isolation
     word = outcome(report).upper()
-    reasons = sorted(report.validity.reasons, key=lambda reason: reason.code not in _FAULTS)
+    reasons = sorted(report.validity.reasons, key=lambda reason: reason.code not in FAULTS)
     if not report.slo.passed or (word == "CUT SHORT" and report.run["status"] != "failed"):
         reasons = []
     over_ws = report.run["config"]["transport"] == "ws"
@@ -48,7 +56,7 @@ def verdict_lines(report: RunReport) -> list[str]:
         times = f"median {seconds(latency.p50)}, p99 {seconds(latency.p99)}, max {seconds(latency.max)}"
         lines.append(f"  {name}: {times}")
     lines += [f"  {criterion.sentence}" for criterion in report.slo.criteria if not criterion.passed]
-    lines += [f"  {line}" for line in _main_error(report)]
+    lines += [f"  {line}" for line in main_error(report)]
     lines += [f"  {takeaway}" for takeaway in distribution.takeaways[:1]]
     if isolation.violations:
         lines += [f"  {takeaway}" for takeaway in isolation.takeaways]
@@ -61,7 +69,7 @@ def verdict_lines(report: RunReport) -> list[str]:
     return lines
 
 
-def _main_error(report: RunReport) -> list[str]:
+def main_error(report: RunReport) -> list[str]:
     """The most frequent error and what to do about it, where too many operations failed."""
     if not _too_many_failed(report) or not report.errors.groups:
         return []

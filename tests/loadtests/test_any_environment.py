@@ -11,9 +11,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from loadtests.protocol.access import OPEN
+from loadtests.run.sessions_held import sessions_held
 from reports.records.run_directory import RunDirectory
 from tests.conftest import ROOT
 from tests.loadtests.foreign import TOKEN, generate_environment, private_front, serving
+from tests.loadtests.harness import harness
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(400)]
 
@@ -44,14 +47,8 @@ def private(chatter: str, tools: str, tmp_path_factory: pytest.TempPathFactory) 
 
 def load(command: str, results: Path, url: str, *options: str, **environ: str) -> tuple[int, str]:
     """The exit code of a command of the harness, and all that it printed."""
-    done = subprocess.run(
-        [sys.executable, "-m", "loadtests", command, "--target", url, "--results", str(results), *options],
-        cwd=ROOT,
-        env=os.environ | environ,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
+    done = harness(
+        command, "--target", url, "--results", str(results), *options, environ=os.environ | environ
     )
     return done.returncode, done.stdout + done.stderr
 
@@ -61,6 +58,68 @@ def only_run(results: Path) -> tuple[dict[str, Any], pd.DataFrame]:
     (path,) = [path for path in results.iterdir() if path.is_dir()]
     directory = RunDirectory(path)
     return json.loads(directory.report_json.read_text()), directory.read_steps().to_pandas()
+
+
+def one_session_a_process(folder: Path) -> Path:
+    """An environment just as `openenv init` writes it."""
+    environment = generate_environment(folder)
+    app = environment / "server" / "app.py"
+    app.write_text(app.read_text().replace("max_concurrent_envs=64,", "max_concurrent_envs=1,"))
+    return environment
+
+
+def test_an_environment_directory_is_deployed_and_who_answered_is_known(tmp_path: Path) -> None:
+    environment = one_session_a_process(tmp_path)
+    results = tmp_path / "results"
+    done = harness(
+        *("run", "--target", "local", "--env", str(environment), "--env-python", sys.executable),
+        *("--replicas", "2", "--workers", "1", "--port", "0", "--duration", "3", "--think-time", "0.05"),
+        *("--results", str(results)),
+    )
+    report, steps = only_run(results)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "each worker holds one session: 2 users instead of 64; to hold more" in done.stdout
+    assert report["config"]["users"] == 2
+    assert report["config"]["environment"]["name"] == "chatter"
+    assert report["config"]["environment"]["directory"] == str(environment)
+    assert set(steps["host"]) == set(report["topology"]["hosts"])
+    workers = report["distribution"]["workers"]
+    assert [worker["sessions"] for worker in workers] == [1, 1]
+    assert {worker["pid"] for worker in workers} == set(steps["pid"].dropna())
+    assert not (environment / ".venv").exists()
+
+
+def test_a_server_that_holds_several_sessions_is_told_apart(chatter: str) -> None:
+    assert sessions_held(chatter, OPEN, 2) is None
+
+
+@pytest.mark.docker
+@pytest.mark.usefixtures("docker_engine")
+def test_an_environment_directory_is_deployed_in_containers(tmp_path: Path) -> None:
+    environment = one_session_a_process(tmp_path)
+    (environment / "server" / "Dockerfile").write_text(
+        # What it needs is in that image; a real one installs it.
+        "ARG BASE_IMAGE=benchmark-env:latest\nFROM ${BASE_IMAGE}\nWORKDIR /app/chatter\nCOPY . .\n"
+        'CMD ["python", "-m", "server.app"]\n'
+    )
+    results = tmp_path / "results"
+    image = "openenv-loadtest-chatter:latest"
+    try:
+        done = harness(
+            *("run", "--target", "compose", "--env", str(environment), "--replicas", "2", "--port", "0"),
+            *("--duration", "3", "--think-time", "0.05", "--results", str(results)),
+        )
+    finally:
+        subprocess.run(["docker", "image", "rm", "--force", image], capture_output=True, check=False)
+    report, _ = only_run(results)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 worker a replica instead of WORKERS=2: the image starts `python -m server.app`" in done.stdout
+    assert report["config"]["environment"]["image"] == image
+    assert report["config"]["environment"]["digest"].startswith("sha256:")
+    assert [replica["sessions"] for replica in report["distribution"]["replicas"]] == [1, 1]
+    assert {"env-1", "env-2", "nginx"} <= {part["name"] for part in report["resources"]}
 
 
 @pytest.mark.parametrize("transport", ["ws", "http"])

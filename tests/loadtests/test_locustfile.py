@@ -86,6 +86,7 @@ def test_every_operation_of_every_user_becomes_a_row(
     run_json = directory.read()
     assert (run_json["status"], run_json["config"]["transport"]) == ("completed", transport)
     assert directory.report_html.exists()
+    assert f'href="{directory.path.name}/report.html"' in (tmp_path / "index.html").read_text()
 
 
 def test_episodes_begin_with_a_reset(deployment: LocalDeployment, tmp_path: Path) -> None:

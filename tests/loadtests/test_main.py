@@ -31,7 +31,7 @@ def test_help_is_grouped_by_topic(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["run", "--help"])
     topics = re.findall(r"^(\S.*):$", capsys.readouterr().out, re.MULTILINE)
-    assert topics[1:6] == ["deployment", "load", "what is sent", "the server", "objective"]
+    assert topics[1:7] == ["environment", "deployment", "load", "what is sent", "the server", "objective"]
 
 
 def test_the_version_is_that_of_the_project(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -8,7 +9,9 @@ import pytest
 
 from benchmarks.synthetic_run import SyntheticRun, write_synthetic_run
 from reports.__main__ import main
+from reports.index.page import MARK
 from reports.records.run_directory import RunDirectory
+from tests.reports.index.sample_results import SampleRun, write_run
 from tests.reports.sample_experiments import SampleExperiment, write_sample_experiment
 
 
@@ -29,8 +32,11 @@ def test_a_run_that_misses_its_objective_exits_with_1(
     run = directory.read()
     run["config"]["slo"]["total_p99_s"] = 0.001
     directory.write(run)
-    assert main(["run", str(directory.path)]) == 1
+    files = ["--junit", str(tmp_path / "junit.xml"), "--summary", str(tmp_path / "summary.md")]
+    assert main(["run", str(directory.path), *files]) == 1
     assert capsys.readouterr().out.startswith("FAILED: ")
+    assert 'type="total_p99_s"' in (tmp_path / "junit.xml").read_text()
+    assert (tmp_path / "summary.md").read_text().startswith("## Load test failed: ")
 
 
 def test_bad_input_is_one_clear_line_and_exit_code_2(
@@ -92,6 +98,55 @@ def test_ctrl_c_ends_a_command_without_a_traceback(tmp_path: Path, command: list
     finally:
         process.kill()
     assert (process.returncode, errors) == (130, "")
+
+
+def test_results_are_listed_and_their_page_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, tag in enumerate(["nightly", "main", "nightly"]):
+        write_run(tmp_path, SampleRun(f"run-{number}", at=float(number), tags=(tag, "all")))
+    assert main(["results", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert [f"run-{number}" in printed for number in range(3)] == [True] * 3
+    assert printed.endswith(f"page: {tmp_path / 'index.html'}\n")
+    assert main(["results", str(tmp_path), "--tag", "nightly,all", "--last", "1"]) == 0
+    printed = capsys.readouterr().out
+    assert [f"run-{number}" in printed for number in range(3)] == [False, False, True]
+    assert "run-1" in (tmp_path / "index.html").read_text()
+
+
+def test_results_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_run(tmp_path, SampleRun("a", tags=("nightly",), throughput=float("nan")))
+    assert main(["results", str(tmp_path), "--json"]) == 0
+    form = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert (form["kind"], form["trends"], form["unread"]) == ("results", [], [])
+    [entry] = form["entries"]
+    assert (entry["path"], entry["verdict"], entry["tags"]) == ("a", "passed", ["nightly"])
+    assert (entry["figures"]["throughput_steps_per_s"], entry["config"]["users"]) == (None, 200)
+    assert not (tmp_path / "index.html").exists()
+
+
+@pytest.mark.parametrize("options", [["nowhere"], [".", "--last", "0"], [".", "--last", "many"]])
+def test_results_that_are_not_there_are_bad_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    try:
+        code: int | str | None = main(["results", *options])
+    except SystemExit as stop:
+        code = stop.code
+    assert code == 2
+    assert "error: " in capsys.readouterr().err
+
+
+def test_a_report_made_again_brings_an_index_up_to_date_and_makes_none(tmp_path: Path) -> None:
+    run = write_synthetic_run(tmp_path / "run", SyntheticRun(rows=500, users=10))
+    assert main(["run", str(run.path)]) == 0
+    assert not (tmp_path / "index.html").exists()
+    assert main(["run", "--index", str(run.path)]) == 0
+    (tmp_path / "index.html").write_text(MARK)
+    assert main(["run", str(run.path)]) == 0
+    assert 'href="run/report.html"' in (tmp_path / "index.html").read_text()
 
 
 def test_help(capsys: pytest.CaptureFixture[str]) -> None:

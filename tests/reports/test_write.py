@@ -1,12 +1,23 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from benchmarks.synthetic_run import SyntheticRun, write_synthetic_run
+from reports.index.report import report_index
 from reports.records.run_directory import RunDirectoryError
-from reports.write import write_comparison, write_experiment_report, write_report
+from reports.write import (
+    is_index,
+    refresh_index,
+    write_comparison,
+    write_experiment_report,
+    write_index,
+    write_report,
+)
 from tests.reports.comparison.simulated import Load, write_experiment, write_run
+from tests.reports.index.sample_results import SampleRun
+from tests.reports.index.sample_results import write_run as write_sample_run
 from tests.reports.sample_experiments import write_sample_experiment
 
 LOAD = Load(users=8, seconds=10)
@@ -100,3 +111,29 @@ def test_a_folder_that_cannot_be_written_is_a_clear_error_and_another_helps(tmp_
     with pytest.raises(RunDirectoryError, match="--output"):
         write_comparison(a.path, b.path)
     assert write_comparison(a.path, b.path, tmp_path / "elsewhere")[1].report_html.exists()
+
+
+def test_the_index_is_written_again(tmp_path: Path) -> None:
+    write_sample_run(tmp_path, SampleRun("a"))
+    assert write_index(report_index(tmp_path)) == tmp_path / "index.html"
+    write_sample_run(tmp_path, SampleRun("b"))
+    assert refresh_index(tmp_path) is None
+    assert is_index(tmp_path / "index.html")
+    assert 'href="b/report.html"' in (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "index.html"]
+
+
+@pytest.mark.parametrize("kind", ["page", "folder", "pipe"])
+def test_an_index_that_is_not_ours_is_left_alone(tmp_path: Path, kind: str) -> None:
+    page = tmp_path / "index.html"
+    if kind == "page":
+        page.write_text("<title>My results</title>")
+    elif kind == "folder":
+        page.mkdir()
+    else:
+        os.mkfifo(page)
+    problem = refresh_index(tmp_path)
+    assert problem is not None
+    assert problem.startswith("the index of all results was not written: ")
+    assert "move it away" in problem
+    assert page.is_dir() == (kind == "folder")

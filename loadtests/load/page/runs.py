@@ -11,13 +11,11 @@ from typing import Any, Literal
 import gevent
 import pyarrow as pa
 import pyarrow.csv
-import pyarrow.parquet as pq
 
 from loadtests.commands import invocation
 from reports.page.words import printable, seconds, share
 from reports.records.run_directory import RunDirectory, RunDirectoryError
 from reports.records.schema import STEPS
-from reports.records.tables import StreamReader
 
 Outcome = Literal["running", "reporting", "passed", "failed", "cut short", "invalid", "no report"]
 
@@ -95,20 +93,12 @@ class StartedRun:
         """All steps as CSV, in slices between which the load goes on."""
         yield (",".join(f'"{name}"' for name in STEPS.names) + "\n").encode()
         without_header = pa.csv.WriteOptions(include_header=False)
-        for batch in self._batches():
+        for batch in self.directory.steps.batches():
             for start in range(0, batch.num_rows, _SLICE_ROWS):
                 sink = pa.BufferOutputStream()
                 pa.csv.write_csv(batch.slice(start, _SLICE_ROWS), sink, without_header)
                 yield sink.getvalue().to_pybytes()
                 gevent.sleep(0)
-
-    def _batches(self) -> Iterator[pa.RecordBatch]:
-        if self._steps == self.directory.steps.stream:
-            yield from StreamReader(self._steps).read()
-            return
-        with pq.ParquetFile(self._steps) as file:
-            for batch in file.iter_batches(_SLICE_ROWS):
-                yield from pa.Table.from_batches([batch]).cast(STEPS).to_batches()
 
     def _report(self) -> dict[str, Any] | None:
         if self._is_busy:

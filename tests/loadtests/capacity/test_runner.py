@@ -18,6 +18,7 @@ from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.schema import CapacityJson, ExperimentJson, fault_in
 from tests.conftest import ROOT
 from tests.loadtests.batches import SETUP, outcome
+from tests.loadtests.harness import harness
 from tests.loadtests.run.test_load_test import owned, remains
 
 
@@ -27,15 +28,7 @@ def command(results: Path, *options: str) -> list[str]:
 
 
 def search(results: Path, *options: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(results, *options),
-        cwd=ROOT,
-        env={**owned(results), **environ},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    return harness(*command(results, *options)[3:], environ={**owned(results), **environ})
 
 
 def only_experiment(results: Path) -> ExperimentDirectory:
@@ -119,14 +112,9 @@ def test_the_cap_of_a_real_server_is_found_and_recorded(tmp_path: Path) -> None:
 def test_an_experiment_beyond_a_real_server_s_cap_names_it_as_the_search_does(tmp_path: Path) -> None:
     grid = ["--target", "local", "--replicas", "1", "--workers", "1", "--users", "4,8,24"]
     batches = ["--scenario", "batch", "--repetitions", "1", "--wait", "0.5", "--slo-p99", "20"]
-    done = subprocess.run(
-        [sys.executable, "-m", "loadtests", "scaling", "--results", str(tmp_path), *grid, *batches],
-        cwd=ROOT,
-        env={**owned(tmp_path), "MAX_CONCURRENT_ENVS": "8"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
+    done = harness(
+        *("scaling", "--results", str(tmp_path), *grid, *batches),
+        environ={**owned(tmp_path), "MAX_CONCURRENT_ENVS": "8"},
     )
     assert done.returncode == 0, done.stderr + done.stdout
     report = json.loads(only_experiment(tmp_path).report_json.read_text())
@@ -181,6 +169,7 @@ def test_an_objective_that_nothing_meets_is_exit_code_1(deployment: LocalDeploym
     assert done.returncode == 1
     assert "no batch met the objective" in done.stdout
     assert found_in(only_experiment(tmp_path))["sessions"] == 0
+    assert only_experiment(tmp_path).path.name in (tmp_path / "index.html").read_text()
 
 
 @contextlib.contextmanager

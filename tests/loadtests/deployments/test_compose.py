@@ -11,14 +11,11 @@ import pytest
 
 from loadtests.deployments import DeploymentConfig, docker_engine
 from loadtests.deployments.compose import ComposeDeployment, usage
-from loadtests.deployments.docker_engine import Container
 from loadtests.deployments.registry import Registry
 from loadtests.errors import LoadTestError
 from tests.loadtests.deployments.sessions import reset, session
 
 PROJECT = "openenv-loadtest-compose-test"
-REPLICA = Container(id="0123456789abcdef", name="p-env-1", service="env", number=1, running=True)
-BALANCER = Container(id="fedcba9876543210", name="p-nginx-1", service="nginx", number=1, running=True)
 
 
 @pytest.mark.parametrize("cache", ["total_inactive_file", "inactive_file"])
@@ -27,15 +24,15 @@ def test_usage_leaves_the_file_cache_out(cache: str) -> None:
         "cpu_stats": {"cpu_usage": {"total_usage": 2_500_000_000}},
         "memory_stats": {"usage": 1000, "stats": {cache: 300}},
     }
-    found = usage(REPLICA, stats)
+    found = usage("0123456789ab:8000", stats)
     assert (found.role, found.name) == ("replica", "0123456789ab:8000")
     assert (found.cpu_seconds, found.memory_bytes, found.open_files) == (2.5, 700, None)
-    assert (usage(BALANCER, stats).role, usage(BALANCER, stats).name) == ("nginx", "nginx")
+    assert (usage("nginx", stats).role, usage("nginx", stats).name) == ("nginx", "nginx")
 
 
 def test_usage_of_a_container_that_has_ended_is_not_made_up() -> None:
     with pytest.raises(KeyError):
-        usage(REPLICA, {"cpu_stats": {"cpu_usage": {"total_usage": 0}}, "memory_stats": {}})
+        usage("nginx", {"cpu_stats": {"cpu_usage": {"total_usage": 0}}, "memory_stats": {}})
 
 
 @pytest.fixture(scope="module")

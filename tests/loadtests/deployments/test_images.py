@@ -1,26 +1,22 @@
-from pathlib import Path
-
 import pytest
 
-from loadtests.deployments.images import build_step, environment_inputs
+from loadtests.deployments.images import build_step, workers_of
 
 
-def test_the_image_is_built_again_when_its_inputs_change(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    (tmp_path / "app.py").write_text("1")
-    first = environment_inputs(tmp_path)
-    (tmp_path / "__pycache__").mkdir()
-    (tmp_path / "__pycache__" / "app.pyc").touch()
-    (tmp_path / ".venv").mkdir()
-    (tmp_path / ".venv" / "pyvenv.cfg").touch()
-    assert environment_inputs(tmp_path) == first
-    (tmp_path / "app.py").write_text("2")
-    second = environment_inputs(tmp_path)
-    (tmp_path / "app.py").rename(tmp_path / "main.py")
-    third = environment_inputs(tmp_path)
-    monkeypatch.setenv("PYTHON_IMAGE", "python:3.14")
-    assert len({first, second, third, environment_inputs(tmp_path)}) == 4
+@pytest.mark.parametrize(
+    ("command", "workers"),
+    [
+        ("sh -c cd /app/env && uvicorn server.app:app --host 0.0.0.0 --port 8000", 4),
+        ("gunicorn -c server/gunicorn.conf.py server.app:app", 4),
+        ("sh -c uvicorn server.app:app --workers ${WORKERS:-1}", 4),
+        ("uvicorn server.app:app --workers 2", 2),
+        ("gunicorn -w=3 server.app:app", 3),
+        ("uvicorn server.app:app --reload", 1),
+        ("python -m server.app", 1),
+    ],
+)
+def test_how_many_workers_a_start_command_gives(command: str, workers: int) -> None:
+    assert workers_of(command, 4) == workers
 
 
 @pytest.mark.parametrize(

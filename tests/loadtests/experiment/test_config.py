@@ -140,6 +140,13 @@ def test_targets_that_are_none_are_refused(text: str) -> None:
         named_targets(text)
 
 
+def test_tags_are_the_experiment_s_and_every_cell_s() -> None:
+    made = plan(TAG="nightly,main")
+    assert made.config["tags"] == ["nightly", "main"]
+    assert cell_config(made, made.cells[0]).tags == ("nightly", "main")
+    assert "tags" not in plan().config
+
+
 def test_an_experiment_keeps_its_settings_and_its_seed() -> None:
     made = plan(USERS="3", SEED="")
     again = experiment_plan(settings_of(made.config), LOCAL, {})

@@ -20,6 +20,7 @@ from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.run_directory import RunDirectoryError
 from reports.records.schema import SCHEMA_VERSION, ExperimentJson
 from tests.conftest import ROOT
+from tests.loadtests.harness import harness
 
 LOCAL = ["--target", "local", "--replicas", "1", "--repetitions", "1"]
 SHORT = ["--duration", "1", "--warmup", "0", "--wait", "0.01"]
@@ -30,6 +31,8 @@ def command(results: Path, *options: str) -> list[str]:
 
 
 def run(results: Path, *options: str, checkout: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    if checkout == ROOT:
+        return harness(*command(results, *options)[3:])
     return subprocess.run(
         command(results, *options), cwd=checkout, capture_output=True, text=True, timeout=280, check=False
     )
@@ -141,6 +144,9 @@ def test_a_cell_that_cannot_run_is_recorded_with_its_reason_and_the_others_go_on
     assert cells["nowhere"]["status"] == "failed"
     assert "nothing answers at http://127.0.0.1:9" in (cells["nowhere"]["reason"] or "")
     assert "nothing answers" in made.stdout
+    experiment = only_experiment(tmp_path)
+    assert f'href="{experiment.path.name}/report.html"' in (tmp_path / "index.html").read_text()
+    assert not (experiment.runs / "index.html").exists()
 
 
 @pytest.mark.servers

@@ -29,7 +29,7 @@ def batch_of_50(deployment: LocalDeployment, tmp_path_factory: pytest.TempPathFa
     subprocess.run(
         locust_command(deployment.url, *options), cwd=ROOT, capture_output=True, timeout=90, check=False
     )
-    (path,) = results.iterdir()
+    (path,) = [path for path in results.iterdir() if path.is_dir()]
     return RunDirectory(path)
 
 

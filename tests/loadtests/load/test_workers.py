@@ -38,7 +38,7 @@ def test_a_worker_that_is_too_busy_for_heartbeats_is_not_dead(
         locust.kill()
     assert locust.returncode == 0, log
     assert "missing" not in log
-    (path,) = tmp_path.iterdir()
+    (path,) = [path for path in tmp_path.iterdir() if path.is_dir()]
     directory = RunDirectory(path)
     assert directory.read()["status"] == "completed"
     steps = directory.read_steps().to_pandas()

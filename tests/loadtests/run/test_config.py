@@ -48,6 +48,12 @@ def test_a_duration_may_have_a_unit(text: str, seconds: float) -> None:
     assert config("--duration", text).duration_s == seconds
 
 
+def test_tags_have_commas_between_them() -> None:
+    assert config().tags == ()
+    assert config("--tag", "nightly").tags == ("nightly",)
+    assert config("--tag", "nightly, v1.2_rc-3,nightly").tags == ("nightly", "v1.2_rc-3")
+
+
 def test_many_users_are_not_started_all_at_once() -> None:
     assert config("--users", "10000").spawn_rate == 100
     assert config("--users", "10000", "--processes", "4").spawn_rate == 400
@@ -76,6 +82,11 @@ def test_many_users_are_not_started_all_at_once() -> None:
         ("SLO_P99", "-1"),
         ("STEP_TIMEOUT", "never"),
         ("ACCESS_LOG", "yes"),
+        ("TAG", "two words"),
+        ("TAG", "a,,b"),
+        ("TAG", "<b>"),
+        ("TAG", "x" * 41),
+        ("TAG", ",".join("abcdefghijk")),
     ],
 )
 def test_a_bad_value_is_named_on_one_line(name: str, value: str) -> None:

@@ -1,9 +1,11 @@
+import io
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from benchmarks.synthetic_run import SyntheticRun, run_json
-from loadtests.run.finish import finish_run
+from loadtests.run.finish import finish_run, list_in_index
 from reports.records.run_directory import RunDirectory, RunDirectoryError
 from reports.records.schema import STEPS
 from reports.records.tables import StreamWriter
@@ -32,6 +34,18 @@ def test_a_finished_run_has_its_records_and_its_report(directory: RunDirectory) 
     assert not directory.steps.stream.exists()
     assert directory.report_html.exists()
     assert directory.report_json.exists()
+
+
+def test_an_index_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("someone else's page")
+    console = Console(file=io.StringIO(), width=400)
+    list_in_index(tmp_path, console)
+    list_in_index(tmp_path / "nowhere", console)
+    one, other = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert one.startswith("· the index of all results was not written: ")
+    assert "is not of this program" in one
+    assert "nowhere is not there" in other
+    assert (tmp_path / "index.html").read_text() == "someone else's page"
 
 
 def test_a_run_that_recorded_nothing_cannot_be_reported(directory: RunDirectory) -> None:

@@ -17,6 +17,7 @@ from loadtests.run import load_test
 from reports.records.run_directory import RunDirectory
 from tests.conftest import ROOT
 from tests.loadtests.foreign import serving
+from tests.loadtests.harness import harness
 
 pytestmark = pytest.mark.servers
 
@@ -29,15 +30,7 @@ def command(results: Path, *options: str) -> list[str]:
 
 
 def run(results: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(results, *options),
-        cwd=ROOT,
-        env=owned(results),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    return harness(*command(results, *options)[3:], environ=owned(results))
 
 
 def start(results: Path, *options: str, checkout: Path = ROOT) -> subprocess.Popen[str]:
@@ -113,10 +106,13 @@ def test_a_run_accounts_for_all_workers_and_all_steps(
     assert not directory.steps.stream.exists()
 
 
-def test_an_slo_that_is_missed_is_exit_code_1(deployment: LocalDeployment, tmp_path: Path) -> None:
-    done = run(tmp_path, "--target", deployment.url, "--slo-p99", "0.001")
+def test_an_slo_that_is_missed_is_exit_code_1_and_listed(deployment: LocalDeployment, tmp_path: Path) -> None:
+    done = run(tmp_path, "--target", deployment.url, "--slo-p99", "0.001", "--tag", "nightly,main")
     assert done.returncode == 1
     assert "FAILED" in done.stdout
+    directory = only_run(tmp_path)
+    assert directory.read()["config"]["tags"] == ["nightly", "main"]
+    assert f'href="{directory.path.name}/report.html"' in (tmp_path / "index.html").read_text()
 
 
 def test_sessions_that_are_not_isolated_are_exit_code_1_whatever_the_objective_says(tmp_path: Path) -> None:

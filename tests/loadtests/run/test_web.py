@@ -39,7 +39,7 @@ def test_a_test_on_the_page_is_seen_live_and_becomes_a_run_with_a_report(
     command = [
         *(sys.executable, "-m", "loadtests", "webui", "--target", deployment.url, "--duration", "60"),
         *("--web-port", str(port), "--results", str(tmp_path), "--users", "40", "--processes", "2"),
-        *("--web-login", "1"),
+        *("--web-login", "1", "--tag", "nightly"),
     ]
     served = subprocess.Popen(
         command,
@@ -82,6 +82,8 @@ def test_a_test_on_the_page_is_seen_live_and_becomes_a_run_with_a_report(
     )
     assert (config["url"], config["processes"]) == (deployment.url, 2)
     assert run["stopped_on_page"]
+    assert config["tags"] == ["nightly"]
+    assert first.path.name in (tmp_path / "index.html").read_text()
     assert report["passed"]
     warnings = {warning["code"] for warning in report["validity"]["warnings"]}
     assert "stopped_early" in warnings

@@ -71,8 +71,11 @@ def test_make_compare_asks_for_both() -> None:
     assert "make compare A=results/… B=results/…" in done.stderr
 
 
-def test_make_compare_passes_the_bound_on(runs: tuple[str, str]) -> None:
-    command = [*MAKE, "compare", f"A={runs[0]}", f"B={runs[1]}"]
+def test_make_compare_passes_the_bound_and_the_files_on(runs: tuple[str, str], tmp_path: Path) -> None:
+    junit, summary = tmp_path / "junit.xml", tmp_path / "a summary.md"
+    command = [*MAKE, "compare", f"A={runs[0]}", f"B={runs[1]}", f"JUNIT={junit}", f"SUMMARY={summary}"]
     done = subprocess.run([*command, "FAIL_ON_REGRESSION=10"], capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "REGRESSION: " in done.stdout
+    assert junit.read_text().startswith("<?xml")
+    assert summary.read_text().startswith("## ")

@@ -301,6 +301,13 @@ def test_further_keys_of_the_configuration_are_shown() -> None:
     assert 'reset options {"seed": 3}' in text
 
 
+def test_tags_are_shown() -> None:
+    report = sample_reports.normal()
+    run = {**report.run, "config": {**report.run["config"], "tags": ["nightly", "main"]}}
+    assert "tags nightly, main" in page_of(replace(report, run=run)).text  # type: ignore[arg-type]
+    assert "tags" not in page_of(report).text
+
+
 def test_an_operation_that_was_never_made_has_no_success_rate() -> None:
     assert "operations succeeded –" in page_from(sample_reports.without_steps).text
 

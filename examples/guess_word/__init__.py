@@ -1,0 +1,1 @@
+"""An environment of words: guess one of five letters in six tries."""
