@@ -12,8 +12,9 @@ from loadtests.capacity.config import capacity_config, without_effect
 from loadtests.commands import COMMANDS, refusal_of_option
 from loadtests.errors import LoadTestError
 from loadtests.hidden import without_secrets
+from loadtests.load.page.credentials import taken_credentials
 from loadtests.places import version
-from loadtests.run.config import deployment_config, load_test_config, web_port
+from loadtests.run.config import deployment_config, load_test_config, web_login, web_port
 from loadtests.run.outlets import open_outlets
 from loadtests.settings import add_settings
 from loadtests.terminal import progress
@@ -51,9 +52,10 @@ def _run(options: argparse.Namespace) -> int:
 def _webui(options: argparse.Namespace) -> int:
     config = load_test_config(vars(options))
     port = web_port(vars(options))
+    login = taken_credentials() if web_login(vars(options)) else None
     from loadtests.run.web import serve_page
 
-    return serve_page(config, port, _CONSOLE)
+    return serve_page(config, port, _CONSOLE, login)
 
 
 def _scaling(options: argparse.Namespace) -> int:

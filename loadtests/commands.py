@@ -137,7 +137,18 @@ METRICS_SETTINGS = _about(
     Setting("OTLP", "", "a collector that gets them over OpenTelemetry's protocol: http://127.0.0.1:4318"),
 )
 
-WEB_SETTINGS = _about("web page", Setting("WEB_PORT", "8089", "where Locust's page is served on 127.0.0.1"))
+WEB_SETTINGS = (
+    *_about(
+        "web page",
+        Setting("WEB_PORT", "8089", "where Locust's page is served on 127.0.0.1"),
+        Setting("WEB_LOGIN", "0", "1: the page asks for the user and password in WEB_USER and WEB_PASSWORD"),
+    ),
+    *_variables(
+        "web page",
+        WEB_USER="who may use the page, where WEB_LOGIN=1",
+        WEB_PASSWORD="their password, 8 characters or more",  # noqa: S106 - a description
+    ),
+)
 
 _OF_AN_EXPERIMENT = {
     "TARGET": ("auto", "what to load: auto, compose, local or a URL; several with commas, named as name=URL"),
@@ -280,6 +291,7 @@ TARGETS: Table = {
     "truth": (),
     "push": _variables("", PUSH="arguments for openenv push"),
 }
+_NOT_ON_COMMAND_LINES = {"WEB_USER", "WEB_PASSWORD"}
 OF_ALL_TARGETS = _variables("", PYTHON="the Python that .venv is made with", SHELL="make's own")
 
 _NEAR = 0.7
@@ -300,6 +312,8 @@ def invocation(target: str, **settings: object) -> str:
 def refusal_of_variable(name: str, targets: Sequence[str]) -> str | None:
     """What is wrong with a variable on make's command line; None where one of the targets has it."""
     own = [each.name for target in targets for each in (*TARGETS[target], *OF_ALL_TARGETS)]
+    if name in own and name in _NOT_ON_COMMAND_LINES:
+        return f"{name} is not taken from the command line, which others can read: export it"
     if name in own:
         return None
     return f"{name} is no setting of {_listed(targets, 'or')}" + _advice(name.upper(), own, TARGETS)

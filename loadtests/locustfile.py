@@ -32,6 +32,10 @@ from loadtests.load.garbage import QuietCollector
 from loadtests.load.locust_options import add_options, parsed_load_options
 from loadtests.load.loop_lag import LoopLag
 from loadtests.load.options import LoadOptions, played_by, settled
+from loadtests.load.page.credentials import credentials
+from loadtests.load.page.login import require_login
+from loadtests.load.page.pulses import Pulses
+from loadtests.load.page.tabs import Tabs
 from loadtests.load.policy_watch import PolicyWatch
 from loadtests.load.recording import Recording
 from loadtests.load.users import OpenEnvHttpUser, OpenEnvUser, OpenEnvWebSocketUser
@@ -59,6 +63,7 @@ def _prepare(environment: Environment, **_: Any) -> None:
         headers_for = base_url(environment.host, "-H") if environment.host else None
         _drop_classes_of_ours(environment)
         _use_options(environment, headers_for, test_begins=options.headless and not options.worker)
+        who = credentials() if options.web_login else None
     except LoadTestError as error:
         sys.stderr.write(f"error: {error}\n")
         raise SystemExit(2) from None
@@ -76,6 +81,8 @@ def _prepare(environment: Environment, **_: Any) -> None:
     )
     if environment.web_ui is not None and environment.web_ui.app is not None:
         environment.web_ui.app.before_request(_refuse_other_pages)
+        if who is not None:
+            require_login(environment.web_ui, who, options.web_base_path or "")
     Batch(environment)
     OpenEnvUser.policy_watch = PolicyWatch(environment)
     WorkerWatch(environment)
@@ -87,7 +94,9 @@ def _prepare(environment: Environment, **_: Any) -> None:
     if options.lag_folder:
         LoopLag(environment, Path(options.lag_folder))
     if not options.no_recorder:
-        Recording(environment, options, OpenEnvUser.policy_watch)
+        pulses = Pulses(environment)
+        watchers = [Tabs(environment, pulses)] if environment.web_ui is not None else []
+        Recording(environment, options, OpenEnvUser.policy_watch, watchers)
 
 
 def _refuse_other_pages() -> None:

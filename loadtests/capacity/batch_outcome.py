@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from loadtests.run.live_statistics import NOBODY, Worker
+from loadtests.load.spread import NOBODY, Worker
 from reports.records.run_directory import RunDirectory
 from reports.records.schema import expected_workers
 from reports.statistics.saturation import Cpu

@@ -50,7 +50,7 @@ class Recorder:
         self._deliver = deliver
         self._rows: list[Row] = []
         self._greenlet: gevent.Greenlet | None = None
-        _keep_pandas_out()
+        keep_pandas_out()
 
     @property
     def append(self) -> Callable[[Row], None]:
@@ -108,7 +108,7 @@ class _Without(MetaPathFinder):
             raise ModuleNotFoundError(fullname)
 
 
-def _keep_pandas_out() -> None:
+def keep_pandas_out() -> None:
     """Makes pyarrow do without pandas in this process.
 
     Where pandas is installed, pyarrow imports it with the first array that it makes: more than a second

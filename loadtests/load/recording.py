@@ -11,9 +11,10 @@ import sys
 import time
 from argparse import Namespace
 from collections import deque
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import gevent
 import pyarrow as pa
@@ -31,7 +32,7 @@ from loadtests.load.run_json import UNKNOWN, Target, starting_run
 from loadtests.load.users import OpenEnvUser
 from loadtests.places import PACKAGES
 from reports.records.run_directory import RunDirectory, RunDirectoryError
-from reports.records.schema import STEPS, RunJson, RunStatus
+from reports.records.schema import STEPS, RunJson, RunStatus, is_batch
 from reports.records.tables import StreamWriter
 
 _ROWS = "openenv-rows"
@@ -43,13 +44,32 @@ _QUIT_SECONDS = 2.0
 logger = logging.getLogger(__name__)
 
 
+class Watcher(Protocol):
+    """Is told of each test that is started where no harness has made its run directory."""
+
+    def begin(self, directory: RunDirectory, run: RunJson) -> None:
+        """A test starts, recorded in `directory`."""
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Rows were recorded, of all processes. Called in between operations: it must not take long."""
+
+    def end(self, directory: RunDirectory, reporting: "subprocess.Popen[bytes] | None") -> None:
+        """The test is over, and its report is being written by `reporting`, if it can be."""
+
+
 class Recording:
     """Listens to one Locust environment and records each of its tests as a run."""
 
     def __init__(
-        self, environment: Environment, options: Namespace, policy: PolicyWatch | None = None
+        self,
+        environment: Environment,
+        options: Namespace,
+        policy: PolicyWatch | None = None,
+        watchers: Sequence[Watcher] = (),
     ) -> None:
         self._environment = environment
+        self._watchers = watchers
+        self._template_host = environment.host
         self._options = options
         self._policy = policy
         self._policy_times = PolicyTimes()
@@ -138,7 +158,9 @@ class Recording:
         if self._options.run_directory:
             self._note_policy(directory)
         else:
-            self._complete(directory)
+            reporting = self._complete(directory)
+            for watcher in self._watchers:
+                watcher.end(directory, reporting)
 
     def _ending(self) -> tuple[RunStatus, str | None]:
         """How the test ended, and why where it did not complete."""
@@ -172,7 +194,7 @@ class Recording:
         run_time = self._options.run_time
         return bool(run_time) and self._ran_s < run_time - _EARLY_SECONDS
 
-    def _complete(self, directory: RunDirectory) -> None:
+    def _complete(self, directory: RunDirectory) -> "subprocess.Popen[bytes] | None":
         """Says in run.json how the run ended, and has its report written."""
         try:
             run = directory.read()
@@ -180,20 +202,24 @@ class Recording:
             run["ended_at"] = time.time()
             if (times := self._policy_times.summary()) is not None:
                 run["policy_time"] = times
+            if not is_batch(run):
+                run["config"]["duration_s"] = self._options.run_time  # the page may change it meanwhile
             if self._stopped_on_page and self._is_early():
                 run["stopped_on_page"] = True
             directory.write(run)
         except RunDirectoryError as error:
             logger.error("The end of the run could not be written: %s", error)  # noqa: TRY400
-        self._report(directory)
+        return self._report(directory)
 
     def _open(self) -> bool:
+        run: RunJson | None = None
         if self._options.run_directory:
             self._directory = RunDirectory(Path(self._options.run_directory))
         else:
             try:
                 self._directory = RunDirectory.create(Path(self._options.results), self._options.transport)
-                self._directory.write(self._starting_run(self._directory.path.name))
+                run = self._starting_run(self._directory.path.name)
+                self._directory.write(run)
             except RunDirectoryError as error:
                 logger.error("Nothing is recorded: %s", error)  # noqa: TRY400 - one line says it
                 self._environment.process_exit_code = EXIT_ROWS_LOST
@@ -205,6 +231,9 @@ class Recording:
             logger.error("Nothing is recorded: %s", error)  # noqa: TRY400
             self._environment.process_exit_code = EXIT_ROWS_LOST
             return False
+        if run is not None:
+            for watcher in self._watchers:
+                watcher.begin(self._directory, run)
         return True
 
     def _deliver(self, batch: pa.RecordBatch) -> None:
@@ -213,6 +242,7 @@ class Recording:
             runner.send_message(_ROWS, {"batch": batch.serialize().to_pybytes()})
         elif self._writer is not None:
             self._writer.append(batch)
+            self._tell(batch)
 
     def _receive(self, msg: Any, **_: Any) -> None:
         self._recording_workers.add(msg.node_id)
@@ -231,7 +261,13 @@ class Recording:
     def _write_received(self, writer: StreamWriter) -> None:
         while self._received:
             writer.append_serialized(self._received[0])
-            self._received.popleft()
+            self._tell(self._received.popleft())
+
+    def _tell(self, batch: pa.RecordBatch | bytes) -> None:
+        for watcher in self._watchers:
+            if isinstance(batch, bytes):
+                batch = pa.ipc.read_record_batch(pa.py_buffer(batch), STEPS)
+            watcher.add(batch)
 
     def _collect(self, runner: MasterRunner) -> None:
         """Waits for the last rows of every worker.
@@ -269,11 +305,10 @@ class Recording:
         options, runner = self._options, self._environment.runner
         assert runner is not None
         http = all(getattr(users, "transport", "") == "http" for users in self._environment.user_classes)
-        template = options.run_template
         return starting_run(
             run_id,
             self._environment.host or "",
-            cast(Target, json.loads(Path(template).read_text())) if template else UNKNOWN,
+            self._target(),
             OpenEnvUser.options,
             transport="http" if http else "ws",
             users=runner.target_user_count,
@@ -283,13 +318,25 @@ class Recording:
             processes=options.processes or 1,
         )
 
-    def _report(self, directory: RunDirectory) -> None:
+    def _target(self) -> Target:
+        """What the harness knows of its own deployment; of another server, named on the form, nothing."""
+        if not self._options.run_template:
+            return UNKNOWN
+        known = cast(Target, json.loads(Path(self._options.run_template).read_text()))
+        if self._environment.host == self._template_host:
+            return known
+        unknown = {name: value for name, value in UNKNOWN.items() if name != "slo"}
+        return cast(Target, {**known, **unknown})
+
+    def _report(self, directory: RunDirectory) -> "subprocess.Popen[bytes] | None":
         if find_spec("pandas") is None:
             logger.info("Without pandas here, the report waits: %s", invocation("report", RUN=directory.path))
-            return
+            return None
         command = [sys.executable, "-m", "reports", "run", "--index", str(directory.path.absolute())]
         # In a session of its own: Ctrl-C ends Locust, not the report of what it did.
-        self._finishing.append(subprocess.Popen(command, cwd=PACKAGES, start_new_session=True))
+        reporting = subprocess.Popen(command, cwd=PACKAGES, start_new_session=True)
+        self._finishing.append(reporting)
+        return reporting
 
     def _wait_for_reports(self, **_: Any) -> None:
         self._quitting = True

@@ -124,6 +124,11 @@ def web_port(values: Values) -> int:
     return whole(values, "WEB_PORT", 1, 65535)
 
 
+def web_login(values: Values) -> bool:
+    """Whether Locust's page asks for a user and password. Raises LoadTestError."""
+    return choice(values, "WEB_LOGIN", ("0", "1")) == "1"
+
+
 _SECONDS: dict[Literal["", "s", "m", "h"], int] = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
@@ -90,9 +91,12 @@ def stop_timeout(config: LoadTestConfig) -> int:
 class Generator:
     """A Locust process and its workers, in a session of their own: Ctrl-C reaches only the harness."""
 
-    def __init__(self, command: list[str], access: Access = OPEN) -> None:
+    def __init__(
+        self, command: list[str], access: Access = OPEN, environ: Mapping[str, str] | None = None
+    ) -> None:
+        """`environ` is what Locust finds in its environment besides the harness's own and the access."""
         self._command = command
-        self._access = access
+        self._environ = {**access.environ(), **(environ or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -110,7 +114,7 @@ class Generator:
             self._process = subprocess.Popen(
                 self._command,
                 cwd=PACKAGES,
-                env=os.environ | {FOLDER: str(Path.cwd())} | self._access.environ(),
+                env=os.environ | {FOLDER: str(Path.cwd())} | self._environ,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=None if log is None else subprocess.STDOUT,

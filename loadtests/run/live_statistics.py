@@ -1,6 +1,6 @@
 """The state of a run at this moment, folded from its records as they arrive."""
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -10,13 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from loadtests.load.spread import Spread, Worker
+
 WINDOW_SECONDS = 5.0
-
-Worker = tuple[str, int | None]
-"""Host and pid; no pid where replies name only their host."""
-
-NOBODY: Worker = ("", None)
-"""Whoever answered without naming a host."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +28,7 @@ class Snapshot:
     failures: int
     last_error: str | None
     sessions: dict[Worker, int]
-    """Over WebSocket sessions, over HTTP users, of each worker that answered, and of NOBODY.
-
-    Of a user whose replies name no session, the latest counts.
-    """
+    """As `Spread.sessions` has them."""
 
 
 @dataclass
@@ -46,7 +39,7 @@ class LiveStatistics:
     _steps: int = 0
     _failures: int = 0
     _last_error: str | None = None
-    _owners: dict[tuple[str, Worker | None], Worker] = field(default_factory=dict)
+    _spread: Spread = field(default_factory=Spread)
     _recent: deque[tuple[NDArray[np.float64], NDArray[np.float64]]] = field(default_factory=deque)
     _started_at: float | None = None
 
@@ -67,7 +60,7 @@ class LiveStatistics:
             p99=float(quantiles[1]) if quantiles is not None else None,
             failures=self._failures,
             last_error=self._last_error,
-            sessions=dict(Counter(self._owners.values())),
+            sessions=dict(self._spread.sessions),
         )
 
     def _fold(self, batch: pa.RecordBatch) -> None:
@@ -86,19 +79,7 @@ class LiveStatistics:
         self._steps += steps.num_rows
         latencies = steps["latency_s"].to_numpy()
         self._recent.append((steps["started_at"].to_numpy() + latencies, latencies))
-        self._count_sessions(answered.filter(pc.not_equal(answered["op"], "connect")))
-
-    def _count_sessions(self, answered: pa.RecordBatch) -> None:
-        keys = ["transport", "host", "pid", "session_hash", "user"]
-        table = pa.Table.from_batches([answered]).group_by(keys, use_threads=False).aggregate([])
-        for row in table.to_pylist():
-            worker = NOBODY if row["host"] is None else (row["host"], row["pid"])
-            if row["transport"] == "http":
-                self._owners[str(row["user"]), worker] = worker
-            elif row["session_hash"] is None:
-                self._owners[f"user {row['user']}", None] = worker
-            elif self._owners.get((row["session_hash"], None), NOBODY) == NOBODY:
-                self._owners[row["session_hash"], None] = worker
+        self._spread.update(batch)
 
     def _window(self) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
         newest = max((float(ends.max()) for ends, _ in self._recent if len(ends)), default=0.0)

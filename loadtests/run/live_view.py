@@ -8,8 +8,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from loadtests.load.spread import NOBODY, Worker
 from loadtests.run.config import LoadTestConfig
-from loadtests.run.live_statistics import NOBODY, Snapshot, Worker
+from loadtests.run.live_statistics import Snapshot
 from loadtests.terminal import LiveDisplay, latency, printable
 from reports.page.words import count
 from reports.records.schema import Topology, expected_workers

@@ -11,6 +11,7 @@ from rich.console import Console
 from loadtests.deployments import Deployment
 from loadtests.deployments.ports import check_free
 from loadtests.deployments.processes import deferred
+from loadtests.load.page.credentials import Credentials
 from loadtests.run.config import LoadTestConfig
 from loadtests.run.generator import Generator, locust_command
 from loadtests.run.load_test import check_writable, deployed, settled_for, target_of, too_many_sessions
@@ -21,8 +22,11 @@ from reports.records.run_directory import RunDirectory, RunDirectoryError
 _POLL_SECONDS = 0.5
 
 
-def serve_page(config: LoadTestConfig, port: int, console: Console) -> int:
-    """Serves Locust's page on 127.0.0.1:`port` until Ctrl-C. Returns Locust's exit code."""
+def serve_page(config: LoadTestConfig, port: int, console: Console, login: Credentials | None = None) -> int:
+    """Serves Locust's page on 127.0.0.1:`port` until Ctrl-C, only to those who can log in, if that is given.
+
+    Returns Locust's exit code.
+    """
     check_writable(config.results)
     check_free(port, "WEB_PORT")
     with (
@@ -39,7 +43,9 @@ def serve_page(config: LoadTestConfig, port: int, console: Console) -> int:
             *("--web-host", "127.0.0.1", "--web-port", str(port)),
             *("--results", str(config.results.absolute()), "--run-template", str(template)),
         ]
-        generator = Generator(command, config.options.access)
+        if login is not None:
+            command.append("--web-login")
+        generator = Generator(command, config.options.access, login.environ() if login is not None else None)
         try:
             generator.start(None)
             progress(console)(f"Locust's page is http://127.0.0.1:{port} (Ctrl-C ends it)")

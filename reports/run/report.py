@@ -151,7 +151,7 @@ def to_json(report: RunReport) -> dict[str, Any]:
         },
         "isolation": {name: value for name, value in asdict(report.isolation).items() if name != "takeaways"},
         "errors": [asdict(group) for group in report.errors.groups],
-        "validity": asdict(report.validity),
+        "validity": asdict(report.validity) | {"reasons": [each.code for each in report.validity.reasons]},
         "slo": asdict(report.slo),
         "resources": [
             {

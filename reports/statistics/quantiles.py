@@ -1,4 +1,4 @@
-"""The statistics of the reports: exact quantiles, fairness indices, and a sort by group that keeps order."""
+"""The statistics of the reports: exact quantiles, a test of equal shares, and a sort that keeps order."""
 
 from typing import Any
 
@@ -23,15 +23,6 @@ def quantiles_of_sorted(values: Floats, quantiles: Floats) -> Floats:
     below = np.floor(position).astype(np.intp)
     above = np.minimum(below + 1, values.size - 1)
     return values[below] + (values[above] - values[below]) * (position - below)
-
-
-def jain_index(loads: Floats) -> float:
-    """Jain, Chiu, Hawe (1984): (Σx)² / (n Σx²); 1 where all loads are equal, 1/n where one part has it all.
-
-    NaN where there is no load.
-    """
-    squares = float(np.square(loads).sum())
-    return float(loads.sum()) ** 2 / (loads.size * squares) if squares else float("nan")
 
 
 def equal_shares_p(loads: Floats) -> float | None:

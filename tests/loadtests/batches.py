@@ -6,7 +6,7 @@ from typing import Any
 from loadtests.capacity.batch_outcome import BatchOutcome, WorkerLoad
 from loadtests.capacity.ceiling import Ceiling
 from loadtests.capacity.limits import Setup
-from loadtests.run.live_statistics import Worker
+from loadtests.load.spread import Worker
 from reports.records.schema import SCHEMA_VERSION, RunConfig, RunJson, Slo, Topology
 from reports.statistics.saturation import Cpu
 

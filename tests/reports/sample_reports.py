@@ -18,7 +18,8 @@ from reports.run.sections.slo import Criterion, SloVerdict
 from reports.run.sections.timeline import Timeline
 from reports.run.sections.totals import Totals
 from reports.run.sections.validity import Code, RunWarning, Validity
-from reports.statistics.quantiles import equal_shares_p, jain_index
+from reports.statistics.jain import jain_index
+from reports.statistics.quantiles import equal_shares_p
 
 Floats = NDArray[np.float64]
 

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from loadtests.run.live_statistics import Snapshot, Worker
+from loadtests.load.spread import Worker
+from loadtests.run.live_statistics import Snapshot
 from loadtests.run.metrics.lags import read_lags
 from reports.page.words import printable
 from reports.records.schema import RunJson

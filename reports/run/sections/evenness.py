@@ -7,7 +7,8 @@ from typing import Literal
 import numpy as np
 
 from reports.page.words import count
-from reports.statistics.quantiles import equal_shares_p, jain_index
+from reports.statistics.jain import jain_index
+from reports.statistics.quantiles import equal_shares_p
 
 _UNEVEN_P = 0.001
 _DOUBTFUL_P = 0.05

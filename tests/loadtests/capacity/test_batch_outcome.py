@@ -12,8 +12,8 @@ from loadtests.capacity.batch_outcome import (
     sessions_of,
     worker_loads,
 )
+from loadtests.load.spread import Worker
 from loadtests.run.finish import finish_run
-from loadtests.run.live_statistics import Worker
 from reports.records.run_directory import RunDirectory
 from reports.records.schema import RESOURCES, STEPS, RunJson
 from reports.records.tables import StreamWriter

@@ -6,7 +6,7 @@ from loadtests.capacity.batch_outcome import BatchOutcome, WorkerLoad
 from loadtests.capacity.ceiling import Ceiling
 from loadtests.capacity.limits import Setup, Stop, find_limit, success_words
 from loadtests.capacity.search import Answer
-from loadtests.run.live_statistics import Worker
+from loadtests.load.spread import Worker
 from reports.experiment.limits import Limit
 from tests.loadtests.batches import CEILING, SETUP, outcome
 

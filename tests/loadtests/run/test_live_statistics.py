@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.run.live_statistics import NOBODY, LiveStatistics
+from loadtests.load.spread import NOBODY
+from loadtests.run.live_statistics import LiveStatistics
 from reports.records.schema import STEPS
 from reports.records.tables import StreamWriter
 from tests.conftest import ROOT

@@ -5,8 +5,9 @@ import pytest
 from rich.console import Console
 
 from loadtests.commands import DEPLOYMENT_SETTINGS, LOAD_SETTINGS
+from loadtests.load.spread import NOBODY, Worker
 from loadtests.run.config import load_test_config
-from loadtests.run.live_statistics import NOBODY, Snapshot, Worker
+from loadtests.run.live_statistics import Snapshot
 from loadtests.run.live_view import LiveView
 from reports.records.schema import Topology
 

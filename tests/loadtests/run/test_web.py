@@ -1,12 +1,16 @@
+import csv
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
 from loadtests.deployments.local import LocalDeployment
 from reports.records.run_directory import RunDirectory
@@ -14,54 +18,167 @@ from tests.conftest import ROOT, free_port
 
 pytestmark = [pytest.mark.servers, pytest.mark.browser]
 
+WHO = {"WEB_USER": "ada", "WEB_PASSWORD": "correct horse"}
 
-def test_a_test_started_on_the_page_becomes_a_run_with_a_report(
-    deployment: LocalDeployment, chromium_path: str, tmp_path: Path
+
+@pytest.fixture
+def context(chromium_path: str) -> Iterator[BrowserContext]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path, args=["--no-sandbox"])
+        context = browser.new_context(viewport={"width": 1440, "height": 900})
+        context.set_default_timeout(30_000)
+        yield context
+        browser.close()
+
+
+def test_a_test_on_the_page_is_seen_live_and_becomes_a_run_with_a_report(
+    deployment: LocalDeployment, context: BrowserContext, tmp_path: Path
 ) -> None:
     port = free_port()
+    url = f"http://127.0.0.1:{port}"
     command = [
         *(sys.executable, "-m", "loadtests", "webui", "--target", deployment.url, "--duration", "60"),
-        *("--web-port", str(port), "--results", str(tmp_path), "--users", "4"),
-        *("--tag", "nightly"),
+        *("--web-port", str(port), "--results", str(tmp_path), "--users", "40", "--processes", "2"),
+        *("--web-login", "1", "--tag", "nightly"),
     ]
     served = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        command,
+        cwd=ROOT,
+        env=os.environ | WHO,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
     )
     try:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=chromium_path, args=["--no-sandbox"])
-            page = browser.new_page()
-            for _ in range(120):
-                try:
-                    page.goto(f"http://127.0.0.1:{port}")
-                    break
-                except Exception:
-                    time.sleep(0.5)
-            page.get_by_text("Custom parameters").click()
-            page.locator("input[name=wait]").fill("0.02")
-            page.get_by_role("button", name="Start", exact=False).click()
-            time.sleep(5)
-            page.get_by_role("button", name="Stop", exact=False).first.click()
-            browser.close()
-        deadline = time.monotonic() + 60
-        while not (reports := list(tmp_path.glob("*/report.html"))):
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
+        page = context.new_page()
+        faults = watch(page)
+        log_in(page, url)
+        start(page, {"wait": "0.02"}, run_time="50s")
+        see_the_distribution(page)
+        page.get_by_role("button", name="Stop").first.click()
+        report_is_opened(page)
+        saved = downloaded(page, tmp_path)
+        workers_are_back(page, url)
+        page.get_by_role("button", name="New").first.click()
+        start(page, {}, run_time="2s", host=deployment.url.replace("127.0.0.1", "localhost"))
+        page.get_by_role("tab", name="Runs").click()
+        expect(page.get_by_role("link", name="Open the report")).to_have_count(2, timeout=60_000)
+        assert faults == []
     finally:
         served.send_signal(signal.SIGINT)
         output, _ = served.communicate(timeout=60)
-    directory = RunDirectory(reports[0].parent)
-    run = directory.read()
-    assert (run["status"], run["config"]["wait"], run["config"]["users"]) == ("completed", "0.02", 4)
+    assert url in output
+    assert WHO["WEB_PASSWORD"] not in output
+
+    first, second = (RunDirectory(path.parent) for path in sorted(tmp_path.glob("*/run.json")))
+    run, report = first.read(), json.loads(first.report_json.read_text())
+    config = run["config"]
+    assert (run["status"], config["wait"], config["users"], config["duration_s"]) == (
+        "completed",
+        "0.02",
+        40,
+        50,
+    )
+    assert (config["url"], config["processes"]) == (deployment.url, 2)
     assert run["stopped_on_page"]
-    assert run["config"]["tags"] == ["nightly"]
-    assert directory.path.name in (tmp_path / "index.html").read_text()
-    assert json.loads(directory.report_json.read_text())["passed"]
-    warnings = {
-        warning["code"] for warning in json.loads(directory.report_json.read_text())["validity"]["warnings"]
-    }
+    assert config["tags"] == ["nightly"]
+    assert first.path.name in (tmp_path / "index.html").read_text()
+    assert report["passed"]
+    warnings = {warning["code"] for warning in report["validity"]["warnings"]}
     assert "stopped_early" in warnings
     assert "shorter_than_planned" not in warnings
-    assert directory.read_steps().num_rows > 100
-    assert set(directory.resources.read()["role"].to_pylist()) == {"generator", "others"}
-    assert f"http://127.0.0.1:{port}" in output
+    rows = first.read_steps().num_rows
+    assert rows > 100
+    assert [pq.read_metadata(saved["steps.parquet"]).num_rows, lines(saved["steps.csv"])] == [rows, rows]
+    assert json.loads(saved["report.json"].read_text()) == report
+    assert set(first.resources.read()["role"].to_pylist()) == {"generator", "others"}
+
+    changed = second.read()["config"]
+    assert (changed["url"], changed["duration_s"]) == (deployment.url.replace("127.0.0.1", "localhost"), 2)
+
+
+def watch(page: Page) -> list[str]:
+    """What goes wrong on the page from now on."""
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+    return faults
+
+
+def log_in(page: Page, url: str) -> None:
+    for _ in range(240):
+        try:
+            page.goto(url)
+            break
+        except Exception:
+            time.sleep(0.25)
+    page.locator("input[name=username]").fill(WHO["WEB_USER"])
+    page.locator("input[name=password]").fill(WHO["WEB_PASSWORD"])
+    page.get_by_role("button", name="Login").click()
+
+
+def start(page: Page, parameters: dict[str, str], *, run_time: str, host: str | None = None) -> None:
+    form = page.locator("form").last
+    form.get_by_text("Advanced options").click()
+    form.locator("input[name=runTime]").fill(run_time)
+    if host is not None:
+        form.locator("input[name=host]").fill(host)
+    if parameters:
+        form.get_by_text("Custom parameters").click()
+    for name, value in parameters.items():
+        form.locator(f"input[name={name}]").fill(value)
+    form.get_by_role("button", name="Start").click()
+
+
+def see_the_distribution(page: Page) -> None:
+    page.get_by_role("tab", name="Distribution").click()
+    answer = page.locator("#loadtest-tab .answer")
+    expect(answer.filter(has_text="Are sessions kept apart?")).to_contain_text("Yes, so far")
+    expect(answer.filter(has_text="Is the load spread evenly?")).to_contain_text("40 on 4 of 4")
+    expect(answer.filter(has_text="Do operations succeed?")).to_contain_text("All, so far")
+    workers = page.locator("#loadtest-tab table").filter(has_text="Workers: sessions and steps")
+    expect(workers.locator("tbody tr")).to_have_count(4)
+    steps = workers.locator("tbody tr").first.locator("td").nth(3)
+    before = steps.inner_text()
+    expect(steps).not_to_have_text(before)  # it is live
+    processes = page.locator("#loadtest-tab table").filter(has_text="Locust's own processes")
+    expect(processes.locator("tbody tr")).to_have_count(3)
+
+
+def report_is_opened(page: Page) -> None:
+    page.get_by_role("tab", name="Runs").click()
+    expect(page.locator("#loadtest-tab .run.good")).to_contain_text("passed", timeout=60_000)
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name="Open the report").click()
+    report = opened.value
+    faults = watch(report)
+    report.reload()
+    expect(report.locator("main#content h2").filter(has_text="Distribution")).to_be_visible()
+    report.get_by_role("button", name="Switch to the dark theme").click()  # its script may run
+    assert faults == []
+    report.close()
+
+
+def downloaded(page: Page, folder: Path) -> dict[str, Path]:
+    saved = {}
+    for name in ("steps.parquet", "steps.csv", "report.json"):
+        with page.expect_download() as download:
+            page.get_by_role("link", name=name).click()
+        saved[name] = folder / download.value.suggested_filename
+        download.value.save_as(saved[name])
+    return saved
+
+
+def workers_are_back(page: Page, url: str) -> None:
+    """Locust's workers leave after each test, and its page sees only when it loads that they are back."""
+    deadline = time.monotonic() + 30
+    while page.request.get(f"{url}/worker-count").json()["worker_count"] < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    page.goto(url)
+
+
+def lines(path: Path) -> int:
+    with path.open(newline="") as file:
+        return sum(1 for _ in csv.DictReader(file))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from reports.statistics.quantiles import equal_shares_p, jain_index, quantiles_of_sorted, stable_order
+from reports.statistics.quantiles import equal_shares_p, quantiles_of_sorted, stable_order
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 10, 1001])
@@ -15,23 +15,6 @@ def test_quantiles_are_those_of_numpy(size: int) -> None:
 def test_there_are_no_quantiles_of_nothing() -> None:
     with pytest.raises(ValueError, match="no values"):
         quantiles_of_sorted(np.empty(0), np.array([0.5]))
-
-
-@pytest.mark.parametrize(
-    ("loads", "index"),
-    [
-        ([5, 5, 5, 5], 1.0),
-        ([8, 0, 0, 0], 0.25),
-        ([1, 2, 3], 36 / 42),
-        ([4, 54, 146, 196], 400**2 / (4 * 62664)),
-    ],
-)
-def test_jain_index_of_known_loads(loads: list[float], index: float) -> None:
-    assert jain_index(np.array(loads, dtype=float)) == pytest.approx(index)
-
-
-def test_jain_index_of_no_load_is_unknown() -> None:
-    assert np.isnan(jain_index(np.zeros(3)))
 
 
 @pytest.mark.parametrize("loads", [[90, 93, 106, 111], [4, 54, 146, 196], [10, 10], [1, 0, 0]])
