@@ -65,6 +65,7 @@ def test_a_test_on_the_page_is_seen_live_and_becomes_a_run_with_a_report(
         page.get_by_role("tab", name="Runs").click()
         expect(page.get_by_role("link", name="Open the report")).to_have_count(2, timeout=60_000)
         assert faults == []
+        workers_are_back(page, url)  # Locust tells only those to quit: the others would wait a minute for it
     finally:
         served.send_signal(signal.SIGINT)
         output, _ = served.communicate(timeout=60)
