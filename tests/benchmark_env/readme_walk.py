@@ -56,6 +56,8 @@ RULES = {
     ),
     "make loadtest TARGET=http://*": Rule(SMALL_LOAD, VERDICT),
     "make loadtest TARGET=https://*": Rule(f"{SMALL_LOAD} SSL_CERT_FILE=certificate.pem", VERDICT),
+    "make loadtest ENV=*": Rule(f"{ONE_WORKER} {SMALL_LOAD} ENV_PYTHON=.venv/bin/python", VERDICT),
+    "make results *": Rule("", r"^page: "),
     "make loadtest *": Rule(f"{RUNNING} {SMALL_LOAD}", VERDICT),
     "make up": Rule(ONE_WORKER, r"^http://127\.0\.0\.1:\d+ \(make down ends it\)$"),
     "make down": Rule("", "took down the local deployment"),
@@ -89,6 +91,7 @@ class Walk:
         self._stack = stack
         copy_checkout(path)
         (path / ".venv").symlink_to(sys.prefix)
+        (path / "results").mkdir()
         (path / "grid.toml").write_text(grid)
         (path / "headers.txt").write_text(f"Authorization: Bearer {TOKEN}\n")
         messages = [{"message": text} for text in ("hello", "goodbye")]
