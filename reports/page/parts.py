@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports.page import formatting, palette, words
+from reports.page import formatting, palette, readings, words
 from reports.page.drawing import NARROW, WIDE
 
 ENDINGS = {
@@ -27,6 +27,7 @@ MOST_ROWS = 300
 Facts = Sequence[tuple[str, str]]
 
 _TEMPLATES = Path(__file__).parent / "templates"
+_SCRIPTS = ("script.js", "figures.js")
 _FORMATS = (
     "count", "significant", "seconds", "duration", "percent", "rounded_percent", "signed", "rate", "times",
     "coefficient", "memory", "moment", "probability", "wait",
@@ -73,8 +74,9 @@ class Drawing:
 
 def drawn(paint: Callable[..., str], *data: Any, wide: float = WIDE) -> Drawing:
     """The drawing of a figure that `paint` writes as SVG, given `data` and then the width in pixels."""
+    desktop, phone = (paint(*data, width) for width in (wide, NARROW))
     # An XML writer, which escapes, wrote the SVG.
-    return Drawing(*(Markup(paint(*data, width)) for width in (wide, NARROW)))  # noqa: S704
+    return Drawing(Markup(desktop), Markup(readings.without_repeats(phone, desktop)))  # noqa: S704
 
 
 def render(
@@ -83,7 +85,7 @@ def render(
     """The page of a `kind` of report from its templates: its sections by id, with their titles."""
     templates = environment()
     templates.filters.update(filters)
-    script = (_TEMPLATES / "script.js").read_text(encoding="utf-8")
+    script = "".join((_TEMPLATES / name).read_text(encoding="utf-8") for name in _SCRIPTS)
     style = palette.style_sheet() + (_TEMPLATES / "style.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return templates.get_template(f"{kind}.html").render(
