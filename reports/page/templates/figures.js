@@ -251,6 +251,7 @@
       const series = name.parentElement.dataset.series;
       name.setAttribute("role", "button");
       name.setAttribute("tabindex", "0");
+      name.setAttribute("aria-label", `Show ${name.textContent}`);
       name.setAttribute("aria-pressed", "true");
       name.addEventListener("click", () => toggle(figure, series));
       name.addEventListener("keydown", (event) => {
