@@ -188,19 +188,21 @@ def _as_json(panel: Panel, places: list[Any]) -> dict[str, Any]:
         "link": panel.link,
         "after": panel.after,
         "title": _name(panel.title),
-        "series": [_series_as_json(panel, each, places, most) for each in panel.series],
+        "series": [said for each in panel.series if (said := _series_as_json(panel, each, places, most))],
     }
     return {key: value for key, value in found.items() if value} | (
         {"cells": panel.cells} if panel.cells else {}
     )
 
 
-def _series_as_json(panel: Panel, series: _Series, places: list[Any], most: int) -> dict[str, Any]:
+def _series_as_json(panel: Panel, series: _Series, places: list[Any], most: int) -> dict[str, Any] | None:
     rows = panel.along == "y"
     across, down = panel.shares(series.x, series.y)
     chosen = kept(series.x if rows else series.y, most) & np.isfinite(across) & np.isfinite(down)
     along, aside = (down, across) if rows else (across, down)
     at, other = (series.y, series.x) if rows else (series.x, series.y)
+    if not chosen.any():
+        return None
     place = [_units(along[chosen]), _worded(series.place, at, chosen)]
     if place not in places:
         places.append(place)

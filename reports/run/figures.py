@@ -214,7 +214,7 @@ def _usage(
                 drawing.line(axes, at, drawn, colour, style, 1.6 if len(of_role) <= 4 else 0.9, toggle)
                 high = max(high, float(np.nanmax(values, initial=0)))
                 panel.add(
-                    part.name,
+                    "others" if part.role == "others" else part.name,
                     colour,
                     part.at_s,
                     values,
@@ -262,7 +262,7 @@ def _time_panel(axes: Axes) -> Panel:
 
 def _ranges(edges: Floats, words: Callable[[float], str]) -> list[str]:
     said = [words(edge) for edge in edges.tolist()]
-    return [f"{low} to {high}" for low, high in pairwise(said)]
+    return [formatting.between(low, high) for low, high in pairwise(said)]
 
 
 def _shade_window(axes: Axes, frame: Frame, worded: bool) -> None:

@@ -259,7 +259,7 @@ def _said(line: _Line, scale: _Scale) -> list[str]:
     rows = zip(line.y, line.low, line.high, line.met, line.valid, strict=True)
     return [
         scale.said(middle)
-        + (f" ({scale.said(low)} to {scale.said(high)})" if high > low else "")
+        + (f" ({formatting.between(scale.said(low), scale.said(high))})" if high > low else "")
         + ("" if met else ", missed the objective")
         + ("" if valid else ", invalid")
         for middle, low, high, met, valid in rows
