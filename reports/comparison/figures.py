@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from reports.comparison.estimates import Metric
 from reports.comparison.sections.changes import LEAST_CHANGE, Change
-from reports.page import curves, drawing, formatting
+from reports.page import curves, drawing, formatting, readings
 from reports.page.curves import PercentileLine
 from reports.page.drawing import HALF, NARROW
 from reports.page.palette import stand_in
@@ -64,6 +64,15 @@ def forest(name: str, title: str, heading: str, lines: Sequence[tuple[str, Chang
                 weight=drawing.BOLD if bold else 400,
                 va="center_baseline",
             )
+        known = [(at, *line) for at, line in enumerate(lines) if line[1].change is not None]
+        readings.panel_of(axes, "y").add(
+            heading,
+            "ink",
+            [min(max(change.change or 0.0, -reach), reach) for *_, change in known],
+            [at for at, *_ in known],
+            [label for _, label, _ in known],
+            [_in_words(change) for *_, change in known],
+        )
         drawing.x_label(axes, "change from A to B")
         drawing.headline(axes, heading, 16)
 
@@ -112,6 +121,13 @@ def _told(change: Change, roomy: bool) -> tuple[str, str, bool]:
     if change.verdict == "no difference shown":
         return f"{amount}  not shown" if roomy else amount, "muted", False
     return f"{amount}  {change.verdict}", _LOOKS[change.verdict][0], True
+
+
+def _in_words(change: Change) -> str:
+    amount, verdict = formatting.signed(change.change), change.verdict
+    if change.low is None or change.high is None:
+        return f"{amount}, no interval"
+    return f"{amount} ({formatting.signed(change.low)} to {formatting.signed(change.high)}), {verdict}"
 
 
 def _reach(changes: Sequence[Change]) -> float:

@@ -11,7 +11,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from numpy.typing import ArrayLike
 
-from reports.page import drawing, formatting
+from reports.page import drawing, formatting, readings
 from reports.page.drawing import SMALL, Floats
 from reports.page.palette import stand_in
 
@@ -125,6 +125,15 @@ class Board:
         va: str = "baseline",
     ) -> None:
         self._axes.text(x, y, words, color=stand_in(colour), size=SMALL, weight=weight, ha=ha, va=va)
+
+    def reading(self, panel: Panel, title: str) -> readings.Panel:
+        """What can be read on a panel, along its x axis."""
+
+        def shares(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+            return panel.across.share(x), 1 - panel.up.share(y)
+
+        box = (panel.left, panel.top, panel.width, panel.height)
+        return readings.add_panel(self._axes, readings.Panel("x", "", "", title, lambda: box, shares))
 
     def finish(self) -> None:
         """Draws everything that was added."""

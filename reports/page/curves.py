@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.page import drawing, formatting
-from reports.page.drawing import NARROW, Floats
+from reports.page import drawing, formatting, readings
+from reports.page.drawing import NARROW, End, Floats
 from reports.page.palette import stand_in
 
 _NINES = [2.0, *(10.0**power for power in range(1, 8))]
@@ -45,10 +45,24 @@ def percentile_curves(
         curves = [(line, *_known(line)) for line in lines]
         curves = [(line, rarity, seconds) for line, rarity, seconds in curves if rarity.size]
         reach = max([10.0, *(float(rarity[-1]) for _, rarity, _ in curves)])
-        for line, rarity, seconds in curves:
-            drawing.line(axes, rarity, seconds, line.colour, line.style, 2.2 if line.style == "-" else 1.8)
+        panel = readings.panel_of(axes, "x", after=" took at most")
+        ends = []
+        for at, (line, rarity, seconds) in enumerate(curves):
+            toggle, thickness = f"{at}", 2.2 if line.style == "-" else 1.8
+            drawing.line(axes, rarity, seconds, line.colour, line.style, thickness, toggle)
             if rarity[-1] < reach * 0.9:
-                drawing.leader(axes, (float(rarity[-1]), reach), float(seconds[-1]), line.colour)
+                across = (float(rarity[-1]), reach)
+                drawing.leader(axes, across, float(seconds[-1]), line.colour, toggle)
+            ends.append(End(line.name, line.colour, float(seconds[-1]), toggle))
+            panel.add(
+                line.name,
+                line.colour,
+                rarity,
+                seconds,
+                _percentile_reached,
+                formatting.seconds,
+                toggle=toggle,
+            )
         axes.set_xscale("log")
         axes.set_xlim(1, reach)
         limit = [limit_s] if limit_s and reach >= 100 else []
@@ -62,7 +76,6 @@ def percentile_curves(
             _mark_limit(axes, each)
         drawing.headline(axes, "Latency")
         drawing.x_label(axes, words)
-        ends = [(line.name, line.colour, float(seconds[-1])) for line, _, seconds in curves]
         drawing.label_ends(axes, ends, reach)
 
     return drawing.draw(name, title, width, 340 if width > NARROW else 320, paint)
@@ -82,3 +95,9 @@ def _mark_limit(axes: Axes, limit_s: float) -> None:
 
 def _percentile(rarity: float) -> str:
     return f"{100 - 100 / rarity:.8g}{formatting.SPACE}%"
+
+
+def _percentile_reached(rarity: float) -> str:
+    """Any percentile in as many digits as tell it from the next: `91.7 %`, `99.95 %`."""
+    places = max(int(np.log10(rarity) + 1e-9), 0)
+    return f"{100 - 100 / rarity:.{places}f}{formatting.SPACE}%"

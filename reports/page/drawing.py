@@ -9,7 +9,7 @@ import math
 import threading
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from reports.page import formatting
 from reports.page.palette import stand_in
+from reports.page.readings import Sheet, kept, mark
 from reports.page.svg import inline
 
 Floats = NDArray[np.float64]
@@ -54,17 +55,21 @@ _matplotlib = threading.Lock()
 
 
 def draw(name: str, title: str, width: float, height: float, paint: Callable[[Figure], None]) -> str:
-    """The SVG of a figure that `paint` draws. `title`, for screen readers, may be foreign text."""
+    """The SVG of a figure that `paint` draws, with what its points say.
+
+    `title`, for screen readers, may be foreign text.
+    """
     with _matplotlib, mpl.rc_context(_RC), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure = Figure(figsize=(width / 72, height / 72), dpi=72)
+        figure = Sheet(figsize=(width / 72, height / 72), dpi=72)
         figure.patch.set_visible(False)
         paint(figure)
         written = io.StringIO()
         FigureCanvasSVG(figure).print_svg(  # type: ignore[no-untyped-call]
             written, metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
         )
-    return inline(written.getvalue(), f"{name}-{width:.0f}", title)
+        attributes = figure.attributes()
+    return inline(written.getvalue(), f"{name}-{width:.0f}", title).replace("<svg", f"<svg{attributes}", 1)
 
 
 def plot_area(figure: Figure, left: float, right: float, top: float, bottom: float) -> Axes:
@@ -152,17 +157,24 @@ def note(
     )
 
 
-def line(axes: Axes, x: Floats, y: Floats, colour: str, style: Any = "-", width: float = 1.8) -> None:
+def line(
+    axes: Axes,
+    x: Floats,
+    y: Floats,
+    colour: str,
+    style: Any = "-",
+    width: float = 1.8,
+    toggle: str = "",
+) -> None:
     """A line that breaks at NaN; a point without neighbours, which no line would show, becomes a dot."""
-    axes.plot(
-        x, y, color=stand_in(colour), linestyle=style, linewidth=width, solid_capstyle="round", zorder=3
-    )
+    ink, gid = stand_in(colour), mark(toggle)
+    axes.plot(x, y, color=ink, linestyle=style, linewidth=width, solid_capstyle="round", zorder=3, gid=gid)
     known = np.isfinite(y)
     before = np.concatenate(([False], known[:-1]))
     after = np.concatenate((known[1:], [False]))
     alone = known & ~before & ~after
     if alone.any():
-        axes.plot(x[alone], y[alone], "o", color=stand_in(colour), markersize=4, zorder=3)
+        axes.plot(x[alone], y[alone], "o", color=ink, markersize=4, zorder=3, gid=gid)
 
 
 def steps(axes: Axes, edges: Floats, values: Floats, colour: str, ground: float) -> None:
@@ -174,18 +186,8 @@ def steps(axes: Axes, edges: Floats, values: Floats, colour: str, ground: float)
 
 def thinned(x: Floats, y: Floats, most: int) -> tuple[Floats, Floats]:
     """At most `most` points that draw the same line: lowest and highest of each stretch, and its gaps."""
-    if len(x) <= most:
-        return x, y
-    stretches = np.array_split(np.arange(len(x)), max(most // 3, 1))
-    kept = np.zeros(len(x), dtype=np.bool_)
-    for stretch in stretches:
-        values = y[stretch]
-        known = np.isfinite(values)
-        if known.any():
-            kept[stretch[[np.nanargmin(values), np.nanargmax(values)]]] = True
-        if not known.all():
-            kept[stretch[np.argmin(known)]] = True
-    return x[kept], y[kept]
+    chosen = kept(y, most)
+    return x[chosen], y[chosen]
 
 
 def bars(
@@ -198,26 +200,43 @@ def bars(
     axes.add_patch(PathPatch(path, facecolor=stand_in(colour), linewidth=0, zorder=2))
 
 
-def leader(axes: Axes, across: tuple[float, float], y: float, colour: str) -> None:
+def leader(axes: Axes, across: tuple[float, float], y: float, colour: str, toggle: str = "") -> None:
     """A dotted line from the end of a line that stops early, marked by a dot, to its name at the right."""
-    axes.plot(across[:1], [y], "o", color=stand_in(colour), markersize=4.5, zorder=4)
-    axes.plot(across, (y, y), color=stand_in(colour), linewidth=0.8, linestyle=(0, (1, 3)), zorder=2)
+    ink, gid = stand_in(colour), mark(toggle)
+    axes.plot(across[:1], [y], "o", color=ink, markersize=4.5, zorder=4, gid=gid)
+    axes.plot(across, (y, y), color=ink, linewidth=0.8, linestyle=(0, (1, 3)), zorder=2, gid=gid)
 
 
-def label_ends(axes: Axes, ends: Sequence[tuple[str, str, float]], x: float, gap: float = 15) -> None:
-    """Names lines at their right ends, given (words, colour, y), moved apart by at least `gap` pixels."""
+class End(NamedTuple):
+    """The right end of a line: its name, its colour, where it is, and what hides the line."""
+
+    words: str
+    colour: str
+    y: float
+    toggle: str = ""
+
+
+def label_ends(axes: Axes, ends: Sequence[End], x: float, gap: float = 15) -> None:
+    """Names lines at their right ends, moved apart by at least `gap` pixels."""
     if not ends:
         return
     low, high = axes.get_ylim()
     to_pixels = axes.transData.transform
-    wanted = sorted(
-        (float(to_pixels((x, min(max(y, low), high)))[1]), words, colour) for words, colour, y in ends
-    )
-    heights = _spread([height for height, _, _ in wanted], gap, axes.bbox.y0, axes.bbox.y1)
+    wanted = sorted((float(to_pixels((x, min(max(end.y, low), high)))[1]), end) for end in ends)
+    heights = _spread([height for height, _ in wanted], gap, axes.bbox.y0, axes.bbox.y1)
     right = float(to_pixels((x, high))[0])
-    for height, (_, words, colour) in zip(heights, wanted, strict=True):
-        at = (right + 7, height)
-        note(axes, words, at, "figure pixels", colour=colour, weight=BOLD, va="center_baseline")
+    for height, (_, end) in zip(heights, wanted, strict=True):
+        at, gid = (right + 7, height), mark(end.toggle)
+        note(
+            axes,
+            end.words,
+            at,
+            "figure pixels",
+            colour=end.colour,
+            weight=BOLD,
+            va="center_baseline",
+            gid=gid,
+        )
 
 
 def time_ticks(span: float, width: float) -> tuple[list[float], Callable[[float], str], str]:

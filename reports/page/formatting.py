@@ -103,6 +103,12 @@ def rate(steps_per_s: float | None) -> str:
     return f"{significant(steps_per_s)}{SPACE}steps/s"
 
 
+def between(low: str, high: str) -> str:
+    """Two values in words with their unit once, where it is the same: `447 to 455 steps/s`."""
+    number, space, unit = low.partition(SPACE)
+    return f"{number if space and high.endswith(space + unit) else low} to {high}"
+
+
 def times(ratio: float | None) -> str:
     """A ratio: `1.87×`."""
     return MISSING if ratio is None or not math.isfinite(ratio) else f"{significant(ratio)}×"

@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports.page import formatting, palette, words
+from reports.page import formatting, palette, readings, words
 from reports.page.drawing import NARROW, WIDE
 
 ENDINGS = {
@@ -27,6 +27,8 @@ MOST_ROWS = 300
 Facts = Sequence[tuple[str, str]]
 
 _TEMPLATES = Path(__file__).parent / "templates"
+SCRIPTS = ("script.js", "figures.js")
+"""The scripts of a page with figures."""
 _FORMATS = (
     "count", "plain", "significant", "seconds", "duration", "percent", "rounded_percent", "signed", "rate",
     "times", "coefficient", "memory", "moment", "probability", "wait",
@@ -73,15 +75,16 @@ class Drawing:
 
 def drawn(paint: Callable[..., str], *data: Any, wide: float = WIDE) -> Drawing:
     """The drawing of a figure that `paint` writes as SVG, given `data` and then the width in pixels."""
+    desktop, phone = (paint(*data, width) for width in (wide, NARROW))
     # An XML writer, which escapes, wrote the SVG.
-    return Drawing(*(Markup(paint(*data, width)) for width in (wide, NARROW)))  # noqa: S704
+    return Drawing(Markup(desktop), Markup(readings.without_repeats(phone, desktop)))  # noqa: S704
 
 
 def render(
     kind: str,
     sections: Mapping[str, str],
     filters: Mapping[str, Callable[..., Any]],
-    scripts: Sequence[str] = ("script.js",),
+    scripts: Sequence[str] = SCRIPTS,
     **values: Any,
 ) -> str:
     """The page of a `kind` of report from its templates: its sections by id, with their titles."""

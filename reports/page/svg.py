@@ -5,6 +5,7 @@ from xml.etree import ElementTree as ET
 
 from reports.page import formatting
 from reports.page.palette import as_variables
+from reports.page.readings import marked
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _LINK = "{http://www.w3.org/1999/xlink}href"
@@ -51,6 +52,8 @@ def _attributes(element: ET.Element, prefix: str, used: set[str]) -> dict[str, s
         if key == "id":
             if value in used:
                 attributes["id"] = f"{prefix}-{value}"
+            elif toggle := marked(value):
+                attributes["data-series"] = toggle
         elif key == _LINK:
             attributes["href"] = f"#{prefix}-{value[1:]}" if value.startswith("#") else value
         elif key == "d":

@@ -1,6 +1,8 @@
 """The figures of a run's report: each function turns a result object into one inline SVG of a given width."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,10 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from reports.page import drawing, formatting
+from reports.page import drawing, formatting, readings
 from reports.page.curves import PercentileLine, percentile_curves
-from reports.page.drawing import NARROW, Floats
+from reports.page.drawing import NARROW, End, Floats
 from reports.page.palette import HEAT, stand_in
+from reports.page.readings import Panel
 from reports.page.words import count
 from reports.run.sections.errors import Errors
 from reports.run.sections.latency import HeatMap, Latency, OverTime
@@ -64,12 +67,24 @@ def percentiles_over_time(over_time: OverTime, frame: Frame, width: float) -> st
             ("p90", "purple", over_time.p90),
             ("p50", "blue", over_time.p50),
         )
-        for _, colour, values in lines:
-            drawing.line(axes, over_time.at_s, values, colour)
+        panel, ends = _time_panel(axes), []
+        for at, (name, colour, values) in enumerate(lines):
+            toggle = f"{at}"
+            drawing.line(axes, over_time.at_s, values, colour, toggle=toggle)
+            panel.add(
+                name,
+                colour,
+                over_time.at_s,
+                values,
+                formatting.duration,
+                formatting.seconds,
+                toggle=toggle,
+            )
+            if (end := _last(values)) is not None:
+                ends.append(End(name, colour, end, toggle))
         drawing.latency_axis(axes, np.concatenate([values for _, _, values in lines]), most=4)
         _shade_window(axes, frame, worded=width > NARROW)
         drawing.headline(axes, "Percentiles of step latency")
-        ends = [(name, colour, end) for name, colour, values in lines if (end := _last(values)) is not None]
         drawing.label_ends(axes, ends, frame.duration_s)
 
     return drawing.draw("over-time", "Step latency percentiles over time", width, 260, paint)
@@ -92,6 +107,11 @@ def heat_map(heat: HeatMap, frame: Frame, width: float) -> str:
         at = [float(np.log10(tick)) for tick in drawing.log_ticks(10**low, 10**high)]
         drawing.ticks(axes, "y", at, lambda value: formatting.tick_seconds(10**value), grid=True)
         drawing.headline(axes, "All steps by latency")
+        _time_panel(axes).add_cells(
+            _ranges(heat.latency_edges_s, formatting.seconds),
+            _ranges(heat.time_edges_s, formatting.duration),
+            heat.counts,
+        )
         _shade_key(figure, most, width)
 
     return drawing.draw("heat-map", "Heat map of step latency over time", width, 280, paint)
@@ -117,6 +137,8 @@ def throughput_and_users(timeline: Timeline, frame: Frame, width: float) -> str:
             drawing.from_zero(axes, float(np.nanmax(values, initial=0)), 4 if at == 0 else 2)
             _shade_window(axes, frame, worded=at == 0)
             drawing.headline(axes, name)
+            said = formatting.count if name == "Users" else formatting.significant
+            _time_panel(axes).add(name, colour, timeline.at_s, values, formatting.duration, said)
 
     return drawing.draw("throughput", "Throughput and users over time", width, total, paint)
 
@@ -137,6 +159,15 @@ def errors_over_time(errors: Errors, frame: Frame, width: float) -> str:
             drawing.bars(axes, left, ground, slice_s * 0.92, seen, "vermilion")
             axes.set_ylim(0, most)
             drawing.no_ticks(axes, "y")
+            _time_panel(axes).add(
+                category,
+                "vermilion",
+                errors.at_s[counts > 0],
+                seen[counts > 0],
+                formatting.duration,
+                [formatting.count(number) for number in counts[counts > 0].tolist()],
+                reach=slice_s * 0.55 / (frame.duration_s or 1.0),
+            )
             words = f"{formatting.shortened(category, 20)}  {formatting.count(counts.sum())}"
             drawing.note(axes, words, (0, 1), "axes fraction", (0, 2), "ink", weight=drawing.BOLD)
             peak = f"most at once {formatting.count(counts.max(initial=0))}"
@@ -148,7 +179,7 @@ def errors_over_time(errors: Errors, frame: Frame, width: float) -> str:
 def cpu_usage(resources: Resources, frame: Frame, width: float) -> str:
     """CPU cores that every part kept busy."""
     series = [(part, part.cpu_cores) for part in resources.parts]
-    return _usage("cpu", "CPU cores busy", series, frame, width, scale=1)
+    return _usage("cpu", "CPU cores busy", series, frame, width, 1, formatting.significant)
 
 
 def memory_usage(resources: Resources, frame: Frame, width: float) -> str:
@@ -156,29 +187,47 @@ def memory_usage(resources: Resources, frame: Frame, width: float) -> str:
     series = [(part, part.memory_bytes) for part in resources.parts if part.role != "others"]
     most = max((part.memory_max for part in resources.parts if np.isfinite(part.memory_max)), default=0)
     unit, scale = ("GB", 1e9) if most >= 1e9 else ("MB", 1e6)
-    return _usage("memory", f"Memory, {unit}", series, frame, width, scale)
+    return _usage("memory", f"Memory, {unit}", series, frame, width, scale, formatting.memory)
 
 
 def _usage(
-    name: str, heading: str, series: list[tuple[PartUsage, Floats]], frame: Frame, width: float, scale: float
+    name: str,
+    heading: str,
+    series: list[tuple[PartUsage, Floats]],
+    frame: Frame,
+    width: float,
+    scale: float,
+    said: Callable[[float], str],
 ) -> str:
     def paint(figure: Figure) -> None:
         axes = _time_axes(figure, frame, width, top=34, bottom=44, right=92)
-        ends: list[tuple[str, str, float]] = []
+        panel, ends = _time_panel(axes), list[End]()
         high = 0.0
         most = int(min(axes.bbox.width, 6000 / max(len(series), 1)))
         for role, (colour, style) in _ROLES.items():
             of_role = [(part, values / scale) for part, values in series if part.role == role]
-            for part, values in of_role:
+            many = sum(_last(values) is not None for _, values in of_role) > 3
+            last = []
+            for number, (part, values) in enumerate(of_role):
+                toggle = role if many else f"{role}-{number}"
                 at, drawn = drawing.thinned(part.at_s, values, most)
-                drawing.line(axes, at, drawn, colour, style, 1.6 if len(of_role) <= 4 else 0.9)
+                drawing.line(axes, at, drawn, colour, style, 1.6 if len(of_role) <= 4 else 0.9, toggle)
                 high = max(high, float(np.nanmax(values, initial=0)))
-            last = [(part, end) for part, values in of_role if (end := _last(values)) is not None]
-            if len(last) <= 3:
-                ends += [(_short_name(part), colour, end) for part, end in last]
-            else:
-                middle = float(np.median([end for _, end in last]))
-                ends.append((f"{len(last)} {role}s", colour, middle))
+                panel.add(
+                    "others" if part.role == "others" else part.name,
+                    colour,
+                    part.at_s,
+                    values,
+                    formatting.duration,
+                    lambda value: said(value * scale),
+                    toggle=toggle,
+                )
+                if (end := _last(values)) is not None:
+                    last.append(End(_short_name(part), colour, end, toggle))
+            if many:
+                middle = float(np.median([end.y for end in last]))
+                last = [End(f"{len(last)} {role}s", colour, middle, role)]
+            ends += last
         drawing.from_zero(axes, high, 4)
         _shade_window(axes, frame, worded=False)
         drawing.headline(axes, heading)
@@ -205,6 +254,15 @@ def _time_axes(
     if worded:
         drawing.x_label(axes, f"{unit} since the start")
     return axes
+
+
+def _time_panel(axes: Axes) -> Panel:
+    return readings.panel_of(axes, "x", link=readings.TIME, after=readings.SINCE_START)
+
+
+def _ranges(edges: Floats, words: Callable[[float], str]) -> list[str]:
+    said = [words(edge) for edge in edges.tolist()]
+    return [formatting.between(low, high) for low, high in pairwise(said)]
 
 
 def _shade_window(axes: Axes, frame: Frame, worded: bool) -> None:

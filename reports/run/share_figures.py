@@ -1,13 +1,13 @@
 """Figures of who served what: sessions and steps of every replica or worker against the fair share."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.page import drawing, formatting
-from reports.page.drawing import Floats
+from reports.page import drawing, formatting, readings
+from reports.page.drawing import End, Floats
 from reports.page.palette import stand_in
 from reports.run.sections.distribution import Distribution, ReplicaShare
 
@@ -36,16 +36,17 @@ def _shares(name: str, part: str, rows: Sequence[tuple[str, ReplicaShare]], unit
     counts = {each: np.array([getattr(row, each) for _, row in rows], dtype=float) for each in units}
     loads = {each: load for each, load in counts.items() if load.any()}
     title = f"{' and '.join(loads).capitalize()} of each {part} against the fair share"
+    names = [label for label, _ in rows]
     if len(rows) > MOST_BARS:
-        return _profile(name, part, loads, title, width)
-    return _share_bars(name, [label for label, _ in rows], loads, title, width)
+        return _profile(name, part, names, loads, title, width)
+    return _share_bars(name, names, loads, title, width)
 
 
 def _share_bars(name: str, labels: list[str], loads: dict[str, Floats], title: str, width: float) -> str:
     row = 24 if len(labels) <= 12 else 19
     height = len(labels) * row + 52
     left = min(8 + 7.2 * max(map(len, labels)), width * 0.36)
-    labels = [formatting.shortened(label, int((left - 8) / 7.2)) for label in labels]
+    short = [formatting.shortened(label, int((left - 8) / 7.2)) for label in labels]
     room = (width - left) / len(loads)
     value_room = 16 + 7.2 * max(len(formatting.count(load.max())) for load in loads.values())
 
@@ -59,7 +60,7 @@ def _share_bars(name: str, labels: list[str], loads: dict[str, Floats], title: s
             axes.set_ylim(len(load) - 0.5, -0.5)
             axes.axvline(0, color=stand_in("faint"), linewidth=1)
             drawing.no_ticks(axes, "x")
-            drawing.row_names(axes, labels if at == 0 else [])
+            drawing.row_names(axes, short if at == 0 else [])
             for position, value in enumerate(load):
                 _value_beside(axes, position, value, value_room)
             drawing.headline(axes, unit.capitalize(), 26, left="axes fraction")
@@ -68,6 +69,9 @@ def _share_bars(name: str, labels: list[str], loads: dict[str, Floats], title: s
             align = "right" if fair > load.max() * 0.5 else "left"
             words = f"fair share {formatting.significant(fair)}"
             drawing.note(axes, words, (fair, 1), ("data", "axes fraction"), (0, 7), ha=align)
+            readings.panel_of(axes, "y", link=name).add(
+                unit.capitalize(), "blue", load, np.arange(len(load)), labels, _against(fair)
+            )
 
     return drawing.draw(name, title, width, height, paint)
 
@@ -89,7 +93,16 @@ def _value_beside(axes: Axes, row: int, value: float, room: float) -> None:
     )
 
 
-def _profile(name: str, part: str, loads: dict[str, Floats], title: str, width: float) -> str:
+def _against(fair: float) -> Callable[[float], str]:
+    """Words for what a part carried, beside the fair share."""
+    return lambda load: (
+        f"{formatting.count(load)}, {formatting.rounded_percent(load / fair)} of the fair share"
+    )
+
+
+def _profile(
+    name: str, part: str, labels: list[str], loads: dict[str, Floats], title: str, width: float
+) -> str:
     panel = 150
     height = len(loads) * (panel + 42) + 40
 
@@ -97,7 +110,8 @@ def _profile(name: str, part: str, loads: dict[str, Floats], title: str, width: 
         for at, (unit, load) in enumerate(loads.items()):
             top = at * (panel + 42) + 34
             axes = drawing.plot_area(figure, left=52, right=72, top=top, bottom=height - top - panel)
-            ranked, parts, fair = np.sort(load)[::-1], len(load), float(load.mean())
+            order = np.argsort(-load, kind="stable")
+            ranked, parts, fair = load[order], len(load), float(load.mean())
             drawing.steps(axes, np.arange(parts + 1.0), ranked, "blue", 0.25)
             axes.set_xlim(0, parts)
             drawing.from_zero(axes, float(ranked[0]), 3)
@@ -107,7 +121,11 @@ def _profile(name: str, part: str, loads: dict[str, Floats], title: str, width: 
                 drawing.ticks(axes, "x", drawing.linear_ticks(0, parts, 6), drawing.plain, grid=False)
                 drawing.x_label(axes, f"{part}s, most loaded first")
             drawing.headline(axes, f"{unit.capitalize()} of each {part}")
-            drawing.label_ends(axes, [(f"fair {formatting.significant(fair)}", "ink", fair)], parts)
+            drawing.label_ends(axes, [End(f"fair {formatting.significant(fair)}", "ink", fair)], parts)
+            names = [labels[place] for place in order]
+            readings.panel_of(axes, "x").add(
+                unit.capitalize(), "blue", np.arange(parts) + 0.5, ranked, names, _against(fair)
+            )
             if idle := int((load == 0).sum()):
                 _mark_idle(axes, idle, parts, float(ranked[0]))
 

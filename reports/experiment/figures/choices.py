@@ -4,7 +4,8 @@ from matplotlib.figure import Figure
 
 from reports.experiment.figures.axes import floor, named_rows
 from reports.experiment.sections.fairness import FairnessComparison
-from reports.page import drawing, formatting
+from reports.experiment.sections.spread import Spread
+from reports.page import drawing, formatting, readings
 from reports.page.drawing import BOLD
 from reports.page.palette import stand_in
 
@@ -15,7 +16,7 @@ _CHARACTER = 7.2
 def fairness(name: str, comparison: FairnessComparison, width: float) -> str:
     """Jain's index over workers for each choice: median as a dot, range as a line; 1 is even."""
     choices = comparison.choices
-    labels = [choice.choice for choice in choices]
+    names = labels = [choice.choice for choice in choices]
     left = min(12 + _CHARACTER * max(map(len, labels)), width * 0.36)
     labels = [formatting.shortened(label, int((left - 12) / _CHARACTER)) for label in labels]
     row, value_room = 30, 60.0
@@ -44,6 +45,15 @@ def fairness(name: str, comparison: FairnessComparison, width: float) -> str:
                 weight=BOLD,
             )
         drawing.headline(axes, "Jain’s index over workers")
+        medians = [choice.jain.median for choice in choices]
+        said = [_said(choice.jain) for choice in choices]
+        panel = readings.panel_of(axes, "y")
+        panel.add("Jain’s index", "blue", medians, range(len(choices)), names, said)
         drawing.x_label(axes, "1 is even")
 
     return drawing.draw(name, f"{comparison.title}: Jain’s index over workers", width, height, paint)
+
+
+def _said(jain: Spread) -> str:
+    low, middle, high = (formatting.significant(each) for each in (jain.low, jain.median, jain.high))
+    return f"{middle} ({low} to {high})" if jain.high > jain.low else middle

@@ -11,6 +11,7 @@ from reports.experiment.sections.usl import Law
 from reports.page import drawing, formatting
 from reports.page.board import Board, Extent, Panel
 from reports.page.drawing import BOLD, NARROW
+from reports.page.words import count
 from reports.statistics.usl import UslFit
 
 
@@ -32,6 +33,7 @@ def laws(name: str, results: Sequence[Law], unit: str, width: float) -> str:
             left, top = at % across * room + 46, at // across * (tall + 52) + 38
             last = at + across >= len(fitted)
             panel = _law_panel(board, result, fit, (left, top, room - 46 - 18, tall))
+            _read(board, panel, result, fit, unit)
             label = formatting.shortened(result.label, int((room - 10) / LETTER)) or "All cells"
             board.write(label, left - 46, top - 12, "ink", BOLD)
             if last:
@@ -90,3 +92,15 @@ def _law_panel(board: Board, result: Law, fit: UslFit, place: tuple[float, float
             board.dots(panel, np.array([load]), np.array([value]), colour, colour, marker, 6)
             board.write(words, x, y - 9, colour, BOLD, ha="center")
     return panel
+
+
+def _read(board: Board, panel: Panel, result: Law, fit: UslFit, unit: str) -> None:
+    """What was measured and what the law says, at each load that was measured."""
+    loads, measured = np.array(result.loads), np.array(result.throughputs)
+    reading = board.reading(panel, result.label)
+
+    def place(load: float) -> str:
+        return count(round(load), unit.removesuffix("s"))
+
+    reading.add("measured", "ink", loads, measured, place, formatting.rate)
+    reading.add("law", "blue", loads, fit.predicted(loads), place, formatting.rate)

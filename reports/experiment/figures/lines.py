@@ -21,10 +21,11 @@ from reports.experiment.figures.axes import (
 )
 from reports.experiment.sections.growth import Growth, Point
 from reports.experiment.sections.spread import Spread
-from reports.page import drawing, formatting
+from reports.page import drawing, formatting, readings
 from reports.page.board import Board, Extent, Panel
-from reports.page.drawing import BOLD, NARROW, Floats
+from reports.page.drawing import BOLD, NARROW, End, Floats
 from reports.page.palette import stand_in
+from reports.page.words import count as quantity
 
 MOST_LINES = 4
 """Lines that share one drawing, told apart by colour, dashes and marker; more get a small drawing each."""
@@ -56,6 +57,8 @@ class _Scale:
     """What a value axis shows and how."""
 
     words: Callable[[float], str]
+    said: Callable[[float], str]
+    """The words of a single value."""
     limits: tuple[float, float] | None = None
     """None: from zero to a little above the highest, or by powers of ten where values span many."""
     target: float | None = None
@@ -66,7 +69,7 @@ class _Scale:
 def throughput(growth: Growth, width: float) -> str:
     """Steps a second against users: one drawing for a few groups, a small one for each of many."""
     lines = _lines(growth, lambda point: point.throughput)
-    scale = _Scale(drawing.plain)
+    scale = _Scale(drawing.plain, formatting.rate)
     return _lines_or_panels("throughput", "Steps per second", lines, scale, width)
 
 
@@ -75,7 +78,9 @@ def success(growth: Growth, wanted: float, width: float) -> str:
     lines = _lines(growth, lambda point: point.success_rate)
     known = [value for line in lines for value in (*line.y, *line.low) if math.isfinite(value)]
     low = floor(min([*known, wanted]))
-    scale = _Scale(percent, (low, 1 + (1 - low) * 0.04), wanted, f"objective {percent(wanted)}")
+    scale = _Scale(
+        percent, formatting.percent, (low, 1 + (1 - low) * 0.04), wanted, f"objective {percent(wanted)}"
+    )
     return _lines_or_panels("success", "Success rate", lines, scale, width)
 
 
@@ -84,7 +89,7 @@ def latency(growth: Growth, width: float) -> str:
     step = _lines(growth, lambda point: point.step_p50)
     total = _lines(growth, lambda point: point.total_p99)
     title, names = "Latency against users: p50 of step and p99 of total", ("p50 of step", "p99 of total")
-    scale = _Scale(formatting.tick_seconds)
+    scale = _Scale(formatting.tick_seconds, formatting.seconds)
     if len(step) > MOST_LINES:
         return _panels("latency", title, names, [step, total], scale, width)
     stacked = width <= NARROW
@@ -145,13 +150,16 @@ def _overlay(
     loads = np.unique(np.concatenate([line.x for line in lines]))
     load_axis(axes, loads)
     _value_axis(axes, lines, scale, most=5)
-    ends = []
-    for line, (colour, style, marker) in zip(lines, _STYLES, strict=False):
-        _points(axes, line, colour, style, marker)
+    panel, ends = readings.panel_of(axes, "x"), []
+    for at, (line, (colour, style, marker)) in enumerate(zip(lines, _STYLES, strict=False)):
+        toggle = f"{at}"
+        _points(axes, line, colour, style, marker, toggle)
+        said = _said(line, scale)
+        panel.add(line.label or title, colour, line.x, line.y, _users, said, toggle=toggle)
         known = line.y[np.isfinite(line.y)]
         if known.size:
             name = formatting.shortened(line.label, int((label_room - 10) / 7.2))
-            ends.append((name, colour, float(known[-1])))
+            ends.append(End(name, colour, float(known[-1]), toggle))
     heading(axes, title, -54, 12)
     drawing.x_label(axes, "users")
     if longest:
@@ -199,8 +207,11 @@ def _panels(
                 board.ground(panel, loads, low, high)
             if scale.target is not None:
                 board.stroke(panel, across.ends, [scale.target] * 2, "ink", DASHED, 1.0)
-            for layer, style in zip(layers, _STYLES, strict=False):
-                _points_on(board, panel, layer[at], style)
+            reading = board.reading(panel, layers[0][at].label)
+            for layer, style, layer_name in zip(layers, _STYLES, names, strict=False):
+                line = layer[at]
+                _points_on(board, panel, line, style)
+                reading.add(layer_name, style[0], line.x, line.y, _users, _said(line, scale))
             if not any(np.isfinite(layer[at].y).any() for layer in layers):
                 board.write("no figures", panel.left + panel.width / 2, panel.top + tall / 2, ha="center")
             label = formatting.shortened(layers[0][at].label, int((room - 10) / LETTER))
@@ -239,15 +250,32 @@ def _marks(line: _Line, colour: str, marker: str) -> Iterator[tuple[NDArray[np.b
             yield chosen, face, shape
 
 
-def _points(axes: Axes, line: _Line, colour: str, style: object, marker: str) -> None:
+def _users(users: float) -> str:
+    return quantity(round(users), "user")
+
+
+def _said(line: _Line, scale: _Scale) -> list[str]:
+    """Each median in words, with the range of the repetitions, and with what a mark says by its look."""
+    rows = zip(line.y, line.low, line.high, line.met, line.valid, strict=True)
+    return [
+        scale.said(middle)
+        + (f" ({formatting.between(scale.said(low), scale.said(high))})" if high > low else "")
+        + ("" if met else ", missed the objective")
+        + ("" if valid else ", invalid")
+        for middle, low, high, met, valid in rows
+    ]
+
+
+def _points(axes: Axes, line: _Line, colour: str, style: object, marker: str, toggle: str) -> None:
     """A line through the medians, bars from the lowest to the highest, and a mark at each median."""
-    ink = stand_in(colour)
-    axes.plot(line.x, line.y, color=ink, linestyle=style, linewidth=1.6, zorder=3)
+    ink, gid = stand_in(colour), readings.mark(toggle)
+    axes.plot(line.x, line.y, color=ink, linestyle=style, linewidth=1.6, zorder=3, gid=gid)
     apart = np.isfinite(line.high) & (line.high > line.low)
     if apart.any():
-        axes.vlines(line.x[apart], line.low[apart], line.high[apart], color=ink, linewidth=1.2, zorder=3)
-        for edge in (line.low, line.high):
-            axes.plot(line.x[apart], edge[apart], "_", color=ink, markersize=6, mew=1.2, zorder=3)
+        x, low, high = line.x[apart], line.low[apart], line.high[apart]
+        axes.vlines(x, low, high, color=ink, linewidth=1.2, zorder=3, gid=gid)
+        for edge in (low, high):
+            axes.plot(x, edge, "_", color=ink, markersize=6, mew=1.2, zorder=3, gid=gid)
     for chosen, face, shape in _marks(line, colour, marker):
         axes.plot(
             line.x[chosen],
@@ -259,6 +287,7 @@ def _points(axes: Axes, line: _Line, colour: str, style: object, marker: str) ->
             markersize=6,
             zorder=4,
             clip_on=False,
+            gid=gid,
         )
 
 

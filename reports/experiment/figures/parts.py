@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from reports.experiment.cells import LatencyName
 from reports.experiment.figures.axes import heading, named_rows
 from reports.experiment.sections.breakdown import Breakdown
-from reports.page import drawing, formatting
+from reports.page import drawing, formatting, readings
 from reports.page.drawing import NARROW
 from reports.page.palette import stand_in
 
@@ -24,7 +24,7 @@ def breakdown(result: Breakdown, width: float) -> str:
     phone = width <= NARROW
     across = len(names) if not phone else 1 if named > width * 0.3 else 2
     left = min(named, width * (0.56 if phone else 0.32))
-    labels = [formatting.shortened(label, int((left - 10) / _CHARACTER)) for label in labels]
+    full, labels = labels, [formatting.shortened(label, int((left - 10) / _CHARACTER)) for label in labels]
     count = len(result.rows)
     height_of_row = 26 if count <= 12 else 20
     block = count * height_of_row + 38
@@ -63,5 +63,16 @@ def breakdown(result: Breakdown, width: float) -> str:
                 end = part.p99 if part and math.isfinite(part.p99) else 0
                 drawing.note(axes, words, (end, position), offset=(7, 0), colour="ink", va="center_baseline")
             heading(axes, name.capitalize(), 0)
+            readings.panel_of(axes, "y", link="breakdown").add(
+                name.capitalize(),
+                "blue",
+                tails,
+                rows,
+                [full[row] for row in rows],
+                [
+                    f"p50 {formatting.seconds(part.p50)}, p99 {formatting.seconds(part.p99)}"
+                    for _, part in parts
+                ],
+            )
 
     return drawing.draw("breakdown", "Latency of each part at the largest load", width, height, paint)

@@ -6,10 +6,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.experiment.figures.axes import DASHED, heading, load_ticks
-from reports.experiment.sections.speedup import Family, Speedup
-from reports.page import drawing, formatting
+from reports.experiment.sections.speedup import Family, Speedup, SpeedupRow
+from reports.page import drawing, formatting, readings
 from reports.page.drawing import BOLD, NARROW
 from reports.page.palette import stand_in
+from reports.page.words import count
 
 
 def speedup(result: Speedup, width: float) -> str:
@@ -68,6 +69,14 @@ def _speedup_panel(axes: Axes, family: Family, most: int, high: float) -> None:
     for row in family.rows:
         by_workers[row.total_workers] = max(by_workers.get(row.total_workers, 0.0), row.speedup)
     axes.plot(list(by_workers), list(by_workers.values()), color=colour, linewidth=1.4, alpha=0.5, zorder=2)
+    readings.panel_of(axes, "xy", title=family.label).add(
+        "Speed-up",
+        "blue",
+        [row.total_workers for row in family.rows],
+        [row.speedup for row in family.rows],
+        [f"{row.label}: {count(row.total_workers, 'worker')} in all" for row in family.rows],
+        [_said(row) for row in family.rows],
+    )
     taken: list[tuple[float, float]] = []
     for row in sorted(family.rows, key=lambda each: (each.total_workers, -each.speedup)):
         x, y = row.total_workers, row.speedup
@@ -85,3 +94,9 @@ def _speedup_panel(axes: Axes, family: Family, most: int, high: float) -> None:
 
 def _times(value: float) -> str:
     return f"{value:g}×"
+
+
+def _said(row: SpeedupRow) -> str:
+    spread = f" ({formatting.times(row.speedup_low)} to {formatting.times(row.speedup_high)})"
+    gain = formatting.times(row.speedup) + (spread if row.speedup_high > row.speedup_low else "")
+    return f"{gain}, {formatting.rate(row.peak_throughput)}"

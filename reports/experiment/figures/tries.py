@@ -6,10 +6,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from reports.experiment.figures.axes import DASHED, floor, heading, load_axis, percent
-from reports.page import drawing, formatting
+from reports.page import drawing, formatting, readings
 from reports.page.drawing import BOLD
 from reports.page.palette import stand_in
-from reports.records.schema import CapacityJson
+from reports.page.words import count
+from reports.records.schema import CapacityJson, CapacityTry
 
 
 def capacity_tries(capacity: CapacityJson, wanted: float, width: float) -> str:
@@ -33,6 +34,7 @@ def capacity_tries(capacity: CapacityJson, wanted: float, width: float) -> str:
             drawing.note(
                 axes, words, (best, 1), ("data", "axes fraction"), (shift, 3), "blue", ha=place, weight=BOLD
             )
+        panel = readings.panel_of(axes, "xy")
         for passed, colour, marker in ((True, "green", "o"), (False, "vermilion", "X")):
             chosen = [each for each in tries if each["passed"] is passed and each["users"] > 0]
             axes.scatter(
@@ -46,7 +48,21 @@ def capacity_tries(capacity: CapacityJson, wanted: float, width: float) -> str:
                 zorder=4,
                 clip_on=False,
             )
+            panel.add(
+                "met the objective" if passed else "missed it",
+                colour,
+                [each["users"] for each in chosen],
+                [each["success_rate"] for each in chosen],
+                lambda users: count(round(users), "session") + " at once",
+                [_said(each) for each in chosen],
+            )
         heading(axes, "Sessions that succeeded", -52, 30)
         drawing.x_label(axes, "sessions at once")
 
     return drawing.draw("tries", "Tries of the capacity search", width, 300, paint)
+
+
+def _said(each: CapacityTry) -> str:
+    tail = each["total_p99_s"]
+    took = "" if tail is None else f", p99 of total {formatting.seconds(tail)}"
+    return f"{formatting.percent(each['success_rate'])} succeeded{took}"

@@ -1,3 +1,4 @@
+import json
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -35,3 +36,17 @@ def test_both_curves_bear_their_names(width: float) -> None:
     svg = percentile_curves(samples.curve(1.0), samples.curve(1.2), width)
     words = [element.text for element in ET.fromstring(svg).iter() if element.tag == "text"]
     assert {"A", "B"} <= set(words)
+
+
+def test_a_forest_says_each_change_with_its_interval_and_verdict() -> None:
+    lines = [
+        ("slower one", samples.change("p50", 0.1, 0.2, 0.05)),
+        ("unknown one", Change("p50", 0.1, None, None, None, None, 1.0)),
+    ]
+    readings = json.loads(
+        ET.fromstring(forest("forest", "Changes", "p50", lines, WIDE)).attrib["data-readings"]
+    )
+    (series,) = readings["panels"][0]["series"]
+    assert readings["places"][series["at"]][1] == ["slower one"]
+    assert series["words"][0].replace("\u00a0", " ").startswith("+20.0 % (+")
+    assert series["words"][0].endswith(", slower")

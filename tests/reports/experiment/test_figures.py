@@ -1,5 +1,6 @@
 """Figures of experiments: well-formed, in the page's colours, every measured point shown, many groups too."""
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -163,3 +164,16 @@ def test_a_single_load_or_group_without_points_draws_nothing_wrong(grid: Experim
     growth = replace(grid.growth, groups=groups)
     for width in (WIDE, NARROW):
         assert "NaN" not in figures.throughput(growth, width) + figures.latency(growth, width)
+
+
+def test_every_measured_point_says_its_users_and_its_value(
+    grid: ExperimentReport, many: ExperimentReport
+) -> None:
+    for report in (grid, many):
+        found = json.loads(parsed(figures.throughput(report.growth, WIDE)).get("data-readings", ""))
+        lines = [series for panel in found["panels"] for series in panel["series"]]
+        groups = [group for group in report.growth.groups if group.points]
+        for line, group in zip(lines, groups, strict=True):
+            users = [f"{point.users:,} user{'s' if point.users > 1 else ''}" for point in group.points]
+            assert found["places"][line["at"]][1] == users
+            assert all("steps/s" in words for words in line["words"])

@@ -1,9 +1,11 @@
 """Figures: well-formed, alike each time, safe on one page, and honest about what is not known."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 from reports.page import drawing
 from reports.page.drawing import HALF, NARROW, WIDE
 from reports.page.palette import COLOURS, HEAT
+from reports.page.readings import TIME
 from reports.run import figures, share_figures
 from reports.run.figures import Frame
 from reports.run.report import RunReport
@@ -205,3 +208,32 @@ def test_all_text_colours_have_contrast_enough_in_both_themes(ground: str) -> No
     for name in ("ink", "muted", "blue", "vermilion", "green", "purple", "ochre"):
         assert contrast(by_name[name].light, by_name[ground].light) >= 4.5, name
         assert contrast(by_name[name].dark, by_name[ground].dark) >= 4.5, name
+
+
+def test_all_time_lines_of_a_run_are_linked_and_every_line_can_be_hidden_by_its_name() -> None:
+    report = sample_reports.with_errors()
+    linked = 0
+    for svg in all_figures(report, WIDE):
+        for panel in readings_of(svg)["panels"]:
+            linked += panel.get("link") == TIME
+            toggles = [series["toggle"] for series in panel.get("series", []) if "toggle" in series]
+            assert len(toggles) == len(set(toggles))
+            for toggle in toggles:
+                groups = parsed(svg).findall(f".//{SVG}g[@data-series='{toggle}']")
+                assert any(group.find(f"{SVG}text") is not None for group in groups)
+                assert any(group.find(f".//{SVG}path") is not None for group in groups)
+    assert linked == 1 + 1 + 3 + len(report.errors.categories) + 2
+
+
+def test_a_bar_says_what_its_worker_carried_beside_the_fair_share() -> None:
+    found = readings_of(share_figures.worker_shares(sample_reports.with_errors().distribution, WIDE))
+    names = found["places"][0][1]
+    sessions = found["panels"][0]["series"][0]
+    assert "env-1 · no pid" in names
+    said = dict(zip(names, sessions["words"], strict=True))["env-1 · no pid"]
+    assert said.replace("\u00a0", " ") == "0, 0 % of the fair share"
+
+
+def readings_of(svg: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(parsed(svg).get("data-readings", ""))
+    return found

@@ -214,11 +214,78 @@ def test_the_theme_switches_where_nothing_can_be_stored(browser: Browser, pages:
     page.close()
 
 
+def test_a_pointer_on_one_time_line_reads_all_of_them_at_the_same_instant(
+    browser: Browser, pages: Path
+) -> None:
+    watched = watch(browser, pages / "with_errors.html", 1440, "light")
+    page = watched.page
+    stacked = page.locator("#throughput .wide")
+    stacked.locator("svg").hover(position={"x": 300, "y": 100})
+    reading = stacked.locator(".reading")
+    assert "since the start" in reading.locator("p").inner_text()
+    assert reading.locator("dt").all_inner_texts() == ["Steps per second", "Failures per second", "Users"]
+    places = stacked.locator("svg .hair").evaluate_all(
+        "(lines) => lines.map((line) => line.getAttribute('x1'))"
+    )
+    assert len(places) == 3
+    assert len(set(places)) == 1
+    for other in ("#resources .wide", "#errors .wide", "#latency figure:nth-of-type(2) .wide"):
+        assert page.locator(f"{other} svg .hair").count() >= 1, other
+
+    for x in (60, 890):
+        stacked.locator("svg").hover(position={"x": x, "y": 100})
+        inside, around = reading.bounding_box(), stacked.bounding_box()
+        assert inside
+        assert around
+        assert around["x"] <= inside["x"]
+        assert inside["x"] + inside["width"] <= around["x"] + around["width"] + 1
+    page.mouse.move(2, 2)
+    assert reading.is_hidden()
+    assert watched.faults == []
+    page.close()
+
+
+def test_a_line_is_hidden_by_its_name_and_points_are_read_by_the_keyboard(
+    browser: Browser, pages: Path
+) -> None:
+    page = watch(browser, pages / "normal.html", 1440, "light").page
+    drawing = page.locator("#latency figure").nth(1).locator(".wide")
+    line, name = drawing.locator("[data-series='0'] path").first, drawing.get_by_role("button", name="p99")
+    name.click()
+    assert line.is_hidden()
+    drawing.locator("svg").focus()
+    page.keyboard.press("ArrowRight")
+    names = drawing.locator(".reading dt")
+    assert names.all_inner_texts() == ["p90", "p50"]
+    spoken = page.get_by_role("status")
+    assert spoken.inner_text().replace("\u00a0", " ").startswith("500 ms since the start: p90 ")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    assert spoken.inner_text().replace("\u00a0", " ").startswith("1.50 s since the start: p50 ")
+    page.keyboard.press("Escape")
+    assert drawing.locator(".reading").is_hidden()
+    name.focus()
+    page.keyboard.press("Enter")
+    assert line.is_visible()
+    page.close()
+
+
+def test_a_hostile_name_is_read_out_as_text(browser: Browser, pages: Path) -> None:
+    page = watch(browser, pages / "hostile.html", 390, "dark").page
+    drawing = page.locator("#distribution .narrow").first
+    drawing.locator("svg").hover(position={"x": 150, "y": 55})
+    assert "<script>" in drawing.locator(".reading").inner_text()
+    assert drawing.locator(".reading script, .reading img").count() == 0
+    assert page.evaluate("window.hacked") is None
+    page.close()
+
+
 def test_the_page_is_whole_without_scripts(browser: Browser, pages: Path) -> None:
     page = watch(browser, pages / "normal.html", 1440, "light", script=False).page
     assert page.locator("table").count() >= 5
     assert page.locator(".theme").is_hidden()
     assert page.locator("thead button").count() == 0
+    assert page.locator("svg[tabindex], .reading, [role='status']").count() == 0
     page.close()
 
 
