@@ -58,6 +58,7 @@ RULES = {
     "make loadtest TARGET=https://*": Rule(f"{SMALL_LOAD} SSL_CERT_FILE=certificate.pem", VERDICT),
     "make loadtest ENV=*": Rule(f"{ONE_WORKER} {SMALL_LOAD} ENV_PYTHON=.venv/bin/python", VERDICT),
     "make results *": Rule("", r"^page: "),
+    "make csv *": Rule("", r"steps\.csv"),
     "make loadtest *": Rule(f"{RUNNING} {SMALL_LOAD}", VERDICT),
     "make up": Rule(ONE_WORKER, r"^http://127\.0\.0\.1:\d+ \(make down ends it\)$"),
     "make down": Rule("", "took down the local deployment"),

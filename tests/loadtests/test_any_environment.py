@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import pytest
 from loadtests.protocol.access import OPEN
 from loadtests.run.sessions_held import sessions_held
 from reports.records.run_directory import RunDirectory
-from tests.conftest import ROOT
+from tests.conftest import ROOT, WITHOUT_GRADIO
 from tests.loadtests.foreign import TOKEN, generate_environment, private_front, serving
 from tests.loadtests.harness import harness
 
@@ -98,9 +99,11 @@ def test_a_server_that_holds_several_sessions_is_told_apart(chatter: str) -> Non
 @pytest.mark.usefixtures("docker_engine")
 def test_an_environment_directory_is_deployed_in_containers(tmp_path: Path) -> None:
     environment = one_session_a_process(tmp_path)
+    shutil.copytree(WITHOUT_GRADIO, environment / "lean", ignore=shutil.ignore_patterns("__pycache__"))
     (environment / "server" / "Dockerfile").write_text(
         # What it needs is in that image; a real one installs it.
-        "ARG BASE_IMAGE=benchmark-env:latest\nFROM ${BASE_IMAGE}\nWORKDIR /app/chatter\nCOPY . .\n"
+        "ARG BASE_IMAGE=benchmark-env:latest\nFROM ${BASE_IMAGE}\nWORKDIR /app/chatter\n"
+        "ENV PYTHONPATH=/app/chatter/lean\nCOPY . .\n"
         'CMD ["python", "-m", "server.app"]\n'
     )
     results = tmp_path / "results"
