@@ -17,6 +17,7 @@ INPUTS_LABEL = "openenv-loadtest.inputs"
 BUILD_S = 1800.0
 NGINX_IMAGE = "nginx:1.31"
 
+_SERVER = re.compile(r"(?:^|[\s/])(?:uvicorn|gunicorn)\s")
 _WORKERS = re.compile(r"(?:--workers|-w)[= ]+(\S+)")
 _BUILD_STEP = re.compile(r"^(?:Step \d+/\d+ : |#\d+ \[.*\d+/\d+\] )(?:FROM|RUN|COPY).*", re.MULTILINE)
 
@@ -72,7 +73,7 @@ def workers_of(command: str, wanted: int) -> int:
         return wanted
     if given := _WORKERS.search(command):
         return int(given[1]) if given[1].isdecimal() else 1
-    return wanted if re.search(r"\b(?:uvicorn|gunicorn)\b", command) and "--reload" not in command else 1
+    return wanted if _SERVER.search(command) and "--reload" not in command else 1
 
 
 def build_step(log: str) -> str | None:

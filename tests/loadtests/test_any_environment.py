@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +14,8 @@ import pytest
 from loadtests.protocol.access import OPEN
 from loadtests.run.sessions_held import sessions_held
 from reports.records.run_directory import RunDirectory
-from tests.conftest import ROOT, WITHOUT_GRADIO
+from tests.conftest import ROOT
+from tests.loadtests import tools_environment
 from tests.loadtests.foreign import TOKEN, generate_environment, private_front, serving
 from tests.loadtests.harness import harness
 
@@ -98,30 +98,28 @@ def test_a_server_that_holds_several_sessions_is_told_apart(chatter: str) -> Non
 @pytest.mark.docker
 @pytest.mark.usefixtures("docker_engine")
 def test_an_environment_directory_is_deployed_in_containers(tmp_path: Path) -> None:
-    environment = one_session_a_process(tmp_path)
-    shutil.copytree(WITHOUT_GRADIO, environment / "lean", ignore=shutil.ignore_patterns("__pycache__"))
-    (environment / "server" / "Dockerfile").write_text(
-        # What it needs is in that image; a real one installs it.
-        "ARG BASE_IMAGE=benchmark-env:latest\nFROM ${BASE_IMAGE}\nWORKDIR /app/chatter\n"
-        "ENV PYTHONPATH=/app/chatter/lean\nCOPY . .\n"
-        'CMD ["python", "-m", "server.app"]\n'
+    # What it needs is in that image, and its code in the command: no layer is made.
+    app = Path(tools_environment.__file__).read_text()
+    serve = (
+        f"import sys; sys.modules['gradio'] = None\n{app}\nimport uvicorn; uvicorn.run(app, host='0.0.0.0')"
     )
-    results = tmp_path / "results"
-    image = "openenv-loadtest-chatter:latest"
-    try:
-        done = harness(
-            *("run", "--target", "compose", "--env", str(environment), "--replicas", "2", "--port", "0"),
-            *("--duration", "3", "--think-time", "0.05", "--results", str(results)),
-        )
-    finally:
-        subprocess.run(["docker", "image", "rm", "--force", image], capture_output=True, check=False)
-    report, _ = only_run(results)
-
+    dockerfile = f"FROM benchmark-env:latest\nCMD {json.dumps(['python', '-c', serve])}\n"
+    environment, results = tmp_path / "tested", tmp_path / "results"
+    (environment / "server").mkdir(parents=True)
+    (environment / "openenv.yaml").write_text("name: tested\napp: server.app:app\n")
+    (environment / "server" / "Dockerfile").write_text(dockerfile)
+    image = "openenv-loadtest-tested:latest"
+    done = harness(
+        *("run", "--target", "compose", "--env", str(environment), "--replicas", "2", "--port", "0"),
+        *("--users", "8", "--duration", "2", "--think-time", "0.05", "--results", str(results)),
+    )
+    subprocess.run(["docker", "image", "rm", "--force", image], capture_output=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "1 worker a replica instead of WORKERS=2: the image starts `python -m server.app`" in done.stdout
+    report, _ = only_run(results)
+    assert "1 worker a replica instead of WORKERS=2: the image starts `python -c" in done.stdout
     assert report["config"]["environment"]["image"] == image
     assert report["config"]["environment"]["digest"].startswith("sha256:")
-    assert [replica["sessions"] for replica in report["distribution"]["replicas"]] == [1, 1]
+    assert [replica["sessions"] for replica in report["distribution"]["replicas"]] == [4, 4]
     assert {"env-1", "env-2", "nginx"} <= {part["name"] for part in report["resources"]}
 
 

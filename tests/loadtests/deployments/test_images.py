@@ -13,6 +13,7 @@ from loadtests.deployments.images import build_step, workers_of
         ("gunicorn -w=3 server.app:app", 3),
         ("uvicorn server.app:app --reload", 1),
         ("python -m server.app", 1),
+        ("python -c import uvicorn; uvicorn.run(app)", 1),
     ],
 )
 def test_how_many_workers_a_start_command_gives(command: str, workers: int) -> None:
