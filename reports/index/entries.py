@@ -15,8 +15,8 @@ from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.run_directory import RunDirectory
 from reports.records.schema import CapacityJson, ExperimentJson, RunJson, is_batch
 from reports.run.masthead import DEPLOYMENTS, environment, headline
+from reports.run.outcome import Outcome, outcome_of
 from reports.run.sections.validity import INVALIDATING
-from reports.run.verdict import Outcome, outcome_of
 
 Kind = Literal["run", "experiment", "comparison"]
 Verdict = Literal[Outcome, "no report", "completed", "faster", "slower", "no difference shown"]

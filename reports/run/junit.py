@@ -4,9 +4,9 @@ from reports.outputs.junit import Case, Result, Suite
 from reports.page import formatting
 from reports.page.words import printable
 from reports.run.masthead import headline
+from reports.run.outcome import FAULTS
 from reports.run.report import RunReport
 from reports.run.sections.slo import Criterion
-from reports.run.verdict import FAULTS
 
 _NAMES = {"success_rate": "success rate", "total_p99_s": "p99 of total time"}
 _MOST_ERRORS = 10

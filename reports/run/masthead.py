@@ -5,11 +5,12 @@ from reports.page.parts import ENDINGS, Answer, Question
 from reports.page.words import TRANSPORTS, count, size
 from reports.records import sent
 from reports.records.schema import RunConfig, RunJson, is_batch
+from reports.run.outcome import Outcome
 from reports.run.report import RunReport
 from reports.run.sections.evenness import Evenness
 from reports.run.sections.slo import Criterion
 from reports.run.sections.validity import Code
-from reports.run.verdict import Outcome, outcome
+from reports.run.verdict import outcome
 
 DEPLOYMENTS = {
     "compose": "containers behind nginx",

@@ -1,33 +1,15 @@
 """The outcome of a run in a few lines of plain text, for a terminal."""
 
-from collections.abc import Collection
-from typing import Literal
-
 from reports.page.formatting import plain
 from reports.page.words import count, seconds, share
-from reports.records.schema import RunStatus
+from reports.run.outcome import FAULTS, Outcome, outcome_of
 from reports.run.report import RunReport
-from reports.run.sections.validity import Code
-
-Outcome = Literal["passed", "failed", "cut short", "invalid"]
-
-FAULTS: frozenset[Code] = frozenset({"isolation_violated", "incident"})
-"""Reasons that a run is not valid for which the deployment is to blame."""
 
 
 def outcome(report: RunReport) -> Outcome:
     """Whether the run passed; invalid if its figures say nothing of the deployment."""
     codes = {reason.code for reason in report.validity.reasons}
     return outcome_of(report.run["status"], report.passed, report.slo.passed, codes)
-
-
-def outcome_of(status: RunStatus, passed: bool, slo_passed: bool, codes: Collection[str]) -> Outcome:
-    """The outcome of a run by what report.json says of it; `codes` are those of its warnings."""
-    if passed:
-        return "passed"
-    if not slo_passed or not FAULTS.isdisjoint(codes):
-        return "failed"
-    return "invalid" if status == "completed" else "cut short"
 
 
 def verdict_lines(report: RunReport) -> list[str]:

@@ -15,12 +15,12 @@ from loadtests.protocol.access import OPEN
 from loadtests.run.sessions_held import sessions_held
 from reports.records.run_directory import RunDirectory
 from tests.conftest import ROOT
-from tests.loadtests import tools_environment
 from tests.loadtests.foreign import TOKEN, generate_environment, private_front, serving
 from tests.loadtests.harness import harness
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(400)]
 
+TOOLBOX = ROOT / "examples" / "toolbox"
 SHORT = ["--users", "8", "--duration", "2", "--think-time", "0.05"]
 
 
@@ -33,7 +33,7 @@ def chatter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def tools() -> Iterator[str]:
-    with serving("tests.loadtests.tools_environment:app") as url:
+    with serving("server.app:app", TOOLBOX) as url:
         yield url
 
 
@@ -99,7 +99,7 @@ def test_a_server_that_holds_several_sessions_is_told_apart(chatter: str) -> Non
 @pytest.mark.usefixtures("docker_engine")
 def test_an_environment_directory_is_deployed_in_containers(tmp_path: Path) -> None:
     # What it needs is in that image, and its code in the command: no layer is made.
-    app = Path(tools_environment.__file__).read_text()
+    app = (TOOLBOX / "server" / "app.py").read_text()
     serve = (
         f"import sys; sys.modules['gradio'] = None\n{app}\nimport uvicorn; uvicorn.run(app, host='0.0.0.0')"
     )
@@ -147,13 +147,13 @@ def test_an_environment_of_tools_is_called_with_their_arguments(tools: str, tmp_
     assert code == 0, printed
     assert "made from the schemas of its tools" in printed
     assert report["totals"]["failures"] == 0
-    assert report["config"]["actions"]["example"]["tool_name"] in ("echo_message", "repeated")
+    assert report["config"]["actions"]["example"]["tool_name"] in ("total", "reversed_text")
 
 
 def test_a_file_of_actions_is_taken_in_turn(tools: str, tmp_path: Path) -> None:
     file = tmp_path / "calls.jsonl"
     calls = [
-        {"type": "call_tool", "tool_name": "echo_message", "arguments": {"message": "hi"}},
+        {"type": "call_tool", "tool_name": "reversed_text", "arguments": {"text": "hi"}},
         {"type": "call_tool", "tool_name": "unknown", "arguments": {}},
     ]
     file.write_text("".join(json.dumps(call) + "\n" for call in calls))

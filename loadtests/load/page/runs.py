@@ -16,11 +16,10 @@ from loadtests.commands import invocation
 from reports.page.words import printable, seconds, share
 from reports.records.run_directory import RunDirectory, RunDirectoryError
 from reports.records.schema import STEPS
+from reports.run.outcome import Outcome, outcome_of
 
-Outcome = Literal["running", "reporting", "passed", "failed", "cut short", "invalid", "no report"]
+State = Literal["running", "reporting", "no report"] | Outcome
 
-_FAULTS = {"isolation_violated", "incident"}
-"""As in reports.run.verdict, which needs pandas and so stays out of Locust's processes."""
 _SLICE_ROWS = 2000
 _LONGEST_TEXT = 300
 _POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">')
@@ -109,16 +108,13 @@ class StartedRun:
             return None
         return report
 
-    def _outcome(self, report: dict[str, Any] | None) -> Outcome:
+    def _outcome(self, report: dict[str, Any] | None) -> State:
         if not self.ended:
             return "running"
         if report is None:
             return "reporting" if self._is_busy else "no report"
-        if report["passed"]:
-            return "passed"
-        if not report["slo"]["passed"] or not _FAULTS.isdisjoint(report["validity"]["reasons"]):
-            return "failed"
-        return "invalid" if report["status"] == "completed" else "cut short"
+        reasons = report["validity"]["reasons"]
+        return outcome_of(report["status"], report["passed"], report["slo"]["passed"], reasons)
 
 
 class StartedRuns:
