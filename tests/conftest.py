@@ -12,14 +12,18 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn, cast
+from typing import TYPE_CHECKING, NoReturn, cast
 
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 ROOT = Path(__file__).parent.parent
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".deployments", "results", ".*_cache", ".ci", "docs")
@@ -81,6 +85,18 @@ def chromium_path() -> str:
         if path := shutil.which(name):
             return path
     missing("no Chromium is installed (apt install chromium): pages are not looked at in a browser")
+
+
+@pytest.fixture(scope="module")
+def browser(chromium_path: str) -> Iterator["Browser"]:
+    """A browser that knows no host but this one: a page must not wait for what it has from elsewhere."""
+    from playwright.sync_api import sync_playwright
+
+    offline = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path, args=["--no-sandbox", offline])
+        yield browser
+        browser.close()
 
 
 REAL_PARTS = ("servers", "docker", "browser")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from .conftest import Server, serving
 
@@ -21,15 +21,12 @@ def page_server() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def page(page_server: Server, chromium_path: str) -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path, args=["--no-sandbox"])
-        page = browser.new_page()
-        page.set_default_timeout(PATIENCE)
-        expect.set_options(timeout=PATIENCE)
-        page.goto(page_server.url)
-        yield page
-        browser.close()
+def page(page_server: Server, browser: Browser) -> Page:
+    page = browser.new_page()
+    page.set_default_timeout(PATIENCE)
+    expect.set_options(timeout=PATIENCE)
+    page.goto(page_server.url)
+    return page
 
 
 def test_one_resets_and_steps_by_hand(page: Page, page_server: Server) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from loadtests.deployments.local import LocalDeployment
 from reports.records.run_directory import RunDirectory
@@ -22,13 +22,10 @@ WHO = {"WEB_USER": "ada", "WEB_PASSWORD": "correct horse"}
 
 
 @pytest.fixture
-def context(chromium_path: str) -> Iterator[BrowserContext]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path, args=["--no-sandbox"])
-        context = browser.new_context(viewport={"width": 1440, "height": 900})
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    with browser.new_context(viewport={"width": 1440, "height": 900}) as context:
         context.set_default_timeout(30_000)
         yield context
-        browser.close()
 
 
 def test_a_test_on_the_page_is_seen_live_and_becomes_a_run_with_a_report(
