@@ -38,6 +38,24 @@ def report_of(folder: Path, sample: SampleExperiment) -> ExperimentReport:
     return report_experiment(write_sample_experiment(folder / "experiment", sample))
 
 
+class Drawn:
+    """Reports and their figures, each drawn once."""
+
+    def __init__(self, **reports: ExperimentReport) -> None:
+        self._reports = reports
+        self._figures: dict[tuple[str, float], list[str]] = {}
+
+    def figures(self, name: str, width: float) -> list[str]:
+        if (name, width) not in self._figures:
+            self._figures[name, width] = list(all_figures(self._reports[name], width))
+        return self._figures[name, width]
+
+
+@pytest.fixture(scope="module")
+def drawn(grid: ExperimentReport, many: ExperimentReport, capacity: ExperimentReport) -> Drawn:
+    return Drawn(grid=grid, many=many, capacity=capacity)
+
+
 def all_figures(report: ExperimentReport, width: float) -> Iterator[str]:
     yield figures.throughput(report.growth, width)
     yield figures.latency(report.growth, width)
@@ -54,9 +72,9 @@ def all_figures(report: ExperimentReport, width: float) -> Iterator[str]:
 @pytest.mark.parametrize("width", [WIDE, NARROW])
 @pytest.mark.parametrize("kind", ["grid", "many", "capacity"])
 def test_every_figure_is_titled_svg_in_the_colours_of_the_page(
-    kind: str, width: float, request: pytest.FixtureRequest
+    kind: str, width: float, drawn: Drawn
 ) -> None:
-    for svg in all_figures(request.getfixturevalue(kind), width):
+    for svg in drawn.figures(kind, width):
         root = parsed(svg)
         title = root.find(f"{SVG}title")
         assert title is not None
@@ -66,10 +84,10 @@ def test_every_figure_is_titled_svg_in_the_colours_of_the_page(
         assert "NaN" not in svg
 
 
-def test_ids_are_unique_among_all_figures_of_a_page(many: ExperimentReport) -> None:
+def test_ids_are_unique_among_all_figures_of_a_page(drawn: Drawn) -> None:
     ids: list[str] = []
     for width in (WIDE, NARROW):
-        for svg in all_figures(many, width):
+        for svg in drawn.figures("many", width):
             own = re.findall(r'\bid="([^"]+)"', svg)
             references = re.findall(r"url\(#([^)]+)\)", svg) + re.findall(r'href="#([^"]+)"', svg)
             assert set(references) <= set(own)
@@ -77,8 +95,8 @@ def test_ids_are_unique_among_all_figures_of_a_page(many: ExperimentReport) -> N
     assert len(ids) == len(set(ids))
 
 
-def test_the_same_data_draw_the_same_bytes(grid: ExperimentReport) -> None:
-    assert list(all_figures(grid, WIDE)) == list(all_figures(grid, WIDE))
+def test_the_same_data_draw_the_same_bytes(grid: ExperimentReport, drawn: Drawn) -> None:
+    assert list(all_figures(grid, WIDE)) == drawn.figures("grid", WIDE)
 
 
 def test_every_group_is_named_in_every_figure(grid: ExperimentReport, many: ExperimentReport) -> None:
