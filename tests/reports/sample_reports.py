@@ -112,7 +112,7 @@ def normal(replicas: int = 2, workers: int = 2) -> RunReport:
 
 
 def undrawn(report: RunReport) -> RunReport:
-    """The report without its curves and time lines, for tests of what its page says: these take long to draw."""
+    """The report without most of its figures, for tests of what its page says: they take long to draw."""
     nothing = np.array([])
     return replace(
         report,

@@ -81,9 +81,11 @@ def simulate_runs(load: Load, random: np.random.Generator, count: int) -> list[S
     of_run, user = np.divmod(everyone, load.users)
     order = np.argsort(of_run, kind="stable")
     ends = np.cumsum(np.bincount(of_run, minlength=count))[:-1]
-    columns = (np.concatenate(started), np.concatenate(latencies), user.astype(np.int32))
-    runs = zip(*(np.split(column[order], ends) for column in columns), strict=True)
-    return [Steps(*each, load.users) for each in runs]
+    started_s, latency_s, user_of = (
+        np.split(column[order], ends)
+        for column in (np.concatenate(started), np.concatenate(latencies), user.astype(np.int32))
+    )
+    return [Steps(*columns, users=load.users) for columns in zip(started_s, latency_s, user_of, strict=True)]
 
 
 def estimates(steps: Steps, window_s: tuple[float, float]) -> dict[Metric, Estimate]:

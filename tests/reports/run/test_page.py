@@ -310,9 +310,7 @@ def test_a_table_of_very_many_workers_is_cut_and_says_so() -> None:
     assert "the first 300 of 512" in page_from(hundreds_of_workers).text
 
 
-@pytest.mark.parametrize(
-    ("make", "most"), [(sample_reports.normal, 300_000), (hundreds_of_workers, 600_000)]
-)
+@pytest.mark.parametrize(("make", "most"), [(sample_reports.normal, 300_000), (hundreds_of_workers, 600_000)])
 def test_a_page_stays_small(make: Callable[[], RunReport], most: int) -> None:
     assert len(sample_reports.page(make).encode()) < most
 
