@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from reports.comparison.page import render
 from tests.reports import sample_comparisons as samples
 from tests.reports.run.test_in_browser import assert_loads_cleanly_and_fits, watch
 
@@ -24,14 +25,14 @@ def test_a_comparison_loads_cleanly_and_fits(
     browser: Browser, tmp_path: Path, name: str, width: int, scheme: str
 ) -> None:
     path = tmp_path / "report.html"
-    path.write_text(samples.page(PAGES[name]), encoding="utf-8")
+    path.write_text(render(PAGES[name]()), encoding="utf-8")
     watched = watch(browser, path, width, scheme)
     assert_loads_cleanly_and_fits(watched)
 
 
 def test_the_four_answers_stand_on_the_first_screen(browser: Browser, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
-    path.write_text(samples.page(samples.of_experiments), encoding="utf-8")
+    path.write_text(render(samples.of_experiments()), encoding="utf-8")
     page = watch(browser, path, 1440, "light").page
     answers = page.locator(".answer")
     assert answers.count() == 4
