@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
+import gevent
 import pytest
 from websockets.sync.server import Server, ServerConnection, serve
 
@@ -89,7 +90,7 @@ def test_pings_are_answered_while_a_user_thinks(start: Start) -> None:
         echo(connection)
 
     one = session(start(handler))
-    one.idle(0.3)
+    gevent.sleep(0.3)
     assert answered.is_set()
     assert one.request(RESET, 2).pid == 5
 
@@ -97,7 +98,7 @@ def test_pings_are_answered_while_a_user_thinks(start: Start) -> None:
 def test_thinking_takes_its_time_even_where_the_session_ends(start: Start) -> None:
     one = session(start(lambda connection: connection.close()))
     begin = time.monotonic()
-    one.idle(0.3)
+    gevent.sleep(0.3)
     assert time.monotonic() - begin >= 0.29
 
 
@@ -131,7 +132,7 @@ def test_thinking_leaves_the_next_requests_time_alone(start: Start) -> None:
             connection.send(REPLY)
 
     one = session(start(slow))
-    one.idle(0.05)
+    gevent.sleep(0.05)
     assert one.request(b" " * 900_000 + RESET, 5).pid == 5
 
 
@@ -143,7 +144,7 @@ def test_what_comes_unasked_is_no_reply_to_the_next_request(start: Start) -> Non
 
     one = session(start(eager))
     one.request(RESET, 2)
-    one.idle(0.2)
+    gevent.sleep(0.2)
     assert failure(lambda: one.request(RESET, 2)).category == "protocol"
 
 
