@@ -1,54 +1,51 @@
-"""Time-outs of many greenlets with one timer."""
+"""Time-outs of many waiting greenlets with one timer."""
 
+import math
 import time
-from functools import cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import gevent
 
+NEVER = math.inf
+
 
 class Waiter(Protocol):
-    """Waits for something."""
+    """Waits for something, again and again."""
+
+    due: float
+    """When to give up, on the monotonic clock; NEVER: it does not wait."""
 
     def time_out(self) -> None:
-        """Waits no longer. Called in the hub."""
+        """Gives up. Called in the hub."""
 
 
 class Deadlines:
-    """Of all that wait equally long, so that who came first is due first."""
+    """Lets everyone that it knows give up in time, with one look at a time when somebody may be due."""
 
-    def __init__(self, timeout_s: float) -> None:
-        self._timeout_s = timeout_s
-        self._due: dict[Waiter, float] = {}
-        self._timed = False
+    def __init__(self) -> None:
+        self.waiters: set[Waiter] = set()
+        self.next_look = NEVER
+        """When it looks again. Who is due earlier has to say so."""
+        self._timer: Any = None
 
-    def add(self, waiter: Waiter) -> None:
-        """From now on it waits."""
-        self._due[waiter] = time.monotonic() + self._timeout_s
-        if not self._timed:
-            self._timed = True
-            self._look_in(self._timeout_s)
-
-    def remove(self, waiter: Waiter) -> None:
-        """It does not wait any more."""
-        self._due.pop(waiter, None)
-
-    def _look_in(self, seconds: float) -> None:
-        self._timer = gevent.get_hub().loop.timer(seconds, ref=False)
+    def look_at(self, moment: float) -> None:
+        """Looks again no later than at this moment of the monotonic clock."""
+        if moment >= self.next_look:
+            return
+        if self._timer is not None:
+            self._timer.close()
+        self.next_look = moment
+        self._timer = gevent.get_hub().loop.timer(max(0.0, moment - time.monotonic()), ref=False)
         self._timer.start(self._look, update=True)
 
     def _look(self) -> None:
-        while self._due:
-            waiter, due = next(iter(self._due.items()))
-            if (left := due - time.monotonic()) > 0:
-                self._look_in(left)
-                return
-            del self._due[waiter]
-            waiter.time_out()
-        self._timed = False
+        self.next_look = NEVER
+        now = time.monotonic()
+        for waiter in [waiter for waiter in self.waiters if waiter.due <= now]:
+            if waiter.due <= now:  # those that gave up before it may have changed that
+                waiter.time_out()
+        self.look_at(min((waiter.due for waiter in self.waiters), default=NEVER))
 
 
-@cache
-def deadlines(timeout_s: float) -> Deadlines:
-    """Those of this process's greenlets that wait so long."""
-    return Deadlines(timeout_s)
+DEADLINES = Deadlines()
+"""Those of this process."""

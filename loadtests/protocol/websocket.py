@@ -4,12 +4,13 @@ import contextlib
 import ipaddress
 import json
 import ssl
+import time
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 import gevent
-from gevent import socket
+from gevent import getcurrent, socket
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidHandshake
 from websockets.http11 import Response
@@ -17,7 +18,7 @@ from websockets.protocol import State
 from websockets.uri import WebSocketURI, parse_uri
 
 from loadtests.protocol.access import Access
-from loadtests.protocol.deadlines import deadlines
+from loadtests.protocol.deadlines import DEADLINES, NEVER
 from loadtests.protocol.frames import MAX_MESSAGE_BYTES, MessageReader, TextFrame
 from loadtests.protocol.replies import Answer, OperationError, parse_message, served_by
 
@@ -48,6 +49,7 @@ class WebSocketSession:
         self._hub = gevent.get_hub()
         self._waiter: gevent.greenlet | None = None
         self._timed_out = False
+        self.due = NEVER
         # Name resolution, each address and TLS have time-outs of their own: this one covers them all.
         limit = gevent.Timeout.start_new(connect_timeout_s, TimeoutError)
         try:
@@ -83,9 +85,10 @@ class WebSocketSession:
             except OSError as error:
                 raise OperationError("connection_lost", str(error)) from error
         self._timed_out = False
-        limit = deadlines(timeout_s)
-        limit.add(self)
-        self._waiter = gevent.getcurrent()
+        self.due = time.monotonic() + timeout_s
+        if self.due < DEADLINES.next_look:
+            DEADLINES.look_at(self.due)
+        self._waiter = getcurrent()
         try:
             while not messages:
                 if self._lost is not None:
@@ -97,14 +100,13 @@ class WebSocketSession:
                 self._hub.switch()
         finally:
             self._waiter = None
-            limit.remove(self)
+            self.due = NEVER
         return parse_message(messages.pop(), whole=whole)
 
     def time_out(self) -> None:
         """Ends the request that waits for its reply."""
-        if self._waiter is not None:
-            self._timed_out = True
-            self._waiter.switch()
+        self._timed_out = True
+        self._wake()
 
     def close(self) -> None:
         """Sends a close frame if that is possible at once, and closes the connection."""
@@ -118,6 +120,7 @@ class WebSocketSession:
         for watcher in self._watchers:
             watcher.close()
         self._watchers.clear()
+        DEADLINES.waiters.discard(self)
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -132,13 +135,16 @@ class WebSocketSession:
         connection.sendall(b"".join(self._protocol.data_to_send()))
         after = self._shake_hands(connection)
         connection.settimeout(0)
-        self._receive, self._send_some = connection.recv, connection.send
+        # What gevent wraps around the plain socket is for those that wait.
+        plain = connection if uri.secure else connection._sock
+        self._receive, self._send_some = plain.recv, plain.send
         self._reader = MessageReader(self._protocol)
         loop = self._hub.loop
         self._reading = loop.io(connection.fileno(), _READABLE)
         self._writing = loop.io(connection.fileno(), _WRITABLE)
         self._watchers += (self._reading, self._writing)
         self._reading.start(self._read)
+        DEADLINES.waiters.add(self)
         if self._reader.feed(after):
             self._answer()
 
