@@ -3,10 +3,11 @@ from collections.abc import Iterator
 
 import pytest
 from websockets.client import ClientProtocol
-from websockets.frames import Close, Frame, Opcode, apply_mask
+from websockets.frames import Close, Frame, Opcode
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
+from websockets.utils import apply_mask
 
 from loadtests.protocol.frames import MAX_MESSAGE_BYTES, MessageReader, TextFrame
 
@@ -71,7 +72,7 @@ def random_frames(rng: random.Random) -> Iterator[bytes]:
             yield data(rng.choice([Opcode.TEXT, Opcode.BINARY]), fin=False)
             for _ in range(rng.randrange(3)):
                 yield control() if rng.random() < 0.5 else data(Opcode.CONT, fin=False)
-            yield data(Opcode.CONT, fin=True)
+            yield data(Opcode.CONT if rng.random() < 0.8 else Opcode.TEXT, fin=True)
         elif kind < 0.85:
             yield control()
         elif kind < 0.9:
@@ -80,8 +81,14 @@ def random_frames(rng: random.Random) -> Iterator[bytes]:
             yield error()
 
 
-def in_pieces(stream: bytes, rng: random.Random) -> Iterator[bytes]:
-    """Cut anywhere: at each byte, in pieces of some length, or not at all."""
+def in_pieces(frames: list[bytes], rng: random.Random) -> Iterator[bytes]:
+    """A frame at a time, or cut anywhere: at each byte, in pieces of some length, or not at all."""
+    if rng.random() < 0.4:
+        yield from frames
+        return
+    stream = b"".join(frames)
+    if rng.random() < 0.2:
+        stream = stream[: rng.randrange(len(stream) + 1)]
     longest = rng.choice([1, 3, 130, 5000, 65536, len(stream) + 1])
     if longest < 130 and len(stream) > 5000:
         longest = 5000
@@ -137,12 +144,9 @@ def outcome(protocol: ClientProtocol) -> tuple[object, ...]:
 def test_it_reads_what_websockets_reads_however_the_stream_is_cut(seed: int) -> None:
     rng = random.Random(seed)
     for _ in range(60):
-        stream = b"".join(random_frames(rng))
-        if rng.random() < 0.2:
-            stream = stream[: rng.randrange(len(stream) + 1)]
         reference, protocol = Reference(), connection()
         reader = MessageReader(protocol)
-        for piece in in_pieces(stream, rng):
+        for piece in in_pieces(list(random_frames(rng)), rng):
             reference.feed(piece)
             told = reader.feed(piece)
             assert reader.messages == reference.messages
@@ -164,6 +168,17 @@ def test_a_message_in_too_many_bytes_is_refused_before_they_come() -> None:
     reader.feed(bytes([0x80, 127]) + (MAX_MESSAGE_BYTES - 9).to_bytes(8))
     assert not reader.open
     assert "exceeds limit" in str(protocol.parser_exc)
+
+
+@pytest.mark.parametrize("mark", [126, 127, 128, 200, 255])
+def test_a_piece_that_is_as_long_as_a_mark_of_its_length_is_no_message(mark: int) -> None:
+    piece = bytes([0x81, mark]) + bytes(mark)
+    protocol, reference = connection(), Reference()
+    reader = MessageReader(protocol)
+    reader.feed(piece)
+    reference.feed(piece)
+    assert reader.messages == reference.messages
+    assert outcome(protocol) == outcome(reference.protocol)
 
 
 @pytest.mark.parametrize("length", LENGTHS)
