@@ -14,7 +14,7 @@ from matplotlib.backend_bases import RendererBase
 from matplotlib.lines import Line2D
 from matplotlib.spines import Spine
 from matplotlib.text import Text
-from matplotlib.transforms import offset_copy
+from matplotlib.transforms import BboxBase, offset_copy
 
 
 class PlotArea(Axes):
@@ -50,9 +50,9 @@ class _LightAxis(Axis):
         at = self._ticks_in_view()
         if self._grid is not None and at:
             self._draw_grid(renderer, at, self._grid)
-        bottom = self._write(renderer, at)
+        extents = self._write(renderer, at)
         if self.label.get_text():
-            self.label.set_y(bottom - self.labelpad)
+            self.label.set_y(min([self.axes.bbox.y0, *(each.y0 for each in extents)]) - self.labelpad)
             self.label.draw(renderer)
         self.stale = False
 
@@ -69,22 +69,22 @@ class _LightAxis(Axis):
         lines.set_clip_path(self.axes.patch)
         lines.draw(renderer)
 
-    def _write(self, renderer: RendererBase, at: list[float]) -> float:
-        """Writes the labels. Returns where the lowest of them ends, or the axes, in pixels."""
+    def _write(self, renderer: RendererBase, at: list[float]) -> list[BboxBase]:
+        """Writes the labels. Returns where they are, if the name of the axis must be kept clear of them."""
         pad = self._ticks["pad"]
         right, up = (0, -pad) if self._along_x else (-pad, 0)
         ha, va = ("center", "top") if self._along_x else ("right", "center_baseline")
         text = Text(color=self._ticks["labelcolor"], size=self._ticks["labelsize"], ha=ha, va=va)
         text.set_figure(self.axes.figure)
         text.set_transform(offset_copy(self._frame(), self.get_figure(root=True), right, up, "points"))
-        bottom = float(self.axes.bbox.y0)
+        extents: list[BboxBase] = []
         for value, label in zip(at, self.get_major_formatter().format_ticks(at), strict=True):
             text.set_position((value, 0) if self._along_x else (0, value))
             text.set_text(label)
             text.draw(renderer)
-            if label:
-                bottom = min(bottom, float(text.get_window_extent(renderer).y0))
-        return bottom
+            if label and self.label.get_text():
+                extents.append(text.get_window_extent(renderer))
+        return extents
 
     def _frame(self) -> Any:
         """Data along the axis, and 0…1 across it."""
