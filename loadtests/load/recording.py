@@ -31,8 +31,9 @@ from loadtests.load.recorder import Recorder
 from loadtests.load.run_json import UNKNOWN, Target, starting_run
 from loadtests.load.users import OpenEnvUser
 from loadtests.places import PACKAGES
+from reports.records.columns import STEPS
 from reports.records.run_directory import RunDirectory, RunDirectoryError
-from reports.records.schema import STEPS, RunJson, RunStatus, is_batch
+from reports.records.schema import RunJson, RunStatus, is_batch
 from reports.records.tables import StreamWriter
 
 _ROWS = "openenv-rows"

@@ -14,8 +14,9 @@ from loadtests.capacity.batch_outcome import (
 )
 from loadtests.load.spread import Worker
 from loadtests.run.finish import finish_run
+from reports.records.columns import RESOURCES, STEPS
 from reports.records.run_directory import RunDirectory
-from reports.records.schema import RESOURCES, STEPS, RunJson
+from reports.records.schema import RunJson
 from reports.records.tables import StreamWriter
 from tests.loadtests.batches import outcome, refused, run_json, served
 

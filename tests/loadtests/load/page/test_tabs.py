@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from reports.records.columns import STEPS
 from reports.records.run_directory import RunDirectory
-from reports.records.schema import STEPS
 from reports.records.tables import StreamWriter
 from tests.conftest import ROOT
 from tests.loadtests.batches import run_json
