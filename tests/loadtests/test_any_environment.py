@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,8 +15,8 @@ import pytest
 from loadtests.protocol.access import OPEN
 from loadtests.run.sessions_held import sessions_held
 from reports.records.run_directory import RunDirectory
-from tests.conftest import ROOT
-from tests.loadtests.foreign import TOKEN, generate_environment, private_front, serving
+from tests.conftest import ROOT, python_without_gradio
+from tests.loadtests.foreign import TOKEN, private_front, serving
 from tests.loadtests.harness import harness
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(400)]
@@ -25,9 +26,9 @@ SHORT = ["--users", "8", "--duration", "2", "--think-time", "0.05"]
 
 
 @pytest.fixture(scope="module")
-def chatter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def chatter(generated: Path) -> Iterator[str]:
     """The URL of an environment that `openenv init` wrote."""
-    with serving("server.app:app", generate_environment(tmp_path_factory.mktemp("generated"))) as url:
+    with serving("server.app:app", generated) as url:
         yield url
 
 
@@ -61,19 +62,22 @@ def only_run(results: Path) -> tuple[dict[str, Any], pd.DataFrame]:
     return json.loads(directory.report_json.read_text()), directory.read_steps().to_pandas()
 
 
-def one_session_a_process(folder: Path) -> Path:
+def one_session_a_process(generated: Path, folder: Path) -> Path:
     """An environment just as `openenv init` writes it."""
-    environment = generate_environment(folder)
+    environment = shutil.copytree(generated, folder / "chatter")
     app = environment / "server" / "app.py"
     app.write_text(app.read_text().replace("max_concurrent_envs=64,", "max_concurrent_envs=1,"))
     return environment
 
 
-def test_an_environment_directory_is_deployed_and_who_answered_is_known(tmp_path: Path) -> None:
-    environment = one_session_a_process(tmp_path)
+def test_an_environment_directory_is_deployed_and_who_answered_is_known(
+    generated: Path, tmp_path: Path
+) -> None:
+    environment = one_session_a_process(generated, tmp_path)
+    python = python_without_gradio(tmp_path)
     results = tmp_path / "results"
     done = harness(
-        *("run", "--target", "local", "--env", str(environment), "--env-python", sys.executable),
+        *("run", "--target", "local", "--env", str(environment), "--env-python", str(python)),
         *("--replicas", "2", "--workers", "1", "--port", "0", "--duration", "3", "--think-time", "0.05"),
         *("--results", str(results)),
     )
