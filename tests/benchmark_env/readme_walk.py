@@ -52,7 +52,7 @@ class Rule:
 RULES = {
     "make": Rule("", r"^ +make loadtest +"),
     "make loadtest": Rule(
-        "PORT=0 DURATION=2", rf"target: (compose|local processes), because(?s:.*){VERDICT}"
+        "PORT=0 DURATION=2 REPLICAS=1", rf"target: (compose|local processes), because(?s:.*){VERDICT}"
     ),
     "make loadtest TARGET=http://*": Rule(SMALL_LOAD, VERDICT),
     "make loadtest TARGET=https://*": Rule(f"{SMALL_LOAD} SSL_CERT_FILE=certificate.pem", VERDICT),
