@@ -224,8 +224,10 @@ def _text(file: Path, key: str, value: Any) -> str:
 
 
 def settings_of(config: ExperimentConfig) -> dict[str, str]:
-    """The settings that an experiment was started with. Raises LoadTestError if they were not recorded."""
-    recorded = config.get("settings", {})
-    if not recorded.keys() >= _NAMES:
+    """The settings that an experiment was started with; those that are newer than it have their defaults.
+
+    Raises LoadTestError if they were not recorded.
+    """
+    if not (recorded := config.get("settings")):
         raise LoadTestError("the experiment did not record its settings, so it cannot be resumed")
-    return {name: recorded[name] for name in _NAMES}
+    return {setting.name: recorded.get(setting.name, setting.default) for setting in EXPERIMENT_SETTINGS}

@@ -24,7 +24,8 @@ def fitted(config: LoadTestConfig, deployment: Deployment, say: Progress) -> Loa
     """
     if config.transport != "ws" or config.users < 2 or _is_ours(config, deployment):
         return config
-    processes = expected_workers(deployment.topology()) or 1
+    topology = deployment.topology()
+    processes = expected_workers(topology) or 1
     if config.users <= processes:
         return config
     held = sessions_held(deployment.url, config.options.access, processes + 1)
@@ -36,7 +37,10 @@ def fitted(config: LoadTestConfig, deployment: Deployment, say: Progress) -> Loa
     if config.users_given:
         say(f"{each}: most of the {config.users} users will be turned away; {ADVICE}")
         return config
-    say(f"{each}: {count(most, 'user')} instead of {config.users}; {ADVICE}")
+    chance = ""
+    if known and (topology["workers"] or 1) > 1:
+        chance = f", which find a free worker by chance, and at once with REPLICAS={processes} WORKERS=1"
+    say(f"{each}: {count(most, 'user')} instead of {config.users}{chance}; {ADVICE}")
     return replace(config, users=most, spawn_rate=min(config.spawn_rate, max(1.0, most / 2)))
 
 

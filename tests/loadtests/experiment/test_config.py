@@ -153,3 +153,13 @@ def test_an_experiment_keeps_its_settings_and_its_seed() -> None:
     assert again.cells == made.cells
     assert differing_setting({"USERS": "3", "PORT": "9", "RESULTS": "elsewhere"}, made.settings) is None
     assert differing_setting({"USERS": "4"}, made.settings) == "USERS=4"
+
+
+def test_an_experiment_that_is_older_than_a_setting_can_be_resumed() -> None:
+    made = plan(USERS="3")
+    settings = dict(made.settings)
+    del made.config["settings"]["TAG"]
+    assert settings_of(made.config) == settings
+    del made.config["settings"]
+    with pytest.raises(LoadTestError, match="did not record its settings"):
+        settings_of(made.config)
