@@ -179,7 +179,7 @@ def test_runs_on_local_processes_and_on_a_url_and_their_comparison(installed: In
 def test_a_small_experiment(installed: Installation, url: str) -> None:
     grid = ("--users", "2", "--duration", "1", "--warmup", "0", "--repetitions", "1")
     printed = installed.run("openenv-loadtest", "scaling", "--target", url, *grid)
-    assert "COMPLETED: 1 of 1 cells" in printed
+    assert "COMPLETED: 1 of 1 cell" in printed
 
 
 def test_a_small_search(installed: Installation, url: str) -> None:
