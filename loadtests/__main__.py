@@ -55,7 +55,8 @@ def _webui(options: argparse.Namespace) -> int:
     login = taken_credentials() if web_login(vars(options)) else None
     from loadtests.run.web import serve_page
 
-    return serve_page(config, port, _CONSOLE, login)
+    with open_outlets(vars(options), progress(_CONSOLE)) as outlets:
+        return serve_page(config, port, _CONSOLE, login, outlets.meter)
 
 
 def _scaling(options: argparse.Namespace) -> int:

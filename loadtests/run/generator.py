@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import psutil
 
@@ -21,6 +21,9 @@ from loadtests.places import PACKAGES
 from loadtests.protocol.access import OPEN, Access
 from loadtests.run.config import LoadTestConfig
 
+if TYPE_CHECKING:
+    from loadtests.run.metrics.meter import Meter
+
 LOCUSTFILE = Path(__file__).parents[1] / "locustfile.py"
 
 _GRACE_SECONDS = 5.0
@@ -30,9 +33,12 @@ _MARGIN_SECONDS = 30.0
 _START_SECONDS_A_USER = 0.01
 
 
-def locust_command(config: LoadTestConfig, url: str, scratch: Path, *, web: bool = False) -> list[str]:
+def locust_command(
+    config: LoadTestConfig, url: str, scratch: Path, *, web: bool = False, meter: "Meter | None" = None
+) -> list[str]:
     """The Locust command line for the configured load on `url`.
 
+    The meter, if there is one, is told by each process how late its event loop is.
     Several actions are written to `actions.jsonl` in the folder `scratch`. Headers are not on the command
     line, where others could read them: Locust finds them in the environment.
     """
@@ -50,6 +56,8 @@ def locust_command(config: LoadTestConfig, url: str, scratch: Path, *, web: bool
         *("--upstream-header", options.access.upstream_header),
     ]
     command += _actions(options, scratch / "actions.jsonl")
+    if meter is not None:
+        command += ["--lag-folder", str(meter.lag_folder)]
     if config.processes > 1:
         port = str(free_port())
         command += ["--processes", str(config.processes)]

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd  # noqa: F401 - else pyarrow imports it with the first rows, where a Ctrl-C would be lost
@@ -11,6 +12,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from loadtests.load.spread import Spread, Worker
+from reports.records.run_directory import RunDirectory
+from reports.records.tables import StreamReader
+
+if TYPE_CHECKING:
+    from loadtests.run.metrics.meter import Meter
 
 WINDOW_SECONDS = 5.0
 
@@ -93,3 +99,24 @@ class LiveStatistics:
         inside = ends > start
         span = min(WINDOW_SECONDS, newest - (self._started_at or start))
         return ends[inside], latencies[inside], span
+
+
+class FollowedRun:
+    """A run whose records are folded as they arrive, for the live view and for the meter, if there is one."""
+
+    def __init__(self, directory: RunDirectory, meter: "Meter | None") -> None:
+        """Raises RunDirectoryError where there is no run."""
+        self._reader = StreamReader(directory.steps.stream)
+        self._statistics = LiveStatistics()
+        self._meter = meter
+        if meter is not None:
+            meter.begin(directory.read())
+
+    def fold(self) -> Snapshot:
+        """Folds in what has arrived since the last call, and returns the state after it."""
+        batches = list(self._reader.read())
+        self._statistics.update(batches)
+        snapshot = self._statistics.snapshot()
+        if self._meter is not None:
+            self._meter.update(batches, snapshot)
+        return snapshot

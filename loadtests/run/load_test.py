@@ -34,7 +34,7 @@ from loadtests.load.run_json import Target, starting_run
 from loadtests.run.config import LoadTestConfig
 from loadtests.run.finish import finish_run, list_in_index, print_outcome, reported
 from loadtests.run.generator import Generator, locust_command, longest_run_time, stop_timeout
-from loadtests.run.live_statistics import LiveStatistics, Snapshot
+from loadtests.run.live_statistics import FollowedRun, Snapshot
 from loadtests.run.live_view import LiveView
 from loadtests.run.outlets import NO_OUTLETS, Outlets
 from loadtests.run.resource_sampler import ResourceSampler
@@ -43,7 +43,6 @@ from loadtests.terminal import end_on_termination, progress
 from reports.page.words import count, printable
 from reports.records.run_directory import RunDirectory, RunDirectoryError
 from reports.records.schema import RunStatus
-from reports.records.tables import StreamReader
 from reports.write import write_run_outputs
 
 if TYPE_CHECKING:
@@ -147,8 +146,6 @@ def record_run(
     Ctrl-C ends the load, not the caller: the status is "interrupted" then. Raises RunDirectoryError where
     nothing can be written.
     """
-    if meter is not None:
-        meter.begin(directory.read())
     outcome = _make_load(config, deployment, directory, show, say, meter)
     if gone := ended_parts(deployment):
         run = directory.read()
@@ -252,10 +249,9 @@ def _make_load(
     meter: "Meter | None",
 ) -> Outcome:
     sampler: ResourceSampler | None = None
-    command = locust_command(config, deployment.url, directory.path)
+    followed = FollowedRun(directory, meter)
+    command = locust_command(config, deployment.url, directory.path, meter=meter)
     command += ["--run-directory", str(directory.path.absolute())]
-    if meter is not None:
-        command += ["--lag-folder", str(meter.lag_folder)]
     generator = Generator(command, config.options.access)
     outcome: Outcome = ("interrupted", "stopped by Ctrl-C")
     try:
@@ -263,7 +259,7 @@ def _make_load(
             generator.start(log)
         sampler = ResourceSampler(directory, deployment.resources, generator.pid)
         sampler.start()
-        outcome = _watch(config, generator, directory, show, meter)
+        outcome = _watch(config, generator, directory, show, followed)
     except KeyboardInterrupt:
         say("stopping the load; what was recorded is kept (Ctrl-C again to stop at once)")
         with contextlib.suppress(KeyboardInterrupt):
@@ -284,27 +280,16 @@ def _watch(
     generator: Generator,
     directory: RunDirectory,
     show: Show,
-    meter: "Meter | None",
+    followed: FollowedRun,
 ) -> Outcome:
-    statistics = LiveStatistics()
-    reader = StreamReader(directory.steps.stream)
-
-    def fold() -> Snapshot:
-        batches = list(reader.read())
-        statistics.update(batches)
-        snapshot = statistics.snapshot()
-        if meter is not None:
-            meter.update(batches, snapshot)
-        return snapshot
-
     deadline = time.monotonic() + longest_run_time(config) + stop_timeout(config) + _OVERTIME_SECONDS
     while (code := generator.poll()) is None:
         if time.monotonic() > deadline:
             generator.kill()
             return "failed", f"Locust did not end {_OVERTIME_SECONDS:.0f} s after its time and was killed"
-        show(fold())
+        show(followed.fold())
         time.sleep(_POLL_SECONDS)
-    last = fold()
+    last = followed.fold()
     if code < 0:
         return "failed", f"the load generator was killed by {signal.Signals(-code).name}"
     if code == EXIT_ROWS_LOST:

@@ -34,7 +34,7 @@ def open_outlets(values: Mapping[str, str | None], say: Callable[[str], None]) -
 
     Raises LoadTestError or RunDirectoryError for what a person can fix, before anything is under load.
     """
-    files = OutputFiles.named(values["JUNIT"], values["SUMMARY"])
+    files = OutputFiles.named(values.get("JUNIT"), values.get("SUMMARY"))
     files.prepare()
     port, collector = values["METRICS_PORT"] or "", values["OTLP"] or ""
     if not port and not collector:

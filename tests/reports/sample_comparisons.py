@@ -1,11 +1,14 @@
 """Comparisons built by hand, for the tests of figures and of the page."""
 
+import functools
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from reports.comparison.estimates import Metric
 from reports.comparison.matching import Unmatched
+from reports.comparison.page import render
 from reports.comparison.report import ONE_RUN_EACH, Comparison, Side
 from reports.comparison.rows import Row
 from reports.comparison.sections.changes import Change
@@ -19,6 +22,12 @@ NASTY = HOSTILE + "\x00\x1b[31m\u202e$x^2$ \ud800"
 
 
 TAIL: tuple[Metric, ...] = ("p50", "p95", "p99")
+
+
+@functools.cache
+def page(make: Callable[[], Comparison]) -> str:
+    """The page of a comparison, drawn once for all tests that look at it."""
+    return render(make())
 
 
 def side(name: str, runs: int = 1) -> Side:

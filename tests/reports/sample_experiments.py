@@ -1,12 +1,16 @@
 """Experiment directories of made-up cells whose throughput follows a known Universal Scalability Law."""
 
+import functools
 import itertools
 import json
 import random
-from dataclasses import dataclass
+import tempfile
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
+from reports.experiment.page import render
+from reports.experiment.report import ExperimentReport, report_experiment
 from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.schema import (
     CapacityJson,
@@ -102,6 +106,55 @@ def capacity_sample() -> SampleExperiment:
         troubles=False,
         scenario="batch",
         capacity=cast(CapacityJson, {**CAPACITY, "tries": tries}),
+    )
+
+
+_ONE_SIZE = SampleExperiment(sizes=((1, 2),), users=(8, 32), repetitions=1, troubles=False)
+SAMPLES = {
+    "grid": SampleExperiment(),
+    "four groups": SampleExperiment(troubles=False),
+    "dozens of groups": SampleExperiment(
+        sizes=((2, 2), (5, 2)), balancing=("round_robin", "least_conn"), reuse_port=(True, False),
+        transport=("ws", "http"), repetitions=1,
+    ),
+    "one size": _ONE_SIZE,
+    "without pages": replace(_ONE_SIZE, pages=False),
+    "capacity": capacity_sample(),
+    "all failing": SampleExperiment(all_fail=True, pending=5),
+    "cut short": SampleExperiment(sizes=((1, 1), (2, 1)), repetitions=1, pending=6),
+    "servers by URL": SampleExperiment(
+        sizes=((None, None),), targets=("first", "second"), balancing=(None,), reuse_port=(None,),
+        troubles=False, users=(4, 16, 64, 256),
+    ),
+    "a cap": SampleExperiment(
+        sizes=((1, 1),), users=(32, 64, 96, 128), repetitions=1, troubles=False, scenario="batch", cap=64,
+    ),
+    "transports": SampleExperiment(sizes=((1, 1), (1, 2)), transport=("ws", "http"), users=(8, 64)),
+}  # fmt: skip
+
+
+@functools.cache
+def report(name: str) -> ExperimentReport:
+    """The report of one of the SAMPLES, made once for all tests that look at it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "20261017-140322-grid"
+        return report_experiment(write_sample_experiment(path, SAMPLES[name]))
+
+
+@functools.cache
+def page(name: str) -> str:
+    """Its page, drawn once."""
+    return render(report(name))
+
+
+def undrawn(report: ExperimentReport) -> ExperimentReport:
+    """The report without most of its figures, for tests of what its page says: they take long to draw."""
+    return replace(
+        report,
+        growth=replace(report.growth, groups=[]),
+        usl=replace(report.usl, groups=[], workers=[]),
+        breakdown=replace(report.breakdown, rows=[]),
+        fairness=replace(report.fairness, comparisons=[]),
     )
 
 

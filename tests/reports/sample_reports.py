@@ -1,5 +1,7 @@
 """Reports of made-up runs, built by hand, for the tests of figures and of the page."""
 
+import functools
+from collections.abc import Callable
 from dataclasses import replace
 from typing import cast
 
@@ -7,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.records.schema import RunConfig, RunJson
+from reports.run.page import render
 from reports.run.report import RunReport
 from reports.run.sections.distribution import Distribution, ReplicaShare, WorkerShare
 from reports.run.sections.errors import ErrorGroup, Errors
@@ -28,6 +31,12 @@ HOSTILE = (
 )
 DURATION_S = 20.0
 QUANTILES = 1 - np.logspace(0, -4, 200)
+
+
+@functools.cache
+def page(make: Callable[[], RunReport]) -> str:
+    """The page of a report, drawn once for all tests that look at it."""
+    return render(make())
 
 
 def normal(replicas: int = 2, workers: int = 2) -> RunReport:
@@ -99,6 +108,17 @@ def normal(replicas: int = 2, workers: int = 2) -> RunReport:
             ],
             ["No part used up its cores: the busiest, env-1, kept 0.9 cores busy."],
         ),
+    )
+
+
+def undrawn(report: RunReport) -> RunReport:
+    """The report without most of its figures, for tests of what its page says: they take long to draw."""
+    nothing = np.array([])
+    return replace(
+        report,
+        latency=replace(report.latency, curves={}, over_time=None, heat_map=None),
+        timeline=Timeline(nothing, 1.0, nothing, nothing, nothing, report.timeline.takeaways),
+        resources=replace(report.resources, parts=[]),
     )
 
 

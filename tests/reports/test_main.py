@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,10 @@ from reports.records.run_directory import RunDirectory
 from tests.reports.index.sample_results import SampleRun, write_run
 from tests.reports.sample_experiments import SampleExperiment, write_sample_experiment
 
+SMALL = SampleExperiment(sizes=((1, 1),), users=(8, 32))
 
-def test_the_command_writes_the_report_and_prints_the_verdict(tmp_path: Path) -> None:
+
+def test_the_command_writes_the_report_but_no_index_and_prints_the_verdict(tmp_path: Path) -> None:
     run = write_synthetic_run(tmp_path / "run", SyntheticRun(rows=2000, users=20)).path
     command = [sys.executable, "-m", "reports", "run", str(run)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -23,6 +26,7 @@ def test_the_command_writes_the_report_and_prints_the_verdict(tmp_path: Path) ->
     assert done.stdout.startswith("PASSED: ")
     assert done.stdout.endswith(f"report: {run / 'report.html'}\n")
     assert (run / "report.html").stat().st_size > 10_000
+    assert not (tmp_path / "index.html").exists()
 
 
 def test_a_run_that_misses_its_objective_exits_with_1(
@@ -62,16 +66,16 @@ def test_a_run_without_records_is_bad_input(tmp_path: Path, capsys: pytest.Captu
 def test_an_experiment_is_reported_by_either_command(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
-    directory = write_sample_experiment(tmp_path / "sample")
+    directory = write_sample_experiment(tmp_path / "sample", SMALL)
     assert main([command, str(directory.path)]) == 0
     printed = capsys.readouterr().out
-    assert printed.startswith("COMPLETED: 49 of 50 cells done")
+    assert printed.startswith("COMPLETED: 7 of 8 cells done")
     assert printed.endswith(f"report: {directory.report_html}\n")
     assert directory.report_json.exists()
 
 
 def test_an_experiment_cut_short_exits_with_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    directory = write_sample_experiment(tmp_path / "sample", SampleExperiment(pending=5))
+    directory = write_sample_experiment(tmp_path / "sample", replace(SMALL, pending=5))
     assert main(["experiment", str(directory.path)]) == 1
     assert capsys.readouterr().out.startswith("CUT SHORT: ")
 
@@ -139,14 +143,16 @@ def test_results_that_are_not_there_are_bad_input(
     assert "error: " in capsys.readouterr().err
 
 
-def test_a_report_made_again_brings_an_index_up_to_date_and_makes_none(tmp_path: Path) -> None:
-    run = write_synthetic_run(tmp_path / "run", SyntheticRun(rows=500, users=10))
-    assert main(["run", str(run.path)]) == 0
-    assert not (tmp_path / "index.html").exists()
+def test_an_index_is_made_where_asked_for_and_brought_up_to_date_where_there_is_one(tmp_path: Path) -> None:
+    run, index = (
+        write_synthetic_run(tmp_path / "run", SyntheticRun(rows=500, users=10)),
+        tmp_path / "index.html",
+    )
     assert main(["run", "--index", str(run.path)]) == 0
-    (tmp_path / "index.html").write_text(MARK)
+    assert 'href="run/report.html"' in index.read_text()
+    index.write_text(MARK)
     assert main(["run", str(run.path)]) == 0
-    assert 'href="run/report.html"' in (tmp_path / "index.html").read_text()
+    assert 'href="run/report.html"' in index.read_text()
 
 
 def test_help(capsys: pytest.CaptureFixture[str]) -> None:

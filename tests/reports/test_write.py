@@ -20,7 +20,7 @@ from reports.write import (
 from tests.reports.comparison.simulated import Load, write_experiment, write_run
 from tests.reports.index.sample_results import SampleRun
 from tests.reports.index.sample_results import write_run as write_sample_run
-from tests.reports.sample_experiments import write_sample_experiment
+from tests.reports.sample_experiments import SampleExperiment, write_sample_experiment
 
 LOAD = Load(users=8, seconds=10)
 
@@ -51,7 +51,7 @@ def test_each_episode_is_written_where_any_was_finished(tmp_path: Path) -> None:
 
 
 def test_both_forms_of_an_experiment_s_report_lie_beside_it(tmp_path: Path) -> None:
-    directory = write_sample_experiment(tmp_path / "sample")
+    directory = write_sample_experiment(tmp_path / "sample", SampleExperiment(sizes=((1, 1),), users=(8, 32)))
     report = write_experiment_report(directory)
     assert json.loads(directory.report_json.read_text())["progress"]["cells"] == len(report.cells)
     assert directory.report_html.read_text(encoding="utf-8").startswith("<!")

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from loadtests.deployments.local import LocalDeployment
 from reports.records.run_directory import RunDirectory
 from tests.conftest import ROOT, free_port
+from tests.loadtests.run.metrics.test_prometheus import scrape
 
 pytestmark = [pytest.mark.servers, pytest.mark.browser]
 
@@ -31,12 +32,12 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 def test_a_test_on_the_page_is_seen_live_and_becomes_a_run_with_a_report(
     deployment: LocalDeployment, context: BrowserContext, tmp_path: Path
 ) -> None:
-    port = free_port()
+    port, metrics_port = free_port(), free_port()
     url = f"http://127.0.0.1:{port}"
     command = [
         *(sys.executable, "-m", "loadtests", "webui", "--target", deployment.url, "--duration", "60"),
         *("--web-port", str(port), "--results", str(tmp_path), "--users", "40", "--processes", "2"),
-        *("--web-login", "1", "--tag", "nightly"),
+        *("--web-login", "1", "--tag", "nightly", "--metrics-port", str(metrics_port)),
     ]
     served = subprocess.Popen(
         command,
@@ -56,6 +57,7 @@ def test_a_test_on_the_page_is_seen_live_and_becomes_a_run_with_a_report(
         page.get_by_role("button", name="Stop").first.click()
         report_is_opened(page)
         saved = downloaded(page, tmp_path)
+        metrics = scrape(metrics_port)
         workers_are_back(page, url)
         page.get_by_role("button", name="New").first.click()
         start(page, {}, run_time="2s", host=deployment.url.replace("127.0.0.1", "localhost"))
@@ -88,6 +90,8 @@ def test_a_test_on_the_page_is_seen_live_and_becomes_a_run_with_a_report(
     assert "shorter_than_planned" not in warnings
     rows = first.read_steps().num_rows
     assert rows > 100
+    assert sum(value for (name, _), value in metrics.items() if name == "operations_total") == rows
+    assert metrics["users", ()] == 40
     assert [pq.read_metadata(saved["steps.parquet"]).num_rows, lines(saved["steps.csv"])] == [rows, rows]
     assert json.loads(saved["report.json"].read_text()) == report
     assert set(first.resources.read()["role"].to_pylist()) == {"generator", "others"}

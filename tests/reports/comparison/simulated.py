@@ -54,24 +54,38 @@ class Steps:
 
 
 def simulate(load: Load, random: np.random.Generator) -> Steps:
-    drift = np.zeros(int(load.seconds) + 1)
-    shocks = random.normal(size=drift.size) * load.drift
+    return simulate_runs(load, random, 1)[0]
+
+
+def simulate_runs(load: Load, random: np.random.Generator, count: int) -> list[Steps]:
+    """So many runs that do not depend on each other."""
+    drift = np.zeros((int(load.seconds) + 1, count))
+    shocks = random.normal(size=drift.shape) * load.drift
     drift[0] = shocks[0]
-    for second in range(1, drift.size):
+    for second in range(1, len(drift)):
         drift[second] = load.correlation * drift[second - 1] + shocks[second] * np.sqrt(
             1 - load.correlation**2
         )
-    speed = random.normal(size=load.users) * load.session_spread
-    now = random.random(load.users) * load.median_s
+    run = np.repeat(np.arange(count), load.users)
+    speed = random.normal(size=run.size) * load.session_spread
+    now = random.random(run.size) * load.median_s
     started, latencies, users = [], [], []
     while (on := np.flatnonzero(now < load.seconds)).size:
-        logs = speed[on] + drift[now[on].astype(int)] + load.noise * random.normal(size=on.size)
+        logs = speed[on] + drift[now[on].astype(int), run[on]] + load.noise * random.normal(size=on.size)
         latency = load.median_s * np.exp(logs)
         started.append(now[on])
         latencies.append(latency)
-        users.append(on.astype(np.int32))
+        users.append(on)
         now[on] += latency
-    return Steps(np.concatenate(started), np.concatenate(latencies), np.concatenate(users), load.users)
+    everyone = np.concatenate(users)
+    of_run, user = np.divmod(everyone, load.users)
+    order = np.argsort(of_run, kind="stable")
+    ends = np.cumsum(np.bincount(of_run, minlength=count))[:-1]
+    started_s, latency_s, user_of = (
+        np.split(column[order], ends)
+        for column in (np.concatenate(started), np.concatenate(latencies), user.astype(np.int32))
+    )
+    return [Steps(*columns, users=load.users) for columns in zip(started_s, latency_s, user_of, strict=True)]
 
 
 def estimates(steps: Steps, window_s: tuple[float, float]) -> dict[Metric, Estimate]:

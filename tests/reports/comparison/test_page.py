@@ -24,7 +24,7 @@ MAKERS = [
 
 @functools.cache
 def page_from(make: Callable[[], Comparison]) -> Page:
-    return Page(render(make()))
+    return Page(samples.page(make))
 
 
 @pytest.mark.parametrize("make", MAKERS)
@@ -73,7 +73,7 @@ def test_foreign_text_is_shown_as_text() -> None:
 
 
 def test_the_same_comparison_gives_the_same_bytes() -> None:
-    assert render(samples.of_runs()) == render(samples.of_runs())
+    assert render(samples.of_runs()) == samples.page(samples.of_runs)
 
 
 def test_a_comparison_of_hundreds_of_cells_stays_bounded() -> None:
@@ -85,4 +85,4 @@ def test_a_comparison_of_hundreds_of_cells_stays_bounded() -> None:
 
 
 def test_a_page_can_be_written(tmp_path: Path) -> None:
-    (tmp_path / "report.html").write_text(render(samples.of_runs()), encoding="utf-8")
+    (tmp_path / "report.html").write_text(samples.page(samples.of_runs), encoding="utf-8")

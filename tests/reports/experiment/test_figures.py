@@ -1,41 +1,41 @@
 """Figures of experiments: well-formed, in the page's colours, every measured point shown, many groups too."""
 
+import functools
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from reports.experiment import figures
-from reports.experiment.report import ExperimentReport, report_experiment
+from reports.experiment.report import ExperimentReport
 from reports.page.drawing import NARROW, WIDE
+from tests.reports import sample_experiments as samples
 from tests.reports.run.test_figures import parsed, words
-from tests.reports.sample_experiments import SampleExperiment, capacity_sample, write_sample_experiment
 from tests.reports.sample_reports import HOSTILE
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-@pytest.fixture(scope="module")
-def grid(tmp_path_factory: pytest.TempPathFactory) -> ExperimentReport:
-    return report_of(tmp_path_factory.mktemp("grid"), SampleExperiment(troubles=False))
+@pytest.fixture
+def grid() -> ExperimentReport:
+    return samples.report("four groups")
 
 
-@pytest.fixture(scope="module")
-def many(tmp_path_factory: pytest.TempPathFactory) -> ExperimentReport:
-    sample = SampleExperiment(balancing=("round_robin", "least_conn"), reuse_port=(True, False))
-    return report_of(tmp_path_factory.mktemp("many"), sample)
+@pytest.fixture
+def many() -> ExperimentReport:
+    return samples.report("dozens of groups")
 
 
-@pytest.fixture(scope="module")
-def capacity(tmp_path_factory: pytest.TempPathFactory) -> ExperimentReport:
-    return report_of(tmp_path_factory.mktemp("capacity"), capacity_sample())
+@pytest.fixture
+def capacity() -> ExperimentReport:
+    return samples.report("capacity")
 
 
-def report_of(folder: Path, sample: SampleExperiment) -> ExperimentReport:
-    return report_experiment(write_sample_experiment(folder / "experiment", sample))
+@functools.cache
+def figures_of(name: str, width: float) -> list[str]:
+    return list(all_figures(samples.report(name), width))
 
 
 def all_figures(report: ExperimentReport, width: float) -> Iterator[str]:
@@ -52,11 +52,9 @@ def all_figures(report: ExperimentReport, width: float) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("width", [WIDE, NARROW])
-@pytest.mark.parametrize("kind", ["grid", "many", "capacity"])
-def test_every_figure_is_titled_svg_in_the_colours_of_the_page(
-    kind: str, width: float, request: pytest.FixtureRequest
-) -> None:
-    for svg in all_figures(request.getfixturevalue(kind), width):
+@pytest.mark.parametrize("name", ["four groups", "dozens of groups", "capacity"])
+def test_every_figure_is_titled_svg_in_the_colours_of_the_page(name: str, width: float) -> None:
+    for svg in figures_of(name, width):
         root = parsed(svg)
         title = root.find(f"{SVG}title")
         assert title is not None
@@ -66,10 +64,10 @@ def test_every_figure_is_titled_svg_in_the_colours_of_the_page(
         assert "NaN" not in svg
 
 
-def test_ids_are_unique_among_all_figures_of_a_page(many: ExperimentReport) -> None:
+def test_ids_are_unique_among_all_figures_of_a_page() -> None:
     ids: list[str] = []
     for width in (WIDE, NARROW):
-        for svg in all_figures(many, width):
+        for svg in figures_of("dozens of groups", width):
             own = re.findall(r'\bid="([^"]+)"', svg)
             references = re.findall(r"url\(#([^)]+)\)", svg) + re.findall(r'href="#([^"]+)"', svg)
             assert set(references) <= set(own)
@@ -78,7 +76,7 @@ def test_ids_are_unique_among_all_figures_of_a_page(many: ExperimentReport) -> N
 
 
 def test_the_same_data_draw_the_same_bytes(grid: ExperimentReport) -> None:
-    assert list(all_figures(grid, WIDE)) == list(all_figures(grid, WIDE))
+    assert list(all_figures(grid, WIDE)) == figures_of("four groups", WIDE)
 
 
 def test_every_group_is_named_in_every_figure(grid: ExperimentReport, many: ExperimentReport) -> None:

@@ -5,28 +5,22 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from reports.write import write_experiment_report
+from tests.reports import sample_experiments as samples
 from tests.reports.run.test_in_browser import assert_loads_cleanly_and_fits, watch
-from tests.reports.sample_experiments import SampleExperiment, capacity_sample, write_sample_experiment
+from tests.reports.sample_experiments import write_sample_experiment
 
 pytestmark = pytest.mark.browser
 
-SAMPLES = {
-    "grid": SampleExperiment(),
-    "four": SampleExperiment(troubles=False),
-    "many": SampleExperiment(balancing=("round_robin", "least_conn"), transport=("ws", "http")),
-    "failing": SampleExperiment(all_fail=True, pending=5),
-    "capacity": capacity_sample(),
-}
+SAMPLES = ("grid", "four groups", "dozens of groups", "all failing", "capacity")
 
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("experiments")
     found = {}
-    for name, sample in SAMPLES.items():
-        directory = write_sample_experiment(folder / name, sample)
-        write_experiment_report(directory)
+    for name in SAMPLES:
+        directory = write_sample_experiment(folder / name, samples.SAMPLES[name])
+        directory.report_html.write_text(samples.page(name), encoding="utf-8")
         found[name] = directory.report_html
     return found
 

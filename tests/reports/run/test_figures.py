@@ -1,5 +1,6 @@
 """Figures: well-formed, alike each time, safe on one page, and honest about what is not known."""
 
+import functools
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -40,6 +41,11 @@ def all_figures(report: RunReport, width: float) -> Iterator[str]:
     yield figures.memory_usage(report.resources, frame, width)
 
 
+@functools.cache
+def figures_of(make: Callable[[], RunReport], width: float) -> list[str]:
+    return list(all_figures(make(), width))
+
+
 def parsed(svg: str) -> ET.Element:
     return ET.fromstring(svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1))
 
@@ -52,7 +58,7 @@ def words(svg: str) -> list[str]:
     "make", [sample_reports.with_errors, sample_reports.hostile, sample_reports.single_point]
 )
 def test_every_figure_is_titled_svg_in_the_colours_of_the_page(make: Callable[[], RunReport]) -> None:
-    for svg in all_figures(make(), WIDE):
+    for svg in figures_of(make, WIDE):
         root = parsed(svg)
         title = root.find(f"{SVG}title")
         assert title is not None
@@ -63,10 +69,9 @@ def test_every_figure_is_titled_svg_in_the_colours_of_the_page(make: Callable[[]
 
 
 def test_ids_are_unique_among_all_figures_of_a_page_and_every_reference_finds_its_own() -> None:
-    report = sample_reports.with_errors()
     ids: list[str] = []
     for width in (WIDE, NARROW):
-        for svg in all_figures(report, width):
+        for svg in figures_of(sample_reports.with_errors, width):
             own = re.findall(r'\bid="([^"]+)"', svg)
             references = re.findall(r"url\(#([^)]+)\)", svg) + re.findall(r'href="#([^"]+)"', svg)
             assert set(references) <= set(own)
@@ -76,15 +81,15 @@ def test_ids_are_unique_among_all_figures_of_a_page_and_every_reference_finds_it
 
 def test_the_same_result_gives_the_same_bytes_from_many_threads_at_once() -> None:
     report = sample_reports.with_errors()
-    alone = list(all_figures(report, HALF))
-    with ThreadPoolExecutor(4) as pool:
-        for together in pool.map(lambda _: list(all_figures(report, HALF)), range(4)):
+    alone = figures_of(sample_reports.with_errors, NARROW)
+    with ThreadPoolExecutor(2) as pool:
+        for together in pool.map(lambda _: list(all_figures(report, NARROW)), range(2)):
             assert together == alone
 
 
 @pytest.mark.parametrize("width", [WIDE, NARROW])
 def test_names_from_outside_stay_text(width: float) -> None:
-    for svg in all_figures(sample_reports.hostile(), width):
+    for svg in figures_of(sample_reports.hostile, width):
         tags = {element.tag.removeprefix(SVG) for element in parsed(svg).iter()}
         assert tags <= {"svg", "title", "defs", "clipPath", "g", "path", "rect", "use", "text", "image"}
 
@@ -96,7 +101,7 @@ def test_a_dollar_in_a_name_is_no_formula() -> None:
 
 
 def test_text_is_never_smaller_than_11_pixels_on_a_phone() -> None:
-    for svg in all_figures(sample_reports.with_errors(), NARROW):
+    for svg in figures_of(sample_reports.with_errors, NARROW):
         assert min(float(size) for size in re.findall(r"font-size: ([\d.]+)px", svg)) >= 11
         assert parsed(svg).get("viewBox", "").startswith(f"0 0 {NARROW} ")
 
@@ -213,7 +218,7 @@ def test_all_text_colours_have_contrast_enough_in_both_themes(ground: str) -> No
 def test_all_time_lines_of_a_run_are_linked_and_every_line_can_be_hidden_by_its_name() -> None:
     report = sample_reports.with_errors()
     linked = 0
-    for svg in all_figures(report, WIDE):
+    for svg in figures_of(sample_reports.with_errors, WIDE):
         for panel in readings_of(svg)["panels"]:
             linked += panel.get("link") == TIME
             toggles = [series["toggle"] for series in panel.get("series", []) if "toggle" in series]

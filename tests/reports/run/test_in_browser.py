@@ -7,7 +7,6 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Page
 
-from reports.run.page import render
 from tests.reports import sample_reports
 
 pytestmark = pytest.mark.browser
@@ -17,7 +16,6 @@ REPORTS = {
     "with_errors": sample_reports.with_errors,
     "hostile": sample_reports.hostile,
     "unknown_hosts": sample_reports.unknown_hosts,
-    "hosts_by_header": sample_reports.hosts_by_header,
     "turned_away": sample_reports.turned_away,
     "failed_steps": sample_reports.failed_steps,
     "without_steps": sample_reports.without_steps,
@@ -89,7 +87,7 @@ class Watched:
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pages")
     for name, make in REPORTS.items():
-        (folder / f"{name}.html").write_text(render(make()), encoding="utf-8")
+        (folder / f"{name}.html").write_text(sample_reports.page(make), encoding="utf-8")
     return folder
 
 
