@@ -16,7 +16,7 @@ from loadtests.protocol.access import OPEN
 from loadtests.run.sessions_held import sessions_held
 from reports.records.run_directory import RunDirectory
 from tests.conftest import ROOT, WITHOUT_GRADIO
-from tests.loadtests.foreign import TOKEN, generate_environment, private_front, serving
+from tests.loadtests.foreign import TOKEN, private_front, serving
 from tests.loadtests.harness import harness
 from tests.loadtests.locust_python import locust_python
 from tests.loadtests.locust_runs import LOCUST, NO_REPORT
@@ -28,14 +28,8 @@ SHORT = ["--users", "8", "--duration", "2", "--think-time", "0.1"]
 
 
 @pytest.fixture(scope="module")
-def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment that `openenv init` wrote, with room for 64 sessions."""
-    return generate_environment(tmp_path_factory.mktemp("generated"))
-
-
-@pytest.fixture(scope="module")
 def chatter(generated: Path) -> Iterator[str]:
-    """Its URL."""
+    """The URL of an environment that `openenv init` wrote."""
     with serving("server.app:app", generated) as url:
         yield url
 
@@ -70,9 +64,9 @@ def only_run(results: Path) -> tuple[dict[str, Any], pd.DataFrame]:
     return json.loads(directory.report_json.read_text()), directory.read_steps().to_pandas()
 
 
-def one_session_a_process(generated: Path, environment: Path) -> Path:
+def one_session_a_process(generated: Path, folder: Path) -> Path:
     """An environment just as `openenv init` writes it."""
-    shutil.copytree(generated, environment)
+    environment = shutil.copytree(generated, folder / "chatter")
     app = environment / "server" / "app.py"
     app.write_text(app.read_text().replace("max_concurrent_envs=64,", "max_concurrent_envs=1,"))
     return environment
@@ -81,7 +75,7 @@ def one_session_a_process(generated: Path, environment: Path) -> Path:
 def test_an_environment_directory_is_deployed_and_who_answered_is_known(
     generated: Path, tmp_path: Path
 ) -> None:
-    environment = one_session_a_process(generated, tmp_path / "chatter")
+    environment = one_session_a_process(generated, tmp_path)
     results = tmp_path / "results"
     done = harness(
         *("run", "--target", "local", "--env", str(environment), "--env-python", sys.executable),
