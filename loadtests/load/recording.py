@@ -300,6 +300,10 @@ class Recording:
         runner = self._environment.runner
         if isinstance(runner, WorkerRunner):
             runner.stop()
+            # Locust's master gives the workers half a second to send these, which busy ones may miss.
+            statistics: dict[str, Any] = {}
+            self._environment.events.report_to_master.fire(client_id=runner.client_id, data=statistics)
+            runner.send_message("stats", statistics)
             self._stop()
 
     def _starting_run(self, run_id: str) -> RunJson:
