@@ -64,3 +64,25 @@ def test_the_table_of_cells_sorts_with_unknown_figures_last(browser: Browser, pa
     assert heading.get_attribute("aria-sort") == "descending"
     assert "failed" in (table.locator("tbody tr").last.text_content() or "")
     page.close()
+
+
+@pytest.mark.parametrize("name", ["grid", "capacity"])
+def test_every_figure_answers_to_the_pointer_and_the_keyboard(
+    browser: Browser, pages: dict[str, Path], name: str
+) -> None:
+    watched = watch(browser, pages[name], 1440, "light")
+    page = watched.page
+    drawings = page.locator("figure .wide:has(svg[tabindex])")
+    assert drawings.count() >= 2
+    for drawing in drawings.all():
+        reading = drawing.locator(".reading")
+        drawing.locator("svg").focus()
+        page.keyboard.press("ArrowRight")
+        assert reading.locator("dt").first.inner_text()
+        assert page.get_by_role("status").inner_text()
+        page.keyboard.press("Escape")
+        assert reading.is_hidden()
+    drawings.first.locator("svg").hover()
+    assert drawings.first.locator(".reading").is_visible()
+    assert watched.faults == []
+    page.close()
