@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Locator, Position
 
 from tests.reports import sample_experiments as samples
 from tests.reports.run.test_in_browser import assert_loads_cleanly_and_fits, watch
@@ -82,7 +82,16 @@ def test_every_figure_answers_to_the_pointer_and_the_keyboard(
         assert page.get_by_role("status").inner_text()
         page.keyboard.press("Escape")
         assert reading.is_hidden()
-    drawings.first.locator("svg").hover()
-    assert drawings.first.locator(".reading").is_visible()
+    for drawing in drawings.all():
+        box = drawing.locator("svg").bounding_box()
+        assert box
+        across = (box["width"] * part / 25 for part in range(1, 25))
+        places = (Position(x=x, y=box["height"] * part) for x in across for part in (0.3, 0.5, 0.7))
+        assert any(_is_read(drawing, place) for place in places)
     assert watched.faults == []
     page.close()
+
+
+def _is_read(drawing: Locator, place: Position) -> bool:
+    drawing.locator("svg").hover(position=place)
+    return drawing.locator(".reading").is_visible()
