@@ -77,7 +77,7 @@ test: settings ## lint, types and all tests
 	@echo "· types"
 	@$(BIN)/mypy
 	@echo "· tests"
-	@$(BIN)/pytest -n 4 $(TESTS)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n 4 $(TESTS)
 
 .PHONY: bench
 bench: settings ## measure the generator's speed beside k6, the recorder's cost and the report's speed

@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from reports.records.columns import RESOURCES, STEPS
 from reports.records.run_directory import RunDirectory
-from reports.records.schema import RESOURCES, SCHEMA_VERSION, STEPS, RunJson, Topology, Transport
+from reports.records.schema import SCHEMA_VERSION, RunJson, Topology, Transport
 from reports.records.tables import StreamWriter
 
 _STARTED = 1_760_000_000.0

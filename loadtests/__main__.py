@@ -19,7 +19,7 @@ from loadtests.run.outlets import open_outlets
 from loadtests.settings import add_settings
 from loadtests.terminal import progress
 from reports.__main__ import become_compare, become_csv, become_report, become_results
-from reports.records.run_directory import RunDirectoryError
+from reports.records.directory import RunDirectoryError
 
 Command = Callable[[argparse.Namespace], int]
 """Runs with the options that were given; returns the exit code."""

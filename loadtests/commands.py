@@ -101,7 +101,7 @@ LOAD_SETTINGS = (
         Setting("SPAWN_RATE", "", "users started a second (default: all within 2 s, 100 a second at most)"),
         Setting("DURATION", "20", "how long the load lasts: 20, 90s, 5m or 1h"),
         Setting("TRANSPORT", "ws", "ws or http"),
-        Setting("PROCESSES", "1", "Locust processes that generate the load"),
+        Setting("PROCESSES", "1", "Locust processes that generate the load; auto: one for each core"),
     ),
     *USER_SETTINGS,
     *_about(

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from reports.outputs.files import OutputFiles
 from reports.page.words import count, printable
-from reports.records.experiment_directory import ExperimentDirectory
-from reports.records.run_directory import RunDirectory, RunDirectoryError
+from reports.records.directory import RunDirectoryError
 
 OUTPUTS = {
     "junit": "write the verdict as JUnit XML too, which CI systems show as tests",
@@ -173,9 +172,12 @@ def _percent(text: str) -> float:
 
 
 def _report(options: argparse.Namespace) -> int:
+    # Here, because these load pyarrow, pandas and matplotlib, which --help should not wait for.
+    from reports.records.experiment_directory import ExperimentDirectory
+    from reports.records.run_directory import RunDirectory
+
     if ExperimentDirectory(options.run).exists():
         return _report_experiment(options)
-    # Here, because they load pandas and matplotlib, which --help should not wait for.
     from reports.run.verdict import verdict_lines
     from reports.write import write_report, write_run_outputs
 
@@ -207,6 +209,7 @@ def _csv(options: argparse.Namespace) -> int:
 
 def _report_experiment(options: argparse.Namespace) -> int:
     from reports.experiment.verdict import verdict_lines
+    from reports.records.experiment_directory import ExperimentDirectory
     from reports.write import write_experiment_outputs, write_experiment_report
 
     files = _output_files(options)

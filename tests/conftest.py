@@ -65,6 +65,41 @@ def copy_checkout(path: Path) -> None:
     shutil.copytree(ROOT, path, symlinks=True, ignore=NOT_COPIED, dirs_exist_ok=True)
 
 
+def python_without_gradio(folder: Path) -> Path:
+    """Writes bin/python, for environments that the harness deploys: their PYTHONPATH is its own."""
+    script = folder / "bin" / "python"
+    script.parent.mkdir()
+    script.write_text(f'#!/bin/sh\nPYTHONPATH="{WITHOUT_GRADIO}:$PYTHONPATH" exec "{sys.executable}" "$@"\n')
+    script.chmod(0o755)
+    return script
+
+
+@pytest.fixture(scope="session")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment as `openenv init` writes it, with room for 64 sessions.
+
+    All processes of `pytest -n` share it: it is for reading.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "generated"
+    openenv = Path(sys.executable).with_name("openenv")
+    app = folder / "chatter" / "server" / "app.py"
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not app.exists():
+            subprocess.run(
+                [openenv, "init", "chatter", "--output-dir", folder],
+                env=os.environ | {"PYTHONPATH": WITHOUT_GRADIO},
+                check=True,
+                capture_output=True,
+                timeout=120,
+            )
+            written = app.read_text()
+            assert "max_concurrent_envs=1," in written
+            app.write_text(written.replace("max_concurrent_envs=1,", "max_concurrent_envs=64,"))
+    return folder / "chatter"
+
+
 @pytest.fixture(scope="session")
 def docker_engine() -> None:
     """A Docker engine with the compose plugin."""
@@ -78,13 +113,23 @@ def docker_engine() -> None:
             missing(what)
 
 
+BROWSERS = (
+    "chromium-headless-shell",
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+)
+"""The first that is installed is used; the one without windows takes less than half of their CPU time."""
+
+
 @pytest.fixture(scope="session")
 def chromium_path() -> str:
     """Where Chromium or Chrome is."""
-    for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"):
+    for name in BROWSERS:
         if path := shutil.which(name):
             return path
-    missing("no Chromium is installed (apt install chromium): pages are not looked at in a browser")
+    missing(f"no Chromium is installed (apt install {BROWSERS[0]}): pages are not looked at in a browser")
 
 
 @pytest.fixture(scope="module")

@@ -167,27 +167,19 @@ def test_the_version_is_that_of_the_wheel(installed: Installation) -> None:
     assert installed.run("openenv-loadtest", "--version") == f"openenv-loadtest {version}\n"
 
 
-def test_a_run_on_local_processes(installed: Installation) -> None:
-    printed = installed.run("openenv-loadtest", "run", "--target", "local", *ONE_WORKER, *SMALL)
-    assert "PASSED: " in printed
+def test_runs_on_local_processes_and_on_a_url_and_their_comparison(installed: Installation, url: str) -> None:
+    for target in ("local", url):
+        size = ONE_WORKER if target == "local" else ()
+        assert "PASSED: " in installed.run("openenv-loadtest", "run", "--target", target, *size, *SMALL)
+    a, b = installed.runs()
     assert {path.name for path in installed.cwd.iterdir()} == {"results"}
-    assert not (installed.state / "openenv-loadtest").exists()
-
-
-def test_a_run_on_a_url_its_report_and_a_comparison(installed: Installation, url: str) -> None:
-    before = installed.runs()
-    for _ in range(2):
-        assert "PASSED: " in installed.run("openenv-loadtest", "run", "--target", url, *SMALL)
-    a, b = (run for run in installed.runs() if run not in before)
-    assert "PASSED: " in installed.run("openenv-loadtest", "report", a)
-    assert "PASSED: " in installed.run("python", "-m", "reports", "run", a)
     assert f"report: {b}/compare-" in installed.run("openenv-loadtest", "compare", a, b)
 
 
 def test_a_small_experiment(installed: Installation, url: str) -> None:
-    grid = ("--users", "1,2", "--duration", "1", "--warmup", "0", "--repetitions", "1")
+    grid = ("--users", "2", "--duration", "1", "--warmup", "0", "--repetitions", "1")
     printed = installed.run("openenv-loadtest", "scaling", "--target", url, *grid)
-    assert "COMPLETED: 2 of 2 cells" in printed
+    assert "COMPLETED: 1 of 1 cell" in printed
 
 
 def test_a_small_search(installed: Installation, url: str) -> None:
@@ -202,7 +194,7 @@ def test_the_web_page(installed: Installation, url: str) -> None:
         while "<title>Locust</title>" not in page and time.monotonic() < deadline:
             assert process.poll() is None, process.communicate()[0]
             try:
-                page = httpx.get(f"http://127.0.0.1:{port}").text
+                page = httpx.get(f"http://127.0.0.1:{port}", verify=False).text
             except httpx.TransportError:
                 time.sleep(0.1)
         assert "<title>Locust</title>" in page

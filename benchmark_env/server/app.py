@@ -5,20 +5,22 @@
 """
 
 import argparse
+import importlib
 import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+if not __package__:
+    # Run as a file. The package comes first: it imports OpenEnv without what is not served.
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    __package__ = "server"
+    importlib.import_module(__package__)
+
 from fastapi import FastAPI
 from openenv.core.env_server.http_server import create_app
 from openenv.core.env_server.types import ConcurrencyConfig
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
-
-if not __package__:
-    # Run as a file.
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-    __package__ = "server"
 
 from . import errors
 from .benchmark_environment import BenchmarkEnvironment

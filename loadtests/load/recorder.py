@@ -8,7 +8,8 @@ from importlib.abc import MetaPathFinder
 import gevent
 import pyarrow as pa
 
-from reports.records.schema import STEPS, ErrorCategory, Op, Transport
+from reports.records.columns import STEPS
+from reports.records.schema import ErrorCategory, Op, Transport
 
 FLUSH_SECONDS = 1.0
 _SLICE_ROWS = 500

@@ -31,8 +31,9 @@ from loadtests.load.recorder import Recorder
 from loadtests.load.run_json import UNKNOWN, Target, starting_run
 from loadtests.load.users import OpenEnvUser
 from loadtests.places import PACKAGES
+from reports.records.columns import STEPS
 from reports.records.run_directory import RunDirectory, RunDirectoryError
-from reports.records.schema import STEPS, RunJson, RunStatus, is_batch
+from reports.records.schema import RunJson, RunStatus, is_batch
 from reports.records.tables import StreamWriter
 
 _ROWS = "openenv-rows"
@@ -299,6 +300,10 @@ class Recording:
         runner = self._environment.runner
         if isinstance(runner, WorkerRunner):
             runner.stop()
+            # Locust's master gives the workers half a second to send these, which busy ones may miss.
+            statistics: dict[str, Any] = {}
+            self._environment.events.report_to_master.fire(client_id=runner.client_id, data=statistics)
+            runner.send_message("stats", statistics)
             self._stop()
 
     def _starting_run(self, run_id: str) -> RunJson:

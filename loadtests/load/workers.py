@@ -2,10 +2,11 @@
 
 Locust's master takes a worker for dead after three seconds without a heartbeat. A worker that opens thousands
 of sessions at once is alive and may be silent for longer, so it gets more time. A worker that is a child of
-the master counts as dead as soon as its process has ended.
+the master counts as dead a moment after its process has ended: its last messages may still be on their way.
 """
 
 import os
+import time
 from typing import Any
 
 import gevent
@@ -16,6 +17,7 @@ from locust.env import Environment
 _PROCESS = "openenv-process"
 _SECONDS = 0.5
 _PATIENCE_SECONDS = 45
+_LAST_MESSAGES_SECONDS = 2.0
 
 
 class WorkerWatch:
@@ -39,11 +41,15 @@ class WorkerWatch:
                 self._processes[msg.node_id] = child
 
     def _watch(self, runner: runners.MasterRunner) -> None:
+        ended_at: dict[str, float] = {}
         while True:
             gevent.sleep(_SECONDS)
+            now = time.monotonic()
             for worker in runner.clients.all:
                 process = self._processes.get(worker.id)
-                if process is not None and not _is_alive(process):
+                if process is None or _is_alive(process):
+                    continue
+                if now - ended_at.setdefault(worker.id, now) >= _LAST_MESSAGES_SECONDS:
                     worker.heartbeat = min(worker.heartbeat, -1)  # what Locust itself looks at, every second
 
 

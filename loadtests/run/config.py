@@ -11,6 +11,7 @@ from loadtests.deployments import Balancing, DeploymentConfig
 from loadtests.deployments.environment import Environment
 from loadtests.errors import LoadTestError
 from loadtests.load.options import LoadOptions, load_options
+from loadtests.machine import cores
 from loadtests.places import ENVIRONMENT
 from loadtests.settings import Values, above_zero, choice, number, whole
 from reports.records.schema import Scenario, Slo, Transport
@@ -82,7 +83,7 @@ def environment_of(values: Values) -> Environment:
 def load_test_config(values: Values) -> LoadTestConfig:
     """Checks all settings. Raises LoadTestError with the bad value and what is allowed."""
     users = whole(values, "USERS", 1, 1_000_000)
-    processes = whole(values, "PROCESSES", 1, 256)
+    processes = cores() if values["PROCESSES"] == "auto" else whole(values, "PROCESSES", 1, 256)
     success_rate = number(values, "SLO_SUCCESS_RATE")
     if not 0 <= success_rate <= 1:
         raise LoadTestError(f"SLO_SUCCESS_RATE={values['SLO_SUCCESS_RATE']} is not a share: give 0 to 1")

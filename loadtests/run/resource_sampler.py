@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from loadtests.clock import now
 from loadtests.deployments import Usage
+from reports.records.columns import RESOURCES
 from reports.records.run_directory import RunDirectory
-from reports.records.schema import RESOURCES
 from reports.records.tables import StreamWriter
 
 _SECONDS = 1.0

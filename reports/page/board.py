@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from reports.page import drawing, formatting, readings
 from reports.page.drawing import SMALL, Floats
 from reports.page.palette import stand_in
+from reports.page.plot_area import PlotArea
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Board:
 
     def __init__(self, figure: Figure) -> None:
         width, height = figure.get_size_inches() * 72
-        self._axes = figure.add_axes((0, 0, 1, 1))
+        self._axes = figure.add_axes((0, 0, 1, 1), axes_class=PlotArea)
         self._axes.set_axis_off()
         self._axes.set_xlim(0, width)
         self._axes.set_ylim(height, 0)

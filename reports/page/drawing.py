@@ -18,12 +18,13 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter
 from matplotlib.typing import RcKeyType
 from numpy.typing import NDArray
 
 from reports.page import formatting
 from reports.page.palette import stand_in
+from reports.page.plot_area import PlotArea
 from reports.page.readings import Sheet, kept, mark
 from reports.page.svg import inline
 
@@ -76,13 +77,12 @@ def plot_area(figure: Figure, left: float, right: float, top: float, bottom: flo
     """Axes with the given margins in pixels: no frame but a base line, and no ticks."""
     width, height = figure.get_size_inches() * 72
     axes = figure.add_axes(
-        (left / width, bottom / height, (width - left - right) / width, (height - top - bottom) / height)
+        (left / width, bottom / height, (width - left - right) / width, (height - top - bottom) / height),
+        axes_class=PlotArea,
     )
     axes.patch.set_visible(False)
-    for side in ("left", "right", "top"):
-        axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set(color=stand_in("faint"), linewidth=1)
-    axes.tick_params(length=0, labelsize=SMALL, labelcolor=stand_in("muted"), pad=6)
+    axes.spines["bottom"].set(position=("outward", 0), color=stand_in("faint"), linewidth=1)
+    axes.tick_params(labelsize=SMALL, labelcolor=stand_in("muted"), pad=6)
     axes.set_axisbelow(True)
     axes.margins(x=0)
     return axes
@@ -92,7 +92,6 @@ def ticks(axes: Axes, side: str, at: Sequence[float], words: Callable[[float], s
     """Sets the ticks of the `x` or `y` axis and their labels."""
     axis = axes.xaxis if side == "x" else axes.yaxis
     axis.set_major_locator(FixedLocator(at))
-    axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: words(value)))
     if grid:
         axis.grid(visible=True, color=stand_in("rule"), linewidth=1)
@@ -106,8 +105,7 @@ def no_ticks(axes: Axes, side: str) -> None:
 def row_names(axes: Axes, names: Sequence[str]) -> None:
     """Names at the left, one for each row of axes whose y counts rows."""
     ticks(axes, "y", range(len(names)), lambda at: names[round(at)], grid=False)
-    for tick in axes.get_yticklabels():
-        tick.set_color(stand_in("ink"))
+    axes.tick_params(axis="y", labelcolor=stand_in("ink"))
 
 
 def from_zero(axes: Axes, high: float, most: int) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from reports.records.columns import ADDED_TO_STEPS, EPISODES, RESOURCES, STEPS
 from reports.records.directory import RecordDirectory, RunDirectoryError, replacing, unwritable
-from reports.records.schema import ADDED_TO_STEPS, EPISODES, RESOURCES, STEPS, RunJson
+from reports.records.schema import RunJson
 from reports.records.tables import RecordedTable
 
 __all__ = ["RunDirectory", "RunDirectoryError"]

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from reports.records.columns import STEPS
 from reports.records.run_directory import RunDirectory
-from reports.records.schema import STEPS
 from reports.statistics.quantiles import stable_order
 
 CONNECT, RESET, STEP = 0, 1, 2

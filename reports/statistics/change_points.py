@@ -19,7 +19,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from reports.statistics.significance import CONFIDENCE, holm
 
@@ -95,6 +94,8 @@ def _t_tests(values: Floats, at: Indices, reach: Indices) -> tuple[Floats, Float
     """The differences of the means within `reach` of the places `at`, and their p-values."""
     if not at.size:
         return np.empty(0), np.empty(0)
+    from scipy import special  # Takes long to import, and most folders have too few runs to test.
+
     centred = values - values.mean()
     sums = np.concatenate(([0.0], np.cumsum(centred)))
     squares = np.concatenate(([0.0], np.cumsum(centred**2)))

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special
 
 Floats = NDArray[np.float64]
 
@@ -64,6 +63,8 @@ def _prior(variances: Floats, degrees: Floats) -> tuple[float, float]:
     """
     if variances.size < _LEAST_CELLS or not variances.any():
         return 0.0, 0.0
+    from scipy import optimize, special  # Take long to import, and most comparisons have too few cells.
+
     positive = np.maximum(variances, 1e-5 * float(np.median(variances[variances > 0])))
     logs = np.log(positive) - special.digamma(degrees / 2) + np.log(degrees / 2)
     careful = (logs.size - 1) / float(special.chdtri(logs.size - 1, 1 - _CAREFUL))

@@ -1,16 +1,20 @@
-"""How sure a difference is: critical values, p-values, and their correction where many are looked at."""
+"""How sure a difference is: critical values, p-values, and their correction where many are looked at.
+
+scipy, which takes long to import, is imported where it is needed: the index of a few runs does without.
+"""
 
 import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import special
 
 CONFIDENCE = 0.95
 
 
 def critical_t(degrees: float) -> float:
     """Student's t of a two-sided interval of CONFIDENCE; that of the normal distribution for infinity."""
+    from scipy import special
+
     tail = (1 + CONFIDENCE) / 2
     return float(special.stdtrit(degrees, tail) if math.isfinite(degrees) else special.ndtri(tail))
 
@@ -21,6 +25,8 @@ def two_sided_p(difference: float, error: float, degrees: float) -> float:
         return 1.0
     if error == 0:
         return 0.0
+    from scipy import special
+
     statistic = abs(difference) / error
     tail = special.stdtr(degrees, -statistic) if math.isfinite(degrees) else special.ndtr(-statistic)
     return float(min(2 * tail, 1.0))

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 USER = "somebody"
@@ -21,12 +20,6 @@ class Space:
     private: bool
     sdk: str
     files: dict[str, bytes]
-
-    def write_to(self, directory: Path) -> None:
-        for name, content in self.files.items():
-            path = directory / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
 
 
 @dataclass

@@ -93,10 +93,12 @@ def serve_as_written(command: Command, serve: Callable[..., Server]) -> None:
 
 
 @pytest.fixture(scope="module")
-def walk(servers: tuple[Server, ...], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
+def walk(
+    servers: tuple[Server, ...], generated: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Walk]:
     (grid,) = GRIDS
     with ExitStack() as stack:
-        yield Walk(tmp_path_factory.mktemp("checkout"), servers, grid.text, stack)
+        yield Walk(tmp_path_factory.mktemp("checkout"), servers, generated, grid.text, stack)
 
 
 def as_parameter(command: Command) -> object:

@@ -13,6 +13,7 @@ import pytest
 
 from benchmark_env import BenchmarkAction, BenchmarkEnv
 from benchmark_env.docker_provider import DockerProvider
+from tests.conftest import WITHOUT_GRADIO
 
 from .conftest import ROOT, containers, docker, environ_with, eventually
 
@@ -76,7 +77,12 @@ def test_ctrl_c_while_a_container_starts_removes_it(image: str) -> None:
     )
     command = [sys.executable, "-c", code]
     with subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=ROOT,
+        env=environ_with(PYTHONPATH=WITHOUT_GRADIO),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         assert eventually(lambda: bool(containers() - before), seconds=90)
         process.send_signal(signal.SIGINT)
@@ -133,7 +139,7 @@ def test_without_an_engine_that_is_the_error_and_nothing_follows() -> None:
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,
-        env=environ_with(DOCKER_HOST=NO_ENGINE),
+        env=environ_with(DOCKER_HOST=NO_ENGINE, PYTHONPATH=WITHOUT_GRADIO),
         capture_output=True,
         text=True,
         timeout=120,
@@ -151,12 +157,19 @@ def test_without_an_engine_that_is_the_error_and_nothing_follows() -> None:
 def test_a_container_that_cannot_be_removed_at_the_end_is_named_in_a_line(image: str) -> None:
     code = (
         "import os\n"
-        "from benchmark_env import BenchmarkEnv\n"
-        f"env = BenchmarkEnv.from_docker_image({image!r}, env_vars={{'WORKERS': '1'}})\n"
+        "from benchmark_env.docker_provider import DockerProvider\n"
+        f"DockerProvider().start_container({image!r})\n"
         f"os.environ['DOCKER_HOST'] = {NO_ENGINE!r}\n"
     )
     before = containers()
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=environ_with(PYTHONPATH=WITHOUT_GRADIO),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     (left,) = containers() - before
     docker("rm", "--force", left)
 

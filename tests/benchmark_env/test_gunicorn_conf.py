@@ -105,7 +105,8 @@ def test_every_worker_gets_sessions(server: Server) -> None:
 
 
 def test_stateless_requests_bear_the_hash_of_their_worker(server: Server) -> None:
-    replies = [httpx.post(f"{server.url}/step", json={"action": {}}) for _ in range(40)]
+    with httpx.Client(limits=httpx.Limits(max_keepalive_connections=0)) as client:
+        replies = [client.post(f"{server.url}/step", json={"action": {}}) for _ in range(40)]
     seen = [reply.json()["observation"] for reply in replies]
 
     assert {each["pid"] for each in seen} == server.workers()

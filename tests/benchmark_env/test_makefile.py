@@ -11,12 +11,13 @@ import pytest
 from .conftest import ROOT, environ_with
 
 PYTHON = f"""#!/bin/sh
-{sys.executable} "$@" || exit
-if [ "$*" = "-m venv .venv" ]; then
-    for packages in .venv/lib/python*/site-packages; do
-        echo {sysconfig.get_path("purelib")} > "$packages/others.pth"
-    done
-fi
+[ "$*" = "-m venv .venv" ] || exec {sys.executable} "$@"
+{sys.executable} -m venv --without-pip .venv || exit
+for packages in .venv/lib/python*/site-packages; do
+    echo {sysconfig.get_path("purelib")} > "$packages/others.pth"
+done
+printf '#!/bin/sh\nexec .venv/bin/python -m pip "$@"\n' > .venv/bin/pip
+chmod +x .venv/bin/pip
 """
 """Makes virtual environments that have, without a download, what these tests run with."""
 

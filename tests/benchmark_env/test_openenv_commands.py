@@ -8,7 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,18 @@ from .conftest import ROOT, Server, containers, docker, eventually, step
 from .stand_in_hub import USER, Space, stand_in_hub
 
 ENVIRONMENT = ROOT / "benchmark_env"
-OPENENV = Path(sys.executable).with_name("openenv")
 PUSHES = [
     tuple(shlex.split(line)[2:])
     for line in (ENVIRONMENT / "README.md").read_text().splitlines()
     if line.startswith("openenv push")
 ]
 """The options of every `openenv push` of the README."""
+SOURCES = {
+    str(path.relative_to(ENVIRONMENT)): path.read_bytes()
+    for path in ENVIRONMENT.rglob("*")
+    if path.is_file() and not re.search(r"/(\.|__pycache__/)", f"/{path.relative_to(ENVIRONMENT)}")
+}
+"""What the image is built from."""
 
 ONE_AFTER_ANOTHER = """
 import json, sys
@@ -45,9 +50,11 @@ for arguments in json.load(sys.stdin):
 """One process runs all commands, since importing OpenEnv's command line takes seconds."""
 
 
-def openenv(*arguments: str, env: Mapping[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [OPENENV, *arguments],
+def openenv(*commands: Sequence[str], env: Mapping[str, str] | None = None) -> list[str]:
+    """What each of these commands prints; all must succeed."""
+    done = subprocess.run(
+        [sys.executable, "-c", ONE_AFTER_ANOTHER],
+        input=json.dumps(commands),
         cwd=ENVIRONMENT,
         env={**os.environ, "PYTHONPATH": WITHOUT_GRADIO, **(env or {})},
         capture_output=True,
@@ -55,6 +62,9 @@ def openenv(*arguments: str, env: Mapping[str, str] | None = None) -> "subproces
         check=False,
         timeout=800,
     )
+    assert done.returncode == 0, done.stdout + done.stderr
+    *printed, _ = done.stdout.split("\f")
+    return printed
 
 
 @dataclass(frozen=True)
@@ -65,32 +75,32 @@ class Push:
 
 
 @pytest.fixture(scope="module")
-def pushes(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, ...], Push]:
-    """Every push of the README, and what the hub received."""
+def without_docker(
+    server: Server, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[tuple[str, ...], Push], str]:
+    """Every push of the README, and what the hub received; what the check of a running server says."""
     with stand_in_hub() as hub:
-        done = subprocess.run(
-            [sys.executable, "-c", ONE_AFTER_ANOTHER],
-            input=json.dumps([["push", *arguments] for arguments in PUSHES]),
-            cwd=ENVIRONMENT,
-            env={
-                **os.environ,
-                **hub.environ(),
-                "PYTHONPATH": WITHOUT_GRADIO,
-                "HOME": str(tmp_path_factory.mktemp("home")),
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=250,
+        *pushed, validated = openenv(
+            *(("push", *arguments) for arguments in PUSHES),
+            ("validate", "--url", server.url),
+            env={**hub.environ(), "HOME": str(tmp_path_factory.mktemp("home"))},
         )
-    assert done.returncode == 0, done.stdout + done.stderr
     assert not hub.unknown_calls
-    return {
+    pushes = {
         arguments: Push(printed, *received)
-        for arguments, printed, received in zip(
-            PUSHES, done.stdout.split("\f")[:-1], hub.received, strict=True
-        )
+        for arguments, printed, received in zip(PUSHES, pushed, hub.received, strict=True)
     }
+    return pushes, validated
+
+
+@pytest.fixture(scope="module")
+def pushes(without_docker: tuple[dict[tuple[str, ...], Push], str]) -> dict[tuple[str, ...], Push]:
+    return without_docker[0]
+
+
+@pytest.fixture(scope="module")
+def validated(without_docker: tuple[dict[tuple[str, ...], Push], str]) -> str:
+    return without_docker[1]
 
 
 def test_the_readme_pushes_with_every_option_alone_and_together() -> None:
@@ -108,33 +118,27 @@ def test_a_push_uploads_the_space(pushes: dict[tuple[str, ...], Push], arguments
     push = pushes[arguments]
     options = dict(itertools.pairwise(arguments))
     files = push.space.files
-    dockerfile = files["Dockerfile"].decode()
+    base = options.get("--base-image", "${BASE_IMAGE}")
 
     assert "Deployment complete!" in push.printed
     assert push.name == options.get("--repo-id", f"{USER}/benchmark_env")
     assert push.space.sdk == "docker"
     assert push.space.private == ("--private" in arguments)
-    assert "ENV ENABLE_WEB_INTERFACE=true\n" in dockerfile
-    assert ("FROM ${BASE_IMAGE}\n" in dockerfile) == ("--base-image" not in arguments)
-    assert (f"FROM {options.get('--base-image')}\n" in dockerfile) == ("--base-image" in arguments)
-    assert files["README.md"] == (ENVIRONMENT / "README.md").read_bytes()
-    sources = {path.relative_to(ENVIRONMENT).as_posix() for path in ENVIRONMENT.rglob("*.py")}
-    assert {*sources, "Dockerfile", "openenv.yaml", "pyproject.toml", "requirements.lock"} <= set(files)
-    assert not [name for name in files if "__pycache__" in name or name.startswith(".")]
+    dockerfile = SOURCES["server/Dockerfile"].decode().replace("FROM ${BASE_IMAGE}\n", f"FROM {base}\n")
+    dockerfile = dockerfile.replace("\nCMD ", "\nENV ENABLE_WEB_INTERFACE=true\nCMD ")
+    assert files["Dockerfile"].decode() == dockerfile
+    sources = {name: content for name, content in SOURCES.items() if name != "server/Dockerfile"}
+    assert {name: content for name, content in files.items() if name != "Dockerfile"} == sources
 
 
 @pytest.fixture(scope="module")
-def space_url(
-    image: str,  # noqa: ARG001 - its layers are the space's
-    pushes: dict[tuple[str, ...], Push],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[str]:
-    """The Space as the hub would build and run it from what it received."""
-    directory = tmp_path_factory.mktemp("space")
-    pushes[()].space.write_to(directory)
-    docker("build", "--tag", "benchmark-env:test-space", str(directory))
+def space_url(image: str) -> Iterator[str]:
+    """The Space as the hub would run it: a push uploads what the image is built from, and this setting."""
     port = free_port()
-    name = docker("run", "--detach", "--rm", f"--publish=127.0.0.1:{port}:8000", "benchmark-env:test-space")
+    name = docker(
+        *("run", "--detach", "--rm", "--env=ENABLE_WEB_INTERFACE=true"),
+        *(f"--publish=127.0.0.1:{port}:8000", image),
+    )
     url = f"http://127.0.0.1:{port}"
     try:
         if not eventually(lambda: answers(url), seconds=120):
@@ -142,7 +146,6 @@ def space_url(
         yield url
     finally:
         docker("rm", "--force", name)
-        docker("rmi", "benchmark-env:test-space")
 
 
 def answers(url: str) -> bool:
@@ -154,7 +157,7 @@ def answers(url: str) -> bool:
 
 @pytest.mark.docker
 @pytest.mark.timeout(900)
-def test_the_uploaded_files_build_and_serve_the_space(space_url: str) -> None:
+def test_the_image_serves_the_space(space_url: str) -> None:
     with connect(f"{space_url.replace('http', 'ws')}/ws") as session:
         assert step(session, wait_seconds=0.1)["waited_seconds"] >= 0.1
     page = httpx.get(space_url, follow_redirects=True)
@@ -168,23 +171,12 @@ def test_the_uploaded_files_build_and_serve_the_space(space_url: str) -> None:
 @pytest.mark.docker
 @pytest.mark.usefixtures("image")
 @pytest.mark.timeout(900)
-def test_openenv_builds_the_image() -> None:
-    done = openenv("build")
+def test_openenv_builds_the_image_and_validates_the_directory_up_to_what_it_implements() -> None:
+    _, validated = openenv(("build",), ("validate", "--json"))
+    checks: dict[str, Any] = {check["check_id"]: check for check in json.loads(validated)["results"]}
 
-    assert done.returncode == 0, done.stdout + done.stderr
     assert docker("inspect", "--format", "{{.Config.Cmd}}", "openenv-benchmark").startswith("[gunicorn ")
     docker("rmi", "openenv-benchmark")
-
-
-@pytest.mark.docker
-@pytest.mark.usefixtures("image")
-@pytest.mark.timeout(900)
-def test_openenv_validates_the_directory_up_to_what_it_implements() -> None:
-    done = openenv("validate", "--json")
-    report = json.loads(done.stdout)
-    checks: dict[str, Any] = {check["check_id"]: check for check in report["results"]}
-
-    assert done.returncode == 0, done.stdout + done.stderr
     # The probe of the network needs an image of OpenEnv's choice, which may not be there.
     del checks["runtime.network_policy"]
     assert {each for each, check in checks.items() if check["status"] == "pass"} == {
@@ -202,12 +194,9 @@ def test_openenv_validates_the_directory_up_to_what_it_implements() -> None:
 
 
 @pytest.mark.servers
-def test_openenv_validates_a_running_server(server: Server) -> None:
-    done = openenv("validate", "--url", server.url)
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "FAIL" not in done.stdout
-    assert done.stdout.endswith("Verdict: PASS\n")
+def test_openenv_validates_a_running_server(validated: str) -> None:
+    assert "FAIL" not in validated
+    assert validated.endswith("Verdict: PASS\n")
 
 
 def test_the_manifest_is_found_from_the_root_of_the_project() -> None:

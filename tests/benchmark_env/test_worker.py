@@ -2,7 +2,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -11,7 +11,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
-from .conftest import Server, eventually, step
+from .conftest import Server, eventually, serving, step
 
 pytestmark = pytest.mark.servers
 
@@ -46,20 +46,6 @@ def test_a_stopped_server_lets_steps_in_flight_finish(serve: Callable[..., Serve
         assert stateless.result().json()["observation"]["waited_seconds"] >= 1.4
 
     assert server.process.wait(10) == 0
-    assert "Traceback" not in server.printed()
-
-
-def test_the_wait_for_steps_in_flight_is_bounded(serve: Callable[..., Server]) -> None:
-    server = serve(GRACEFUL_TIMEOUT=0.5)
-    with server.connect() as busy:
-        step(busy)
-        send_step(busy, 60)
-        time.sleep(0.3)
-        server.signal(signal.SIGTERM)
-        assert close_code(busy) == 1012
-        assert server.process.wait(10) == 0
-
-    assert "Giving up on steps still in flight: 1" in server.printed()
     assert "Traceback" not in server.printed()
 
 
@@ -116,14 +102,35 @@ def test_a_killed_worker_is_replaced(server: Server) -> None:
             assert step(session)["pid"] != killed
 
 
-def test_an_idle_session_is_closed_but_not_in_mid_step(serve: Callable[..., Server]) -> None:
-    server = serve(SESSION_IDLE_TIMEOUT=0.5, MAX_CONCURRENT_ENVS=1)
+@pytest.fixture(scope="module")
+def impatient_server() -> Iterator[Server]:
+    """One that waits for nothing for long. The last test stops it."""
+    with serving(SESSION_IDLE_TIMEOUT=0.5, MAX_CONCURRENT_ENVS=1, GRACEFUL_TIMEOUT=0.5) as server:
+        yield server
+
+
+def test_an_idle_session_is_closed_but_not_in_mid_step(impatient_server: Server) -> None:
+    server = impatient_server
     with server.connect() as session:
         assert step(session, wait_seconds=1.5)["waited_seconds"] >= 1.4
         assert close_code(session) == 1001
         assert session.close_reason == "idle for 0.5 s"
     with server.connect() as session:
         assert step(session)["metadata"]["step_count"] == 1
+
+
+def test_the_wait_for_steps_in_flight_is_bounded(impatient_server: Server) -> None:
+    server = impatient_server
+    with server.connect() as busy:
+        step(busy)
+        send_step(busy, 60)
+        time.sleep(0.3)
+        server.signal(signal.SIGTERM)
+        assert close_code(busy) == 1012
+        assert server.process.wait(10) == 0
+
+    assert "Giving up on steps still in flight: 1" in server.printed()
+    assert "Traceback" not in server.printed()
 
 
 def test_clients_that_leave_in_mid_step_leave_no_traceback(server: Server) -> None:

@@ -42,23 +42,6 @@ http {{
 """
 
 
-def generate_environment(folder: Path) -> Path:
-    """An environment as `openenv init` writes it, with room for 64 sessions."""
-    openenv = Path(sys.executable).with_name("openenv")
-    subprocess.run(
-        [openenv, "init", "chatter", "--output-dir", folder],
-        env=os.environ | {"PYTHONPATH": WITHOUT_GRADIO},
-        check=True,
-        capture_output=True,
-        timeout=120,
-    )
-    app = folder / "chatter" / "server" / "app.py"
-    written = app.read_text()
-    assert "max_concurrent_envs=1," in written
-    app.write_text(written.replace("max_concurrent_envs=1,", "max_concurrent_envs=64,"))
-    return folder / "chatter"
-
-
 @contextmanager
 def serving(app: str, folder: Path = ROOT) -> Iterator[str]:
     """Serves an app with uvicorn; gives its URL."""

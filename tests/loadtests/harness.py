@@ -1,7 +1,9 @@
 """The harness's command, in processes of its own that need not import everything again."""
 
+import gc
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -27,24 +29,48 @@ _PROCESSES.set_forkserver_preload(
 """The first process of a test session imports them, the others are its forks: seconds less for each."""
 
 
-def harness(
-    *arguments: str, environ: Mapping[str, str] = os.environ, timeout: float = 300
-) -> "subprocess.CompletedProcess[str]":
-    """Runs `python -m loadtests` with these arguments to its end, as a process of its own."""
-    with tempfile.NamedTemporaryFile("r") as printed, tempfile.NamedTemporaryFile("r") as complained:
-        outputs = (printed.name, complained.name)
-        process = _PROCESSES.Process(target=_run, args=(arguments, dict(environ), outputs))
-        process.start()
-        process.join(timeout)
-        if process.is_alive():
-            process.kill()
-            raise subprocess.TimeoutExpired(arguments, timeout)
-        code = process.exitcode
-        assert code is not None
-        return subprocess.CompletedProcess(arguments, code, printed.read(), complained.read())
+class Harness:
+    """`python -m loadtests` with these arguments, as a process of its own that goes on."""
+
+    def __init__(self, *arguments: str, environ: Mapping[str, str] = os.environ) -> None:
+        self._arguments = arguments
+        self._outputs = [tempfile.NamedTemporaryFile("r") for _ in range(2)]  # noqa: SIM115
+        outputs = tuple(file.name for file in self._outputs)
+        self._process = _PROCESSES.Process(target=_run, args=(arguments, dict(environ), outputs))
+        self._process.start()
+        assert self._process.pid is not None
+        self.pid: int = self._process.pid
+
+    def goes_on(self) -> bool:
+        return self._process.is_alive()
+
+    def wait(self, timeout: float = 300) -> "subprocess.CompletedProcess[str]":
+        """Waits for its end."""
+        self._process.join(timeout)
+        code = self._process.exitcode
+        if code is None:
+            self.kill()
+            raise subprocess.TimeoutExpired(self._arguments, timeout)
+        printed, complained = (Path(file.name).read_text() for file in self._outputs)
+        return subprocess.CompletedProcess(self._arguments, code, printed, complained)
+
+    def send_signal(self, number: signal.Signals) -> None:
+        if self.goes_on():
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Ends it at once, if it still runs; not what it started."""
+        self._process.kill()
+        self._process.join()
 
 
-def _run(arguments: tuple[str, ...], environ: dict[str, str], outputs: tuple[str, str]) -> None:
+def harness(*arguments: str, environ: Mapping[str, str] = os.environ) -> "subprocess.CompletedProcess[str]":
+    """Runs one to its end."""
+    return Harness(*arguments, environ=environ).wait()
+
+
+def _run(arguments: tuple[str, ...], environ: dict[str, str], outputs: tuple[str, ...]) -> None:
+    gc.freeze()  # a collection would copy all that the forks share
     os.chdir(ROOT)
     os.environ.clear()
     os.environ.update(environ)

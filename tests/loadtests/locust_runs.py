@@ -2,8 +2,6 @@
 
 import json
 import math
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,25 +11,20 @@ import pandas as pd
 from websockets.sync.server import ServerConnection, serve
 
 from reports.records.run_directory import RunDirectory
-from tests.conftest import ROOT
+from tests.loadtests.locust_python import locust_python
+
+LOCUST = ("-m", "locust", "-f", "loadtests/locustfile.py", "--headless")
+NO_REPORT = ("pandas",)
+"""Where this is not installed, Locust writes no report."""
 
 
-def locust_command(url: str, *options: str) -> list[str]:
-    return [
-        *(sys.executable, "-m", "locust", "-f", "loadtests/locustfile.py", "-H", url, "--headless"),
-        *("-u", "4", "-r", "4", "-t", "2s", *options),
-    ]
+def locust_arguments(url: str, *options: str) -> list[str]:
+    return [*LOCUST, "-H", url, "-u", "4", "-r", "4", "-t", "2s", *options]
 
 
 def steps_of_a_run(url: str, directory: Path, *options: str) -> pd.DataFrame:
     """What is recorded in `directory`, which gets no report."""
-    subprocess.run(
-        locust_command(url, "--run-directory", str(directory), *options),
-        cwd=ROOT,
-        capture_output=True,
-        timeout=90,
-        check=False,
-    )
+    locust_python(*locust_arguments(url, "--run-directory", str(directory), *options))
     steps: pd.DataFrame = RunDirectory(directory).read_steps().to_pandas()
     return steps
 

@@ -5,7 +5,7 @@ from typing import Any
 import pyarrow as pa
 
 from loadtests.load.recorder import Row
-from reports.records.schema import STEPS
+from reports.records.columns import STEPS
 
 ROW: dict[str, Any] = {
     "started_at": 1000.0,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,20 +15,22 @@ import pytest
 from loadtests.protocol.access import OPEN
 from loadtests.run.sessions_held import sessions_held
 from reports.records.run_directory import RunDirectory
-from tests.conftest import ROOT
-from tests.loadtests.foreign import TOKEN, generate_environment, private_front, serving
+from tests.conftest import ROOT, WITHOUT_GRADIO
+from tests.loadtests.foreign import TOKEN, private_front, serving
 from tests.loadtests.harness import harness
+from tests.loadtests.locust_python import locust_python
+from tests.loadtests.locust_runs import LOCUST, NO_REPORT
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(400)]
 
 TOOLBOX = ROOT / "examples" / "toolbox"
-SHORT = ["--users", "8", "--duration", "2", "--think-time", "0.05"]
+SHORT = ["--users", "8", "--duration", "2", "--think-time", "0.1"]
 
 
 @pytest.fixture(scope="module")
-def chatter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def chatter(generated: Path) -> Iterator[str]:
     """The URL of an environment that `openenv init` wrote."""
-    with serving("server.app:app", generate_environment(tmp_path_factory.mktemp("generated"))) as url:
+    with serving("server.app:app", generated) as url:
         yield url
 
 
@@ -61,21 +64,24 @@ def only_run(results: Path) -> tuple[dict[str, Any], pd.DataFrame]:
     return json.loads(directory.report_json.read_text()), directory.read_steps().to_pandas()
 
 
-def one_session_a_process(folder: Path) -> Path:
+def one_session_a_process(generated: Path, folder: Path) -> Path:
     """An environment just as `openenv init` writes it."""
-    environment = generate_environment(folder)
+    environment = shutil.copytree(generated, folder / "chatter")
     app = environment / "server" / "app.py"
     app.write_text(app.read_text().replace("max_concurrent_envs=64,", "max_concurrent_envs=1,"))
     return environment
 
 
-def test_an_environment_directory_is_deployed_and_who_answered_is_known(tmp_path: Path) -> None:
-    environment = one_session_a_process(tmp_path)
+def test_an_environment_directory_is_deployed_and_who_answered_is_known(
+    generated: Path, tmp_path: Path
+) -> None:
+    environment = one_session_a_process(generated, tmp_path)
     results = tmp_path / "results"
     done = harness(
         *("run", "--target", "local", "--env", str(environment), "--env-python", sys.executable),
-        *("--replicas", "2", "--workers", "1", "--port", "0", "--duration", "3", "--think-time", "0.05"),
+        *("--replicas", "2", "--workers", "1", "--port", "0", "--duration", "2", "--think-time", "0.1"),
         *("--results", str(results)),
+        environ=os.environ | {"PYTHONPATH": WITHOUT_GRADIO},
     )
     report, steps = only_run(results)
 
@@ -110,8 +116,8 @@ def test_an_environment_directory_is_deployed_in_containers(tmp_path: Path) -> N
     (environment / "server" / "Dockerfile").write_text(dockerfile)
     image = "openenv-loadtest-tested:latest"
     done = harness(
-        *("run", "--target", "compose", "--env", str(environment), "--replicas", "2", "--port", "0"),
-        *("--users", "8", "--duration", "2", "--think-time", "0.05", "--results", str(results)),
+        *("run", "--target", "compose", "--env", str(environment), "--replicas", "1", "--port", "0"),
+        *("--users", "8", "--duration", "2", "--think-time", "0.1", "--results", str(results)),
     )
     subprocess.run(["docker", "image", "rm", "--force", image], capture_output=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -119,15 +125,12 @@ def test_an_environment_directory_is_deployed_in_containers(tmp_path: Path) -> N
     assert "1 worker a replica instead of WORKERS=2: the image starts `python -c" in done.stdout
     assert report["config"]["environment"]["image"] == image
     assert report["config"]["environment"]["digest"].startswith("sha256:")
-    assert [replica["sessions"] for replica in report["distribution"]["replicas"]] == [4, 4]
-    assert {"env-1", "env-2", "nginx"} <= {part["name"] for part in report["resources"]}
+    assert [replica["sessions"] for replica in report["distribution"]["replicas"]] == [8]
+    assert {"env-1", "nginx"} <= {part["name"] for part in report["resources"]}
 
 
-@pytest.mark.parametrize("transport", ["ws", "http"])
-def test_one_command_loads_an_environment_that_openenv_generated(
-    chatter: str, tmp_path: Path, transport: str
-) -> None:
-    code, printed = load("run", tmp_path, chatter, *SHORT, "--transport", transport)
+def test_one_command_loads_an_environment_that_openenv_generated(chatter: str, tmp_path: Path) -> None:
+    code, printed = load("run", tmp_path, chatter, *SHORT)
     report, steps = only_run(tmp_path)
 
     assert code == 0, printed
@@ -159,7 +162,17 @@ def test_a_file_of_actions_is_taken_in_turn(tools: str, tmp_path: Path) -> None:
     file.write_text("".join(json.dumps(call) + "\n" for call in calls))
 
     code, printed = load(
-        "run", tmp_path / "results", tools, "--users", "1", "--duration", "2", "--actions", str(file)
+        "run",
+        tmp_path / "results",
+        tools,
+        "--users",
+        "1",
+        "--duration",
+        "2",
+        "--think-time",
+        "0.1",
+        "--actions",
+        str(file),
     )
     report, steps = only_run(tmp_path / "results")
 
@@ -177,10 +190,16 @@ def test_a_file_of_actions_is_taken_in_turn(tools: str, tmp_path: Path) -> None:
     }
 
 
-def test_a_batch_is_searched_on_any_environment(chatter: str, tmp_path: Path) -> None:
+def test_a_server_that_meets_the_objective_up_to_the_largest_batch_gives_a_lower_bound(
+    chatter: str, tmp_path: Path
+) -> None:
     code, printed = load("capacity", tmp_path, chatter, "--start", "4", "--most", "4", "--tries", "1")
     assert code == 0, printed
     assert "256 actions made from the server's schema" in printed
+    assert "capacity: at least 4 sessions at once" in printed
+    (path,) = tmp_path.glob("*/experiment.json")
+    capacity = json.loads(path.read_text())["capacity"]
+    assert (capacity["limit"], capacity["cores"], capacity["server_cap"]) == ("cap", None, None)
 
 
 def test_several_servers_are_compared(chatter: str, tools: str, tmp_path: Path) -> None:
@@ -208,7 +227,10 @@ def test_a_private_server_is_loaded_and_its_token_is_nowhere(
 
     assert code == 0, printed
     assert report["config"]["tls_verified"] is True
+    assert report["config"]["actions"]["source"] == "schema"
+    assert report["totals"]["steps"] > 20
     assert report["totals"]["failures"] == 0
+    assert steps[["pid", "session_hash", "waited_s"]].isna().all().all()
     (replica,) = report["distribution"]["replicas"]
     assert replica["host"] == steps["host"].dropna().unique()[0]
     assert report["distribution"]["workers"] == []
@@ -224,20 +246,16 @@ def test_what_a_server_says_of_a_wrong_token_is_told_without_it(
 ) -> None:
     url, folder = private
     wrong = "Authorization: Bearer wrong-0123456789"
-    command = [sys.executable, "-m", "locust", "-f", "loadtests/locustfile.py", "-H", url, "--headless"]
-    done = subprocess.run(
-        [*command, "-u", "2", "-t", "2s", "--transport", transport, "--actions", "wait",
-         "--results", str(tmp_path)],
-        cwd=ROOT,
-        env=os.environ | {"LOADTEST_HEADERS": wrong, "SSL_CERT_FILE": str(folder / "certificate.pem")},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )  # fmt: skip
-    report, _ = only_run(tmp_path)
+    done = locust_python(
+        *(*LOCUST, "-H", url, "-u", "2", "-t", "2s", "--transport", transport, "--actions", "wait"),
+        *("--results", str(tmp_path)),
+        environ=os.environ | {"LOADTEST_HEADERS": wrong, "SSL_CERT_FILE": str(folder / "certificate.pem")},
+        without=NO_REPORT,
+    )
+    (path,) = tmp_path.iterdir()
+    steps = RunDirectory(path).read_steps().to_pandas()
 
-    assert "HTTP 401" in report["errors"][0]["example"]
+    assert steps["error_detail"].str.contains("HTTP 401").all()
     assert "wrong-0123456789" not in done.stdout + done.stderr
     assert not [
         file for file in tmp_path.rglob("*") if file.is_file() and b"wrong-0123456789" in file.read_bytes()

@@ -1,4 +1,6 @@
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,17 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
     assert shown.startswith(f"usage: openenv-loadtest {command} ")
     for setting in COMMANDS[command]:
         assert (f"{setting.option} " if setting.has_option else f"{setting.name} (") in shown
+
+
+def test_up_and_down_and_help_do_not_wait_for_what_only_rows_need() -> None:
+    program = (
+        "import sys, loadtests.__main__, loadtests.run.standing;"
+        "print({'pyarrow', 'numpy', 'pandas', 'matplotlib', 'gevent'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=PACKAGES, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "set()\n"
 
 
 def test_help_shows_defaults_and_what_is_allowed(capsys: pytest.CaptureFixture[str]) -> None:

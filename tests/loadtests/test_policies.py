@@ -1,9 +1,6 @@
 """Users whose actions a policy picks, against real servers."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +11,8 @@ import pytest
 from reports.records.run_directory import RunDirectory
 from tests.conftest import ROOT
 from tests.loadtests.foreign import serving
+from tests.loadtests.harness import harness
+from tests.loadtests.locust_python import locust_python
 from tests.loadtests.locust_runs import foreign_environment
 
 pytestmark = pytest.mark.servers
@@ -29,11 +28,8 @@ def connect_four() -> Iterator[str]:
 
 def load(url: str, results: Path, *options: str) -> tuple[int, str]:
     """The exit code of a short load test, and all that it printed."""
-    done = subprocess.run(
-        [sys.executable, "-m", "loadtests", "run", "--target", url, "--results", str(results), *options,
-         "--users", "4", "--duration", "2", "--think-time", "0.01"],
-        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+    load = ("--users", "4", "--duration", "2", "--think-time", "0.02")
+    done = harness("run", "--target", url, "--results", str(results), *options, *load)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -92,12 +88,11 @@ def test_users_of_ones_own_act_and_are_recorded(tmp_path: Path) -> None:
         "        return {'seen': observation['text'], 'reward': reward, 'step': step}\n"
     )
     with foreign_environment(episode=2) as (url, messages):
-        done = subprocess.run(
-            [sys.executable, "-m", "locust", "-f", str(own), "-H", url, "--headless", "-u", "2", "-t", "1s",
-             "--think-time", "0.02", "--results", str(tmp_path / "results")],
-            cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
-            capture_output=True, text=True, timeout=90, check=False,
-        )  # fmt: skip
+        done = locust_python(
+            *("-m", "locust", "-f", str(own), "-H", url, "--headless", "-u", "2", "-t", "1s"),
+            *("--think-time", "0.02", "--results", str(tmp_path / "results")),
+            cwd=tmp_path,
+        )
 
     assert done.returncode == 0, done.stderr
     assert [each["data"] for each in messages if each["type"] == "step"][:1] == [
@@ -125,7 +120,5 @@ except LoadTestError as error:
 
 def test_no_page_can_name_code_to_run() -> None:
     # In a process of its own: Locust patches the standard library.
-    done = subprocess.run(
-        [sys.executable, "-c", _NAMED_ON_THE_PAGE], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    done = locust_python("-c", _NAMED_ON_THE_PAGE)
     assert done.stdout == "mine.py the page cannot change the policy: start Locust with another --policy\n"

@@ -4,7 +4,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from reports.records.schema import STEPS, RunConfig, Topology
+from reports.records.columns import STEPS
+from reports.records.schema import RunConfig, Topology
 from reports.records.steps import (
     Answers,
     Failures,

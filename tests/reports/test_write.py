@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks.synthetic_run import SyntheticRun, write_synthetic_run
 from reports.index.report import report_index
+from reports.records.columns import EPISODES
 from reports.records.run_directory import RunDirectoryError
-from reports.records.schema import EPISODES
 from reports.write import (
     is_index,
     refresh_index,

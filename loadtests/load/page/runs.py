@@ -14,8 +14,8 @@ import pyarrow.csv
 
 from loadtests.commands import invocation
 from reports.page.words import printable, seconds, share
+from reports.records.columns import STEPS
 from reports.records.run_directory import RunDirectory, RunDirectoryError
-from reports.records.schema import STEPS
 from reports.run.outcome import Outcome, outcome_of
 
 State = Literal["running", "reporting", "no report"] | Outcome

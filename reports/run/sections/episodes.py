@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from reports.page.formatting import plain
 from reports.page.words import count, seconds
-from reports.records.schema import EPISODES
+from reports.records.columns import EPISODES
 from reports.records.steps import RESET, STEP, Answers, Bools, Floats, Ints, StepColumns, Steps
 from reports.statistics.quantiles import quantiles_of_sorted, stable_order
 

@@ -13,10 +13,11 @@ from loadtests.capacity.batch_outcome import (
     worker_loads,
 )
 from loadtests.load.spread import Worker
-from loadtests.run.finish import finish_run
+from reports.records.columns import RESOURCES, STEPS
 from reports.records.run_directory import RunDirectory
-from reports.records.schema import RESOURCES, STEPS, RunJson
+from reports.records.schema import RunJson
 from reports.records.tables import StreamWriter
+from reports.run.report import report_run
 from tests.loadtests.batches import outcome, refused, run_json, served
 
 
@@ -123,7 +124,7 @@ def write(
     rows: list[dict[str, Any]],
     resources: Sequence[dict[str, Any]] = (),
 ) -> BatchOutcome:
-    directory.write(run)
+    directory.write({**run, "status": "completed"})
     for path, schema, table in (
         (directory.steps.stream, STEPS, rows),
         (directory.resources.stream, RESOURCES, list(resources)),
@@ -131,7 +132,7 @@ def write(
         writer = StreamWriter(path, schema)
         writer.append(pa.RecordBatch.from_pylist(table, schema=schema))
         writer.close()
-    return batch_outcome(directory, finish_run(directory, "completed"))
+    return batch_outcome(directory, report_run(directory))
 
 
 def test_an_outcome_is_read_from_a_run_and_its_report(tmp_path: Any) -> None:

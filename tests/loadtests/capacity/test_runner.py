@@ -2,7 +2,6 @@ import contextlib
 import json
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,19 +15,18 @@ from loadtests.capacity.search import Answer
 from loadtests.deployments.local import LocalDeployment
 from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.schema import CapacityJson, ExperimentJson, fault_in
-from tests.conftest import ROOT
 from tests.loadtests.batches import SETUP, outcome
-from tests.loadtests.harness import harness
+from tests.loadtests.harness import Harness, harness
 from tests.loadtests.run.test_load_test import owned, remains
 
 
-def command(results: Path, *options: str) -> list[str]:
-    own = ["--results", str(results), "--replicas", "1"]
-    return [sys.executable, "-m", "loadtests", "capacity", *own, *options]
+def start(results: Path, *options: str, **environ: str) -> Harness:
+    own = ("--results", str(results), "--replicas", "1")
+    return Harness("capacity", *own, *options, environ={**owned(results), **environ})
 
 
-def search(results: Path, *options: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    return harness(*command(results, *options)[3:], environ={**owned(results), **environ})
+def search(results: Path, *options: str, **environ: str) -> "subprocess.CompletedProcess[str]":
+    return start(results, *options, **environ).wait()
 
 
 def only_experiment(results: Path) -> ExperimentDirectory:
@@ -82,7 +80,7 @@ def test_a_batch_will_take_about_as_long_as_the_nearest_one() -> None:
 def test_the_cap_of_a_real_server_is_found_and_recorded(tmp_path: Path) -> None:
     done = search(
         tmp_path,
-        *("--target", "local", "--workers", "2", "--start", "8", "--tries", "1", "--precision", "50"),
+        *("--target", "local", "--workers", "1", "--start", "8", "--tries", "1", "--precision", "50"),
         *("--wait", "0.5", "--slo-p99", "20"),
         MAX_CONCURRENT_ENVS="8",
     )
@@ -94,9 +92,7 @@ def test_the_cap_of_a_real_server_is_found_and_recorded(tmp_path: Path) -> None:
     assert (experiment["purpose"], experiment["status"]) == ("capacity", "completed")
     capacity = found_in(directory)
     assert f"capacity: {capacity['sessions']} sessions at once" in done.stdout
-    # Clients land on workers by chance, so batches somewhat below the cap may fail more often than not.
-    assert (capacity["server_cap"], capacity["limit"]) == (16, "errors")
-    assert 8 <= capacity["sessions"] <= 16
+    assert (capacity["server_cap"], capacity["limit"], capacity["sessions"]) == (8, "errors", 8)
     assert len(experiment["cells"]) == len(capacity["tries"])
     for cell in experiment["cells"]:
         assert cell["status"] == "completed"
@@ -110,7 +106,7 @@ def test_the_cap_of_a_real_server_is_found_and_recorded(tmp_path: Path) -> None:
 
 @pytest.mark.servers
 def test_an_experiment_beyond_a_real_server_s_cap_names_it_as_the_search_does(tmp_path: Path) -> None:
-    grid = ["--target", "local", "--replicas", "1", "--workers", "1", "--users", "4,8,24"]
+    grid = ["--target", "local", "--replicas", "1", "--workers", "1", "--users", "8,24"]
     batches = ["--scenario", "batch", "--repetitions", "1", "--wait", "0.5", "--slo-p99", "20"]
     done = harness(
         *("scaling", "--results", str(tmp_path), *grid, *batches),
@@ -124,31 +120,6 @@ def test_an_experiment_beyond_a_real_server_s_cap_names_it_as_the_search_does(tm
     assert row["remedy"] == "raise MAX_CONCURRENT_ENVS, or add workers or replicas"
     assert row["busy_sentence"] in done.stdout
     assert report["cells"][-1]["errors"] == {"capacity": 16}
-
-
-@pytest.mark.servers
-def test_a_server_that_meets_the_objective_up_to_the_largest_batch_gives_a_lower_bound(
-    deployment: LocalDeployment, tmp_path: Path
-) -> None:
-    done = search(
-        tmp_path,
-        "--target",
-        deployment.url,
-        "--start",
-        "2",
-        "--most",
-        "4",
-        "--tries",
-        "1",
-        "--wait",
-        "0",
-        "--slo-p99",
-        "20",
-    )
-    assert done.returncode == 0, done.stderr + done.stdout
-    assert "capacity: at least 4 sessions at once" in done.stdout
-    capacity = found_in(only_experiment(tmp_path))
-    assert (capacity["limit"], capacity["cores"], capacity["server_cap"]) == ("cap", None, None)
 
 
 @pytest.mark.servers
@@ -173,28 +144,20 @@ def test_an_objective_that_nothing_meets_is_exit_code_1(deployment: LocalDeploym
 
 
 @contextlib.contextmanager
-def searching(results: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+def searching(results: Path, *options: str) -> Iterator[Harness]:
     """A search that goes on; told to end, should the test fail."""
-    process = subprocess.Popen(
-        command(results, *options),
-        cwd=ROOT,
-        env=owned(results),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    process = start(results, *options)
     try:
         yield process
     finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-            process.communicate(timeout=90)
+        process.send_signal(signal.SIGINT)
+        process.wait(90)
 
 
-def wait_for(process: subprocess.Popen[str], happened: Callable[[], bool]) -> None:
+def wait_for(process: Harness, happened: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 120
     while not happened():
-        assert process.poll() is None, process.communicate()
+        assert process.goes_on(), process.wait()
         assert time.monotonic() < deadline
         time.sleep(0.1)
 
@@ -214,8 +177,9 @@ def test_ctrl_c_leaves_what_is_known_and_nothing_running(tmp_path: Path) -> None
     with searching(tmp_path, "--target", "local", "--workers", "1", "--wait", "3") as process:
         wait_for(process, lambda: another_batch_goes_on(tmp_path))
         process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=90)
-    assert process.returncode == 130, output
+        done = process.wait(90)
+    output = done.stdout + done.stderr
+    assert done.returncode == 130, output
     assert "stopped by Ctrl-C" in output
     directory = only_experiment(tmp_path)
     experiment = json.loads(directory.json_path.read_text())
@@ -239,8 +203,9 @@ def test_a_search_that_can_write_no_more_ends_with_what_is_known(
         directory = only_experiment(tmp_path)
         directory.runs.rename(tmp_path / "elsewhere")
         directory.runs.touch()
-        output, _ = process.communicate(timeout=90)
-    assert process.returncode == 1, output
+        done = process.wait(90)
+    output = done.stdout + done.stderr
+    assert done.returncode == 1, output
     assert "the search could not go on" in output
     assert "capacity: at least 16 sessions" in output
     assert "Traceback" not in output
@@ -257,7 +222,6 @@ def test_a_killed_search_leaves_what_is_known(deployment: LocalDeployment, tmp_p
     with searching(tmp_path, "--target", deployment.url) as process:
         wait_for(process, lambda: a_batch_is_done(tmp_path))
         process.kill()
-        process.communicate(timeout=30)
     directory = only_experiment(tmp_path)
     assert directory.read()["status"] == "running"
     assert found_in(directory)["tries"]

@@ -1,6 +1,5 @@
 import errno
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -19,23 +18,14 @@ from loadtests.experiment.config import experiment_plan, resolve_settings
 from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.run_directory import RunDirectoryError
 from reports.records.schema import SCHEMA_VERSION, ExperimentJson
-from tests.conftest import ROOT
-from tests.loadtests.harness import harness
+from tests.loadtests.harness import Harness, harness
 
 LOCAL = ["--target", "local", "--replicas", "1", "--repetitions", "1"]
-SHORT = ["--duration", "1", "--warmup", "0", "--wait", "0.01"]
+SHORT = ["--duration", "1", "--warmup", "0", "--wait", "0.05"]
 
 
-def command(results: Path, *options: str) -> list[str]:
-    return [sys.executable, "-m", "loadtests", "scaling", "--results", str(results), *options]
-
-
-def run(results: Path, *options: str, checkout: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    if checkout == ROOT:
-        return harness(*command(results, *options)[3:])
-    return subprocess.run(
-        command(results, *options), cwd=checkout, capture_output=True, text=True, timeout=280, check=False
-    )
+def start(results: Path, *options: str) -> Harness:
+    return Harness("scaling", "--results", str(results), *options)
 
 
 def only_experiment(results: Path) -> ExperimentDirectory:
@@ -79,20 +69,23 @@ def planned(results: Path, **given: str) -> ExperimentDirectory:
 def test_a_killed_experiment_is_taken_up_again_and_does_no_finished_cell_twice(
     checkout: Path, tmp_path: Path
 ) -> None:
+    command = [sys.executable, "-m", "loadtests", "scaling", "--results", str(tmp_path)]
     grid = [*LOCAL, "--workers", "1,2", "--users", "2"]
     killed = subprocess.Popen(
-        command(tmp_path, *grid, *SHORT), cwd=checkout, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        [*command, *grid, *SHORT], cwd=checkout, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     try:
         wait_until_done(tmp_path, cells=1)
     finally:
-        os.kill(killed.pid, signal.SIGKILL)
+        killed.kill()
         killed.communicate()
     directory = only_experiment(tmp_path)
     before = done(directory)
     assert len(before) == 1
 
-    resumed = run(tmp_path, "--resume", checkout=checkout)
+    resumed = subprocess.run(
+        [*command, "--resume"], cwd=checkout, capture_output=True, text=True, timeout=280, check=False
+    )
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
     assert f"{len(before)} done before" in resumed.stdout
     after = done(directory)
@@ -106,28 +99,22 @@ def test_a_killed_experiment_is_taken_up_again_and_does_no_finished_cell_twice(
     assert loads == [(1, 2), (2, 2)]
     assert all(cell["throughput_steps_per_s"] > 0 for cell in report["cells"])
     assert directory.report_html.exists()
-    assert "to resume" in run(tmp_path, "--resume").stderr
+    assert "to resume" in harness("scaling", "--results", str(tmp_path), "--resume").stderr
 
 
 @pytest.mark.servers
 def test_ctrl_c_leaves_a_report_and_says_how_to_go_on(deployment: LocalDeployment, tmp_path: Path) -> None:
     grid = ["--target", deployment.url, "--users", "2,4", "--repetitions", "1"]
-    process = subprocess.Popen(
-        command(tmp_path, *grid, *SHORT, "--duration", "3"),
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    process = start(tmp_path, *grid, *SHORT, "--duration", "2")
     try:
         wait_until_done(tmp_path, cells=1)
         process.send_signal(signal.SIGINT)
-        said, _ = process.communicate(timeout=120)
+        made = process.wait(120)
     finally:
         process.kill()
-    assert process.returncode == 130, said
+    assert made.returncode == 130, made.stderr
     directory = only_experiment(tmp_path)
-    assert f"1 of 2 cells left: make scaling RESUME={directory.path}" in said
+    assert f"1 of 2 cells left: make scaling RESUME={directory.path}" in made.stdout
     assert directory.read()["status"] == "interrupted"
     assert directory.report_html.exists()
 
@@ -137,7 +124,18 @@ def test_a_cell_that_cannot_run_is_recorded_with_its_reason_and_the_others_go_on
     tmp_path: Path, deployment: LocalDeployment
 ) -> None:
     targets = f"here={deployment.url},nowhere=http://127.0.0.1:9"
-    made = run(tmp_path, "--target", targets, "--users", "2", "--repetitions", "1", *SHORT)
+    made = harness(
+        "scaling",
+        "--results",
+        str(tmp_path),
+        "--target",
+        targets,
+        "--users",
+        "2",
+        "--repetitions",
+        "1",
+        *SHORT,
+    )
     assert made.returncode == 1, made.stdout + made.stderr
     cells = {cell["deployment"]: cell for cell in only_experiment(tmp_path).read()["cells"]}
     assert cells["here"]["status"] == "completed"
@@ -152,33 +150,27 @@ def test_a_cell_that_cannot_run_is_recorded_with_its_reason_and_the_others_go_on
 @pytest.mark.servers
 def test_a_deployment_that_dies_costs_one_cell_and_is_brought_up_again(tmp_path: Path) -> None:
     grid = [*LOCAL, "--workers", "1", "--users", "2,4,8", "--seed", "1"]
-    process = subprocess.Popen(
-        command(tmp_path, *grid, *SHORT, "--duration", "3"),
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    process = start(tmp_path, *grid, *SHORT, "--duration", "2")
     try:
         wait_until_done(tmp_path, cells=1)
         wait_for_steps(only_experiment(tmp_path))
         for child in psutil.Process(process.pid).children():
             if "gunicorn" in " ".join(child.cmdline()):
                 child.kill()
-        said, _ = process.communicate(timeout=200)
+        made = process.wait(200)
     finally:
         process.kill()
-    assert process.returncode == 1, said
+    assert made.returncode == 1, made.stderr
     cells = only_experiment(tmp_path).read()["cells"]
     assert [cell["status"] for cell in cells] == ["completed", "failed", "completed"]
     assert "replica-1 ended before the load did" in (cells[1]["reason"] or "")
-    assert said.count("up after") == 2
+    assert made.stdout.count("up after") == 2
 
 
 def wait_for_steps(directory: ExperimentDirectory) -> None:
     """Waits until the cell that runs has recorded something."""
     deadline = time.monotonic() + 60
-    while not any(stream.stat().st_size > 10_000 for stream in directory.runs.glob("*/steps.arrows")):
+    while not any(stream.stat().st_size > 2000 for stream in directory.runs.glob("*/steps.arrows")):
         assert time.monotonic() < deadline
         time.sleep(0.05)
 

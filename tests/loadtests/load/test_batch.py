@@ -1,7 +1,5 @@
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -12,8 +10,14 @@ import pytest
 from loadtests.deployments.local import LocalDeployment
 from loadtests.errors import EXIT_WORKER_LOST
 from reports.records.run_directory import RunDirectory
-from tests.conftest import ROOT
-from tests.loadtests.locust_runs import foreign_environment, locust_command, steps_of_a_run
+from tests.loadtests.locust_python import LocustPython, locust_python
+from tests.loadtests.locust_runs import (
+    LOCUST,
+    NO_REPORT,
+    foreign_environment,
+    locust_arguments,
+    steps_of_a_run,
+)
 
 pytestmark = pytest.mark.servers
 
@@ -26,9 +30,7 @@ def batch_of_50(deployment: LocalDeployment, tmp_path_factory: pytest.TempPathFa
     """Spawning its users takes two seconds."""
     results = tmp_path_factory.mktemp("batch")
     options = (*BATCH, "--wait", "0.2", "-u", "50", "-r", "25", "--results", str(results))
-    subprocess.run(
-        locust_command(deployment.url, *options), cwd=ROOT, capture_output=True, timeout=90, check=False
-    )
+    locust_python(*locust_arguments(deployment.url, *options), without=NO_REPORT)
     (path,) = [path for path in results.iterdir() if path.is_dir()]
     return RunDirectory(path)
 
@@ -77,18 +79,12 @@ def test_so_it_does_over_http_and_in_several_processes(
 
 
 def test_without_a_spawn_rate_all_are_started_at_once(deployment: LocalDeployment, tmp_path: Path) -> None:
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "locust", "-f", "loadtests/locustfile.py", "-H", deployment.url),
-            *("--headless", "-u", "300", "-t", "10m", "--wait", "0", "--run-directory", str(tmp_path)),
-        ],
-        env={**os.environ, "LOADTEST_SCENARIO": "batch"},
-        cwd=ROOT,
-        capture_output=True,
-        timeout=60,
-        check=False,
+    locust_python(
+        *(*LOCUST, "-H", deployment.url, "-u", "100", "-t", "10m", "--wait", "0"),
+        *("--run-directory", str(tmp_path)),
+        environ={**os.environ, "LOADTEST_SCENARIO": "batch"},
     )
-    assert RunDirectory(tmp_path).read_steps().to_pandas()["user"].nunique() == 300
+    assert RunDirectory(tmp_path).read_steps().to_pandas()["user"].nunique() == 100
 
 
 def test_nothing_is_tried_again(tmp_path: Path) -> None:
@@ -112,19 +108,14 @@ def test_a_lost_process_does_not_keep_the_test_from_ending(
     deployment: LocalDeployment, tmp_path: Path
 ) -> None:
     options = (*BATCH, "--wait", "4", "--processes", "2", "--run-directory", str(tmp_path))
-    process = subprocess.Popen(
-        locust_command(deployment.url, *options),
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    process = LocustPython(*locust_arguments(deployment.url, *options))
     try:
         deadline = time.monotonic() + 30
         while not any(stream.stat().st_size > 2000 for stream in tmp_path.glob("steps.arrows")):
             assert time.monotonic() < deadline
             time.sleep(0.1)
         os.kill(psutil.Process(process.pid).children()[0].pid, signal.SIGKILL)
-        assert process.wait(60) == EXIT_WORKER_LOST
+        assert process.wait(60).returncode == EXIT_WORKER_LOST
     finally:
         process.kill()
     steps = RunDirectory(tmp_path).read_steps().to_pandas()

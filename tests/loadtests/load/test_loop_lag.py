@@ -1,9 +1,7 @@
 import json
-import subprocess
-import sys
 from pathlib import Path
 
-from tests.conftest import ROOT
+from tests.loadtests.locust_python import locust_python
 
 WATCH = """
 import json, os, sys, time
@@ -44,8 +42,7 @@ print(json.dumps([at_ease, held_up, len(list(folder.iterdir()))]))
 
 
 def test_a_loop_that_is_held_up_is_late_by_as_much(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", WATCH, str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    done = locust_python("-c", WATCH, str(tmp_path))
     assert done.returncode == 0, done.stderr
     at_ease, held_up, files_of_none = json.loads(done.stdout)
     assert at_ease < 0.2 < held_up < 5

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 
 from loadtests.load.recorder import Recorder
+from reports.records.columns import STEPS
 from reports.records.run_directory import RunDirectory
-from reports.records.schema import STEPS
 from reports.records.tables import StreamWriter
 from tests.conftest import ROOT
 from tests.loadtests.rows import ROW, row

@@ -1,9 +1,7 @@
-import subprocess
-import sys
 from pathlib import Path
 
 from reports.records.run_directory import RunDirectory
-from tests.conftest import ROOT
+from tests.loadtests.locust_python import locust_python
 
 _PAGE = """
 from argparse import Namespace
@@ -60,11 +58,13 @@ for host in ("http://a", "http://b"):
 
 def test_a_run_time_that_the_page_does_not_name_is_none() -> None:
     # In a process of its own: Locust patches the standard library.
-    subprocess.run([sys.executable, "-c", _PAGE], cwd=ROOT, check=True)
+    done = locust_python("-c", _PAGE)
+    assert done.returncode == 0, done.stderr
 
 
 def test_of_a_server_that_the_page_names_nothing_is_claimed_but_the_objective(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-c", _HOSTS, str(tmp_path)], cwd=ROOT, check=True)
+    done = locust_python("-c", _HOSTS, str(tmp_path))
+    assert done.returncode == 0, done.stderr
     own, other = (RunDirectory(path.parent).read()["config"] for path in sorted(tmp_path.glob("*/run.json")))
     assert (own["url"], own["deployment"], own["balancing"]) == ("http://a", "local", "random")
     assert (other["url"], other["deployment"], other["balancing"]) == ("http://b", "url", None)

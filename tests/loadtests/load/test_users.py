@@ -52,19 +52,6 @@ def small_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalDepl
             os.environ["MAX_CONCURRENT_ENVS"] = before
 
 
-def test_a_full_worker_is_named_by_the_sessions_it_turns_away(
-    small_server: LocalDeployment, tmp_path: Path
-) -> None:
-    steps = steps_of_a_run(small_server.url, tmp_path, "--wait", "0.05")
-    refused = steps[steps["error"] == "capacity"]
-    assert 2 <= len(refused) <= 2 * 4
-    assert set(refused["op"]) == {"reset"}
-    assert set(refused["host"]) == set(small_server.hosts())
-    served = steps[(steps["op"] == "step") & steps["error"].isna()]
-    assert served["user"].nunique() == 2
-    assert set(refused["pid"]) == set(served["pid"])
-
-
 def test_a_refused_action_fails_and_the_session_goes_on(
     small_server: LocalDeployment, tmp_path: Path
 ) -> None:
@@ -88,6 +75,19 @@ def test_a_refused_action_over_http_is_told_apart_from_a_lost_connection(
     assert set(failed["error"]) == {"validation"}
     assert failed["error_detail"].str.startswith("HTTP 422").all()
     assert set(failed["host"]) == set(small_server.hosts())
+
+
+def test_a_full_worker_is_named_by_the_sessions_it_turns_away(
+    small_server: LocalDeployment, tmp_path: Path
+) -> None:
+    steps = steps_of_a_run(small_server.url, tmp_path, "--wait", "0.05")
+    refused = steps[steps["error"] == "capacity"]
+    assert 2 <= len(refused) <= 2 * 4
+    assert set(refused["op"]) == {"reset"}
+    assert set(refused["host"]) == set(small_server.hosts())
+    served = steps[(steps["op"] == "step") & steps["error"].isna()]
+    assert served["user"].nunique() == 2
+    assert set(refused["pid"]) == set(served["pid"])
 
 
 def test_a_step_that_takes_too_long_ends_its_session(small_server: LocalDeployment, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from loadtests.commands import DEPLOYMENT_SETTINGS, LOAD_SETTINGS
 from loadtests.errors import LoadTestError
+from loadtests.machine import cores
 from loadtests.run.config import (
     LoadTestConfig,
     load_test_config,
@@ -58,6 +59,10 @@ def test_many_users_are_not_started_all_at_once() -> None:
     assert config("--users", "10000").spawn_rate == 100
     assert config("--users", "10000", "--processes", "4").spawn_rate == 400
     assert config("--users", "1").spawn_rate == 1
+
+
+def test_processes_may_be_one_for_each_core() -> None:
+    assert config("--processes", "auto").processes == cores()
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from rich.console import Console
 
 from benchmarks.synthetic_run import SyntheticRun, run_json
 from loadtests.run.finish import finish_run, list_in_index
+from reports.records.columns import STEPS
 from reports.records.run_directory import RunDirectory, RunDirectoryError
-from reports.records.schema import STEPS
 from reports.records.tables import StreamWriter
 from tests.loadtests.rows import batch
 

@@ -6,7 +6,7 @@ import pytest
 
 from loadtests.load.spread import NOBODY
 from loadtests.run.live_statistics import LiveStatistics
-from reports.records.schema import STEPS
+from reports.records.columns import STEPS
 from reports.records.tables import StreamWriter
 from tests.conftest import ROOT
 from tests.loadtests.rows import batch

@@ -1,4 +1,4 @@
-import subprocess
+import json
 import sys
 import time
 from pathlib import Path
@@ -9,7 +9,8 @@ from loadtests.__main__ import main
 from loadtests.deployments.local import LocalDeployment
 from loadtests.errors import LoadTestError
 from loadtests.run.outlets import NO_OUTLETS, open_outlets
-from tests.conftest import ROOT, free_port
+from tests.conftest import free_port
+from tests.loadtests.harness import Harness
 from tests.loadtests.run.metrics.test_prometheus import scrape
 from tests.reports.outputs.junit_schema import checked, results
 
@@ -64,29 +65,33 @@ def test_without_opentelemetry_its_setting_says_what_to_install(monkeypatch: pyt
 
 
 @pytest.mark.servers
-def test_a_run_shows_its_metrics_while_it_goes_on_and_its_verdict_to_other_programs(
+def test_a_run_shows_its_metrics_while_it_goes_on_and_a_missed_objective_to_everyone(
     deployment: LocalDeployment, tmp_path: Path
 ) -> None:
     port = free_port()
-    load = ["--users", "8", "--duration", "4", "--wait", "0.02", "--processes", "2", "--slo-p99", "0.001"]
+    load = ["--users", "8", "--duration", "4", "--wait", "0.1", "--processes", "2", "--slo-p99", "0.001"]
     files = ["--junit", str(tmp_path / "junit.xml"), "--summary", str(tmp_path / "summary.md")]
     target = ["--target", deployment.url, "--results", str(tmp_path / "results")]
-    command = [sys.executable, "-m", "loadtests", "run", *target, *load, *files, "--metrics-port", str(port)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    process = Harness("run", *target, *load, *files, "--metrics-port", str(port), "--tag", "nightly,main")
     try:
         found: dict[str, float] = {}
         names = {"operations_total", "sessions", "generator_lag_seconds"}
         while not names <= found.keys() or found.get("users") != 8:
-            assert process.poll() is None
+            assert process.goes_on()
             time.sleep(0.1)
             try:
                 found = {name: value for (name, _), value in scrape(port).items()}
             except OSError:
                 continue
         assert 0 <= found["generator_lag_seconds"] < 5
-        assert process.wait(120) == 1
+        done = process.wait(120)
     finally:
         process.kill()
+    assert done.returncode == 1
+    assert "FAILED" in done.stdout
+    (path,) = (tmp_path / "results").glob("*/run.json")
+    assert json.loads(path.read_text())["config"]["tags"] == ["nightly", "main"]
+    assert f'href="{path.parent.name}/report.html"' in (tmp_path / "results" / "index.html").read_text()
     suite = results(checked((tmp_path / "junit.xml").read_text()))
     assert suite == {
         "success rate": "passed",

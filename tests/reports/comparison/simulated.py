@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from reports.comparison.estimates import Estimate, Layout, Metric, sustained_estimates
 from reports.comparison.measurement import QUANTILES
 from reports.comparison.sections.changes import Change, change_of, judged
+from reports.records.columns import STEPS
 from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.run_directory import RunDirectory
-from reports.records.schema import STEPS, CellJson, ExperimentJson, RunJson
+from reports.records.schema import CellJson, ExperimentJson, RunJson
 from reports.records.tables import StreamWriter
 from reports.statistics.significance import holm
 from tests.reports import sample_reports

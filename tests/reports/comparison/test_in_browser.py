@@ -19,21 +19,25 @@ PAGES = {
 }
 
 
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("comparisons")
+    for name, make in PAGES.items():
+        (folder / f"{name}.html").write_text(render(make()), encoding="utf-8")
+    return folder
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1440, "dark")])
 @pytest.mark.parametrize("name", PAGES)
 def test_a_comparison_loads_cleanly_and_fits(
-    browser: Browser, tmp_path: Path, name: str, width: int, scheme: str
+    browser: Browser, pages: Path, name: str, width: int, scheme: str
 ) -> None:
-    path = tmp_path / "report.html"
-    path.write_text(render(PAGES[name]()), encoding="utf-8")
-    watched = watch(browser, path, width, scheme)
+    watched = watch(browser, pages / f"{name}.html", width, scheme)
     assert_loads_cleanly_and_fits(watched)
 
 
-def test_the_four_answers_stand_on_the_first_screen(browser: Browser, tmp_path: Path) -> None:
-    path = tmp_path / "report.html"
-    path.write_text(render(samples.of_experiments()), encoding="utf-8")
-    page = watch(browser, path, 1440, "light").page
+def test_the_four_answers_stand_on_the_first_screen(browser: Browser, pages: Path) -> None:
+    page = watch(browser, pages / "experiments.html", 1440, "light").page
     answers = page.locator(".answer")
     assert answers.count() == 4
     for at in range(4):

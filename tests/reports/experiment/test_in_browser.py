@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Locator, Position
 
 from tests.reports import sample_experiments as samples
 from tests.reports.run.test_in_browser import assert_loads_cleanly_and_fits, watch
@@ -64,3 +64,34 @@ def test_the_table_of_cells_sorts_with_unknown_figures_last(browser: Browser, pa
     assert heading.get_attribute("aria-sort") == "descending"
     assert "failed" in (table.locator("tbody tr").last.text_content() or "")
     page.close()
+
+
+@pytest.mark.parametrize("name", ["grid", "capacity"])
+def test_every_figure_answers_to_the_pointer_and_the_keyboard(
+    browser: Browser, pages: dict[str, Path], name: str
+) -> None:
+    watched = watch(browser, pages[name], 1440, "light")
+    page = watched.page
+    drawings = page.locator("figure .wide:has(svg[tabindex])")
+    assert drawings.count() >= 2
+    for drawing in drawings.all():
+        reading = drawing.locator(".reading")
+        drawing.locator("svg").focus()
+        page.keyboard.press("ArrowRight")
+        assert reading.locator("dt").first.inner_text()
+        assert page.get_by_role("status").inner_text()
+        page.keyboard.press("Escape")
+        assert reading.is_hidden()
+    for drawing in drawings.all():
+        box = drawing.locator("svg").bounding_box()
+        assert box
+        across = (box["width"] * part / 25 for part in range(1, 25))
+        places = (Position(x=x, y=box["height"] * part) for x in across for part in (0.3, 0.5, 0.7))
+        assert any(_is_read(drawing, place) for place in places)
+    assert watched.faults == []
+    page.close()
+
+
+def _is_read(drawing: Locator, place: Position) -> bool:
+    drawing.locator("svg").hover(position=place)
+    return drawing.locator(".reading").is_visible()

@@ -8,8 +8,8 @@ import pytest
 from benchmarks.synthetic_run import SyntheticRun, write_synthetic_run
 from reports.__main__ import main
 from reports.outputs.csv_files import write_csv
+from reports.records.columns import STEPS
 from reports.records.run_directory import RunDirectory, RunDirectoryError
-from reports.records.schema import STEPS
 from reports.records.tables import StreamWriter
 from tests.reports.sample_experiments import write_sample_experiment
 from tests.reports.sample_reports import run_json

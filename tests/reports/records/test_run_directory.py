@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.synthetic_run import SyntheticRun, run_json, write_synthetic_run
+from reports.records.columns import STEPS
 from reports.records.run_directory import RunDirectory, RunDirectoryError
-from reports.records.schema import SCHEMA_VERSION, STEPS
+from reports.records.schema import SCHEMA_VERSION
 from tests.reports.records.test_tables import files_of_at_most, starts
 
 RUN = run_json("a-run", SyntheticRun(), 1_760_000_020.0)

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from reports.records.columns import ADDED_TO_STEPS, RESOURCES, STEPS
 from reports.records.run_directory import RunDirectory, RunDirectoryError
-from reports.records.schema import ADDED_TO_STEPS, RESOURCES, STEPS
 from reports.records.tables import StreamReader, StreamWriter
 from tests.reports.operations import Row, session, step, table
 

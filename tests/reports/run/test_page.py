@@ -11,7 +11,8 @@ from typing import cast
 import pytest
 
 from reports.page import parts
-from reports.records.schema import EPISODES, RunJson
+from reports.records.columns import EPISODES
+from reports.records.schema import RunJson
 from reports.run.masthead import REASONS
 from reports.run.page import render
 from reports.run.report import RunReport

@@ -7,8 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.synthetic_run import SyntheticRun, run_json, write_synthetic_run
+from reports.records.columns import STEPS
 from reports.records.run_directory import RunDirectory
-from reports.records.schema import STEPS, RunStatus, Transport
+from reports.records.schema import RunStatus, Transport
 from reports.records.tables import StreamWriter
 from reports.run.report import report_run, to_json
 from tests.reports.operations import Row, connect, session, step, table

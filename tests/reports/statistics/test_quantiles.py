@@ -23,6 +23,14 @@ def test_equal_shares_are_tested_as_scipy_does(loads: list[float]) -> None:
     assert equal_shares_p(np.array(loads, dtype=float)) == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.parametrize("parts", [2, 3, 4, 9, 64, 501, 2000])
+@pytest.mark.parametrize("spread", [0.1, 1.0, 3.0])
+def test_equal_shares_of_many_parts_are_tested_as_scipy_does(parts: int, spread: float) -> None:
+    loads = np.maximum(np.random.default_rng(parts).normal(400, 20 * spread, parts).round(), 0)
+    expected = stats.chisquare(loads).pvalue
+    assert equal_shares_p(loads) == pytest.approx(expected, rel=1e-9, abs=1e-300)
+
+
 @pytest.mark.parametrize("loads", [[5], [0, 0], []])
 def test_equal_shares_need_two_parts_and_a_load(loads: list[float]) -> None:
     assert equal_shares_p(np.array(loads, dtype=float)) is None

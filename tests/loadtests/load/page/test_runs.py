@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from loadtests.load.page.runs import StartedRun, StartedRuns
+from reports.records.columns import STEPS
 from reports.records.run_directory import RunDirectory
-from reports.records.schema import STEPS
 from reports.records.tables import StreamWriter
 from tests.loadtests.batches import run_json
 from tests.loadtests.rows import batch

@@ -1,17 +1,15 @@
 """The routes behind the tabs, on Locust's own application, in a process of its own: Locust patches Python."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from reports.records.columns import STEPS
 from reports.records.run_directory import RunDirectory
-from reports.records.schema import STEPS
 from reports.records.tables import StreamWriter
-from tests.conftest import ROOT
 from tests.loadtests.batches import run_json
+from tests.loadtests.locust_python import locust_python
 from tests.loadtests.rows import batch
 
 _ROUTES = """
@@ -79,8 +77,7 @@ def ask(
     directory: RunDirectory, *requests: Request | str, login: bool = False, base: str = ""
 ) -> list[Answer]:
     whole = [("GET", each, {}) if isinstance(each, str) else each for each in requests]
-    command = [sys.executable, "-c", _ROUTES, json.dumps([login, str(directory.path), base, *whole])]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    done = locust_python("-c", _ROUTES, json.dumps([login, str(directory.path), base, *whole]))
     assert done.returncode == 0, done.stderr
     heavy, answers = json.loads(done.stdout.splitlines()[-1])
     assert heavy == []

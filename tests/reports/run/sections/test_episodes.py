@@ -1,6 +1,6 @@
 import pytest
 
-from reports.records.schema import EPISODES
+from reports.records.columns import EPISODES
 from reports.run.sections import episodes
 from reports.run.sections.episodes import Episodes
 from tests.reports.operations import START, Row, answers, columns, connect, reset, step, steps

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from reports.records.schema import RESOURCES
+from reports.records.columns import RESOURCES
 from reports.run.sections.resources import Resources, summarize
 
 
