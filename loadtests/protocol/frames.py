@@ -21,8 +21,8 @@ class TextFrame(bytes):
 
     @classmethod
     def of(cls, message: bytes) -> "TextFrame":
-        """Frames a message, unless it is framed."""
-        return message if isinstance(message, cls) else cls(Frame(Opcode.TEXT, message).serialize(mask=True))
+        """Frames a message."""
+        return cls(Frame(Opcode.TEXT, message).serialize(mask=True))
 
 
 class MessageReader:

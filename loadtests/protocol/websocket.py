@@ -101,7 +101,7 @@ class WebSocketSession:
         finally:
             self._waiter = None
             self.due = NEVER
-        return parse_message(messages.pop(), whole=whole)
+        return parse_message(messages.pop(0), whole=whole)
 
     def time_out(self) -> None:
         """Ends the request that waits for its reply."""

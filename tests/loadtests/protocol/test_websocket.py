@@ -12,6 +12,7 @@ from pathlib import Path
 
 import gevent
 import pytest
+from websockets.frames import Frame, Opcode
 from websockets.server import ServerProtocol
 from websockets.sync.server import Server, ServerConnection, serve
 
@@ -289,11 +290,12 @@ def test_thinking_leaves_the_next_requests_time_alone(start: Start) -> None:
 def test_what_comes_unasked_is_no_reply_to_the_next_request(start: Start) -> None:
     def eager(connection: ServerConnection) -> None:
         for _ in connection:
-            connection.send(REPLY)
-            connection.send(REPLY)
+            unasked = Frame(Opcode.TEXT, REPLY.replace("5", "6").encode())
+            both = (Frame(Opcode.TEXT, REPLY.encode()), unasked)
+            connection.socket.sendall(b"".join(frame.serialize(mask=False) for frame in both))
 
     one = session(start(eager))
-    one.request(RESET, 2)
+    assert one.request(RESET, 2).pid == 5
     gevent.sleep(0.2)
     assert failure(lambda: one.request(RESET, 2)).category == "protocol"
 
