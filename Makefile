@@ -80,7 +80,8 @@ test: settings ## lint, types and all tests
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n 4 $(TESTS)
 
 .PHONY: bench
-bench: settings ## measure the recorder's cost and the report's speed
+bench: settings ## measure the generator's speed beside k6, the recorder's cost and the report's speed
+	@$(BIN)/python -m benchmarks.generator_speed
 	@$(BIN)/python -m benchmarks.recorder_cost
 	@$(BIN)/python -m benchmarks.report_speed
 

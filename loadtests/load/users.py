@@ -19,13 +19,14 @@ from locust.user.task import LOCUST_STATE_STOPPING
 
 from loadtests.actions.choice import asked_wait
 from loadtests.actions.policy import PolicyError, checked, not_json, policy_failure
-from loadtests.clock import now
+from loadtests.clock import unix_time
 from loadtests.load.barrier import Barrier
 from loadtests.load.options import LoadOptions
 from loadtests.load.policy_times import PolicyTimes
 from loadtests.load.policy_watch import PolicyWatch
 from loadtests.load.recorder import Recorder
 from loadtests.protocol import http
+from loadtests.protocol.frames import TextFrame
 from loadtests.protocol.http import HttpClient
 from loadtests.protocol.replies import NOBODY, Answer, OperationError
 from loadtests.protocol.websocket import RESET, WebSocketSession, step_message
@@ -37,6 +38,7 @@ RETRY_SECONDS = 1.0
 Request = tuple[bytes, float | None]
 """What a step sends, and the seconds that it asks the environment to wait."""
 
+_RESET_FRAME = TextFrame.of(RESET)
 _OVERDUE_SECONDS = 5.0
 _USERS_A_PROCESS = 1_000_000
 
@@ -76,6 +78,8 @@ class OpenEnvUser(User):
         self._turns = actions.turns() if actions else itertools.repeat(0)
         self._observation: dict[str, Any] = {}
         self._reward: float | None = None
+        self._responded_by = NOBODY
+        """Who answers, as far as headers tell."""
 
     @cached_property
     def rng(self) -> random.Random:
@@ -107,7 +111,8 @@ class OpenEnvUser(User):
         actions = cls.options.actions.values if cls.options.actions else ()
         if not actions and constant is not None:
             actions = [{"wait_seconds": constant}]
-        cls._requests = [cls.request_of(action) for action in actions]
+        requests = [cls.request_of(action) for action in actions]
+        cls._requests = [(cls.ready(message), wait_s) for message, wait_s in requests]
 
     @classmethod
     def request_of(cls, action: Mapping[str, Any]) -> Request:
@@ -118,6 +123,11 @@ class OpenEnvUser(User):
     def encoded(action: Mapping[str, Any]) -> bytes:
         """A step with an action as the transport sends it."""
         raise NotImplementedError
+
+    @staticmethod
+    def ready(message: bytes) -> bytes:
+        """A message that will be sent again and again, as far as it can be prepared for that."""
+        return message
 
     @task
     def episode(self) -> None:
@@ -134,13 +144,13 @@ class OpenEnvUser(User):
         for number in steps:
             answer, error = self.step(self._next_request(number))
             if error is not None:
-                self.think(RETRY_SECONDS)
+                gevent.sleep(RETRY_SECONDS)
             if answer.done or (error is not None and error.session_over):
                 return
             if self._state == LOCUST_STATE_STOPPING:
                 return
             if seconds := options.think_time.draw():
-                self.think(seconds)
+                gevent.sleep(seconds)
 
     def _next_request(self, step: int) -> Request:
         if self._acts:
@@ -194,20 +204,15 @@ class OpenEnvUser(User):
         """Takes one step."""
         raise NotImplementedError
 
-    def think(self, seconds: float) -> None:
-        gevent.sleep(seconds)
-
     def operate(
         self,
         op: Op,
         perform: Callable[[], Answer],
         wait_s: float | None = None,
-        responder: Callable[[], Answer] = lambda: NOBODY,
     ) -> tuple[Answer, OperationError | None]:
         """Performs an operation, times it, and reports it to the recorder and to Locust's statistics."""
         error: OperationError | None = None
         stopped = False
-        started_at = now()
         start = time.perf_counter()
         try:
             answer = perform()
@@ -220,18 +225,18 @@ class OpenEnvUser(User):
             error, stopped = hung, True
             answer = NOBODY
         latency_s = time.perf_counter() - start
-        if error is None:
-            OpenEnvUser._longest_s = max(OpenEnvUser._longest_s, latency_s - (wait_s or 0.0))
+        if error is None and latency_s - (wait_s or 0.0) > OpenEnvUser._longest_s:
+            OpenEnvUser._longest_s = latency_s - (wait_s or 0.0)
         if self._acts and answer.observation is not None:
             self._observation = answer.observation
             self._reward = answer.reward if op == "step" else None
         who = answer
         if answer.host is None and (error is None or error.replied):
-            who = responder()
+            who = self._responded_by
         if self.recorder is not None:
             self.recorder.append(
                 (
-                    started_at,
+                    unix_time(start),
                     None,
                     op,
                     self.transport,
@@ -284,31 +289,28 @@ class OpenEnvWebSocketUser(OpenEnvUser):
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         self._session: WebSocketSession | None = None
-        self._accepted_by = NOBODY
 
     @staticmethod
     def encoded(action: Mapping[str, Any]) -> bytes:
         return step_message(action)
 
+    @staticmethod
+    def ready(message: bytes) -> bytes:
+        return TextFrame.of(message)
+
     def begin(self) -> bool:
         if self._session is not None:
             return True
-        self._accepted_by = NOBODY
-        _, error = self.operate("connect", self._connect, responder=lambda: self._accepted_by)
+        self._responded_by = NOBODY
+        _, error = self.operate("connect", self._connect)
         return error is None
 
     def reset(self) -> bool:
-        _, error = self._request("reset", RESET, None)
+        _, error = self._request("reset", _RESET_FRAME, None)
         return error is None
 
     def step(self, request: Request) -> tuple[Answer, OperationError | None]:
         return self._request("step", *request)
-
-    def think(self, seconds: float) -> None:
-        if self._session is not None:
-            self._session.idle(seconds)
-        else:
-            gevent.sleep(seconds)
 
     def on_stop(self) -> None:
         if self._session is not None:
@@ -317,7 +319,7 @@ class OpenEnvWebSocketUser(OpenEnvUser):
     def _connect(self) -> Answer:
         assert self.host is not None
         self._session = WebSocketSession(self.host, self.options.access, self.options.connect_timeout_s)
-        self._accepted_by = self._session.served_by()
+        self._responded_by = self._session.served_by()
         return NOBODY
 
     def _request(self, op: Op, message: bytes, wait_s: float | None) -> tuple[Answer, OperationError | None]:
@@ -325,10 +327,7 @@ class OpenEnvWebSocketUser(OpenEnvUser):
         assert session is not None
         timeout_s = self.options.step_timeout_s
         answer, error = self.operate(
-            op,
-            lambda: session.request(message, timeout_s, whole=self._acts),
-            wait_s,
-            lambda: self._accepted_by,
+            op, lambda: session.request(message, timeout_s, whole=self._acts), wait_s
         )
         if error is not None and error.session_over:
             session.close()
@@ -346,7 +345,6 @@ class OpenEnvHttpUser(OpenEnvUser):
         super().__init__(environment)
         options = self.options
         self._client = HttpClient(options.access, options.connect_timeout_s, options.step_timeout_s)
-        self._responded_by = NOBODY
 
     @staticmethod
     def encoded(action: Mapping[str, Any]) -> bytes:
@@ -369,4 +367,4 @@ class OpenEnvHttpUser(OpenEnvUser):
             self._responded_by = http.responder(response, self.options.access.upstream_header)
             return http.parse_response(response, whole=self._acts)
 
-        return self.operate(op, perform, wait_s, lambda: self._responded_by)
+        return self.operate(op, perform, wait_s)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import orjson
+
 from loadtests.hidden import without_secrets
 from reports.records.schema import ErrorCategory
 
@@ -65,7 +67,7 @@ def parse_message(message: str | bytes, *, whole: bool = False) -> Answer:
     Raises OperationError where it is an error or does not follow the protocol.
     """
     try:
-        reply = json.loads(message)
+        reply = _loads(message, whole)
         kind, data = reply["type"], reply["data"]
     except (ValueError, TypeError, KeyError, RecursionError):
         raise OperationError("protocol", f"not an OpenEnv message: {_excerpt(message)}") from None
@@ -94,16 +96,16 @@ def parse_result(result: dict[str, Any], size: int, whole: bool = False) -> Answ
     step_count = metadata.get("step_count") if isinstance(metadata, dict) else None
     done = result.get("done")
     return Answer(
-        host=host_of(get("host_url")),
-        pid=_integer(get("pid")),
-        session_hash=_name(get("session_hash")),
-        waited_s=_seconds(get("waited_seconds")),
-        server_timestamp=_number(get("timestamp")),
-        step_count=_integer(step_count),
-        reward=_reward(result.get("reward")),
-        done=done if isinstance(done, bool) else None,
-        size=size,
-        observation=observation if whole else None,
+        host_of(get("host_url")),
+        _integer(get("pid")),
+        _name(get("session_hash")),
+        _seconds(get("waited_seconds")),
+        _number(get("timestamp")),
+        _integer(step_count),
+        _reward(result.get("reward")),
+        done if isinstance(done, bool) else None,
+        size,
+        observation if whole else None,
     )
 
 
@@ -124,7 +126,7 @@ def parse_http(status: int, body: bytes | None, *, whole: bool = False) -> Answe
     """
     if 200 <= status < 300:
         try:
-            result = json.loads(body or b"")
+            result = _loads(body or b"", whole)
         except (ValueError, RecursionError):
             raise OperationError("protocol", f"not JSON: {_excerpt(body or b'')}") from None
         if not isinstance(result, dict):
@@ -136,6 +138,16 @@ def parse_http(status: int, body: bytes | None, *, whole: bool = False) -> Answe
     if status < 400:
         category = "protocol"
     raise OperationError(category, f"HTTP {status}: {_excerpt(body or b'')}", session_over=False)
+
+
+def _loads(text: str | bytes, whole: bool) -> Any:
+    """Reads JSON. What a policy sees of it is as Python reads it, down to integers of any size."""
+    if not whole:
+        try:
+            return orjson.loads(text)
+        except ValueError:
+            pass  # Python reads more, such as NaN and lone surrogates
+    return json.loads(text)
 
 
 def host_of(url: Any) -> str | None:

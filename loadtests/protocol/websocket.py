@@ -1,4 +1,4 @@
-"""One OpenEnv session over WebSocket, on gevent sockets and the Sans-I/O protocol of `websockets`."""
+"""One OpenEnv session over WebSocket: a connection that the hub reads, whether or not somebody waits."""
 
 import contextlib
 import ipaddress
@@ -10,20 +10,22 @@ from functools import cache
 from typing import Any
 
 import gevent
-from gevent import socket
+from gevent import getcurrent, socket
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidHandshake
-from websockets.frames import Frame, Opcode
 from websockets.http11 import Response
 from websockets.protocol import State
 from websockets.uri import WebSocketURI, parse_uri
 
 from loadtests.protocol.access import Access
+from loadtests.protocol.deadlines import DEADLINES, NEVER
+from loadtests.protocol.frames import MAX_MESSAGE_BYTES, MessageReader, TextFrame
 from loadtests.protocol.replies import Answer, OperationError, parse_message, served_by
 
 _RECEIVE_BYTES = 65536
-_MAX_MESSAGE_BYTES = 100 * 2**20
-_DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
+_END_OF_HEAD = b"\r\n\r\n"
+_NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+_READABLE, _WRITABLE = 1, 2
 RESET = b'{"type": "reset", "data": {}}'
 
 
@@ -31,18 +33,23 @@ class WebSocketSession:
     """A connection to `/ws` of an OpenEnv server, one request at a time.
 
     Every method that talks to the server may raise OperationError; the session is then over, except after
-    errors that say otherwise.
+    errors that say otherwise. Pings are answered at any time.
     """
 
     def __init__(self, base_url: str, access: Access, connect_timeout_s: float) -> None:
         """Connects and shakes hands, within `connect_timeout_s` seconds."""
         uri = websocket_uri(base_url)
         self._upstream_header = access.upstream_header
-        self._protocol = ClientProtocol(uri, max_size=_MAX_MESSAGE_BYTES)
-        self._messages: list[bytes] = []
-        self._fragments: list[bytes] = []
+        self._protocol = ClientProtocol(uri, max_size=MAX_MESSAGE_BYTES)
         self._response: Response | None = None
         self._socket: socket.socket | None = None
+        self._watchers: list[Any] = []
+        self._unsent = bytearray()
+        self._lost: OSError | None = None
+        self._hub = gevent.get_hub()
+        self._waiter: gevent.greenlet | None = None
+        self._timed_out = False
+        self.due = NEVER
         # Name resolution, each address and TLS have time-outs of their own: this one covers them all.
         limit = gevent.Timeout.start_new(connect_timeout_s, TimeoutError)
         try:
@@ -63,114 +70,166 @@ class WebSocketSession:
         return served_by(_one(headers.get_all("X-Served-By")), _one(headers.get_all(self._upstream_header)))
 
     def request(self, message: bytes, timeout_s: float, *, whole: bool = False) -> Answer:
-        """Sends one message and reads its reply, within `timeout_s` seconds.
+        """Sends one message, framed or not, and reads its reply, within `timeout_s` seconds.
 
         The answer holds the `whole` observation or only what it says about the server.
         """
-        if self._messages:
+        messages = self._reader.messages
+        if messages:
             # Only an error may come unasked, like the one that turns a session away.
-            parse_message(self._messages.pop(0))
+            parse_message(messages.pop(0))
             raise OperationError("protocol", "the server sent a message that nothing asked for")
-        deadline = time.monotonic() + timeout_s
+        if self._lost is None and self._reader.open:
+            try:
+                self._send(message if type(message) is TextFrame else TextFrame.of(message))
+            except OSError as error:
+                raise OperationError("connection_lost", str(error)) from error
+        self._timed_out = False
+        self.due = time.monotonic() + timeout_s
+        if self.due < DEADLINES.next_look:
+            DEADLINES.look_at(self.due)
+        self._waiter = getcurrent()
         try:
-            if self._protocol.state is State.OPEN:
-                assert self._socket is not None
-                self._socket.settimeout(timeout_s)
-                self._protocol.send_text(message)
-                self._send()
-            while not self._messages:
-                if self._protocol.state is not State.OPEN:
+            while not messages:
+                if self._lost is not None:
+                    raise OperationError("connection_lost", str(self._lost)) from self._lost
+                if not self._reader.open:
                     raise self._ended()
-                self._receive(deadline)
-        except TimeoutError:
-            raise OperationError("timeout", f"no reply within {timeout_s:g} s") from None
-        except OSError as error:
-            raise OperationError("connection_lost", str(error)) from error
-        return parse_message(self._messages.pop(0), whole=whole)
+                if self._timed_out:
+                    raise OperationError("timeout", f"no reply within {timeout_s:g} s")
+                self._hub.switch()
+        finally:
+            self._waiter = None
+            self.due = NEVER
+        return parse_message(messages.pop(0), whole=whole)
 
-    def idle(self, seconds: float) -> None:
-        """Waits `seconds`, answering pings meanwhile; returns early where the connection ends."""
-        deadline = time.monotonic() + seconds
-        try:
-            while self._protocol.state is State.OPEN:
-                self._receive(deadline)
-        except TimeoutError:
-            return
-        except (OSError, OperationError):
-            pass
-        gevent.sleep(max(0.0, deadline - time.monotonic()))
+    def time_out(self) -> None:
+        """Ends the request that waits for its reply."""
+        self._timed_out = True
+        self._wake()
 
     def close(self) -> None:
         """Sends a close frame if that is possible at once, and closes the connection."""
-        if self._socket is None:
-            return
-        try:
-            if self._protocol.state is State.OPEN:
-                self._protocol.send_close(1000)
-                self._socket.settimeout(0.5)
-                self._send()
-        except OSError:
-            pass
-        finally:
-            self.abort()
+        if self._protocol.state is State.OPEN and self._socket is not None and not self._unsent:
+            self._protocol.send_close(1000)
+            self._answer()
+        self.abort()
 
     def abort(self) -> None:
         """Closes the connection without a close frame."""
+        for watcher in self._watchers:
+            watcher.close()
+        self._watchers.clear()
+        DEADLINES.waiters.discard(self)
         if self._socket is not None:
             self._socket.close()
             self._socket = None
 
     def _connect(self, uri: WebSocketURI, access: Access, timeout_s: float) -> None:
-        deadline = time.monotonic() + timeout_s
-        self._socket = _open_socket(uri, access, timeout_s)
+        connection = self._socket = _open_socket(uri, access, timeout_s)
         request = self._protocol.connect()
         for name, value in access.headers.items():
             request.headers.pop(name, None)
             request.headers[name] = value
         self._protocol.send_request(request)
-        self._send()
-        while self._protocol.state is State.CONNECTING and self._protocol.handshake_exc is None:
-            self._receive(deadline)
-        if (error := self._protocol.handshake_exc) is not None:
-            raise OperationError("handshake", _handshake_failure(self._response, error))
+        connection.sendall(b"".join(self._protocol.data_to_send()))
+        after = self._shake_hands(connection)
+        connection.settimeout(0)
+        # What gevent wraps around the plain socket is for those that wait.
+        plain = connection if uri.secure else connection._sock
+        self._receive, self._send_some = plain.recv, plain.send
+        self._reader = MessageReader(self._protocol)
+        loop = self._hub.loop
+        self._reading = loop.io(connection.fileno(), _READABLE)
+        self._writing = loop.io(connection.fileno(), _WRITABLE)
+        self._watchers += (self._reading, self._writing)
+        self._reading.start(self._read)
+        DEADLINES.waiters.add(self)
+        if self._reader.feed(after):
+            self._answer()
 
-    def _send(self) -> None:
-        assert self._socket is not None
-        for data in self._protocol.data_to_send():
+    def _shake_hands(self, connection: socket.socket) -> bytes:
+        """Reads the reply to the handshake. Returns what came with it and is no part of it."""
+        protocol = self._protocol
+        received = bytearray()
+        after = b""
+        while protocol.state is State.CONNECTING and protocol.handshake_exc is None:
+            data = connection.recv(_RECEIVE_BYTES)
+            before = len(received)
+            received += data
+            end = received.find(_END_OF_HEAD, max(0, before - len(_END_OF_HEAD) + 1))
+            size = len(data) if end < 0 else end + len(_END_OF_HEAD) - before
+            after = data[size:]
             if data:
-                self._socket.sendall(data)
-
-    def _receive(self, deadline: float) -> None:
-        assert self._socket is not None
-        remaining = deadline - time.monotonic()
-        if remaining <= 0:
-            raise TimeoutError
-        self._socket.settimeout(remaining)
-        data = self._socket.recv(_RECEIVE_BYTES)
-        if data:
-            self._protocol.receive_data(data)
-        else:
-            self._protocol.receive_eof()
-        for event in self._protocol.events_received():
-            if isinstance(event, Frame):
-                if event.opcode in _DATA:
-                    self._collect(event)
-            elif isinstance(event, Response):
+                protocol.receive_data(data[:size])
+            else:
+                protocol.receive_eof()
+            if after and protocol.state is State.CONNECTING and protocol.handshake_exc is None:
+                protocol.receive_data(after)  # the body of a refusal
+        for event in protocol.events_received():
+            if isinstance(event, Response):
                 self._response = event
-        if data:
-            with contextlib.suppress(ConnectionError):  # what was read still counts; the next read tells
-                self._send()
-        elif not self._messages and self._protocol.handshake_exc is None:
-            raise self._ended()
+        if (error := protocol.handshake_exc) is not None:
+            raise OperationError("handshake", _handshake_failure(self._response, error))
+        return after
 
-    def _collect(self, frame: Frame) -> None:
-        if frame.fin and not self._fragments:
-            self._messages.append(bytes(frame.data))
+    def _read(self) -> None:
+        try:
+            data = self._receive(_RECEIVE_BYTES)
+        except _NOT_NOW:
             return
-        self._fragments.append(bytes(frame.data))
-        if frame.fin:
-            self._messages.append(b"".join(self._fragments))
-            self._fragments.clear()
+        except OSError as error:
+            self._lose(error)
+            return
+        reader = self._reader
+        if not data:
+            self._reading.stop()
+            reader.feed_eof()
+        elif reader.feed(data):
+            self._answer()
+        if self._waiter is not None and (reader.messages or not reader.open):
+            self._waiter.switch()
+
+    def _wake(self) -> None:
+        if self._waiter is not None:
+            self._waiter.switch()
+
+    def _send(self, data: bytes) -> None:
+        """Sends as much as is possible at once, and the rest when it is."""
+        if not self._unsent:
+            try:
+                sent = self._send_some(data)
+            except _NOT_NOW:
+                sent = 0
+            if sent == len(data):
+                return
+            data = data[sent:]
+            self._writing.start(self._send_rest)
+        self._unsent += data
+
+    def _send_rest(self) -> None:
+        try:
+            sent = self._send_some(self._unsent)
+        except _NOT_NOW:
+            return
+        except OSError as error:
+            self._lose(error)
+            return
+        del self._unsent[:sent]
+        if not self._unsent:
+            self._writing.stop()
+
+    def _answer(self) -> None:
+        """Sends what the protocol has to say. If that fails, what was read counts: the next read tells."""
+        if data := b"".join(self._protocol.data_to_send()):
+            with contextlib.suppress(OSError):
+                self._send(data)
+
+    def _lose(self, error: OSError) -> None:
+        self._lost = error
+        self._reading.stop()
+        self._writing.stop()
+        self._wake()
 
     def _ended(self) -> OperationError:
         error, close = self._protocol.parser_exc, self._protocol.close_rcvd

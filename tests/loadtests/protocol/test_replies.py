@@ -164,3 +164,35 @@ def test_a_host_is_a_url_without_its_scheme() -> None:
     assert host_of("http://replica-1:8000/") == "replica-1:8000"
     assert host_of("no scheme") == "no scheme"
     assert host_of(None) is None
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": NaN, "b": Infinity, "c": 1e999}',
+        '{"a": "\\ud800", "b": "\\u0000"}',
+        '{"a": 123456789012345678901234567890}',
+        '{"a": -9223372036854775809, "a": 18446744073709551616}',
+        '{"a": ' + "[" * 900 + "]" * 900 + "}",
+        '{"a": 1.7976931348623157e308, "b": -0, "c": 5e-324}',
+    ],
+)
+def test_what_is_json_to_python_is_json(text: str, whole: bool) -> None:
+    message = json.dumps({"type": "observation", "data": {"observation": {"pid": 5, "x": 0}}})
+    answer = parse_message(message.replace('"x": 0', f'"x": {text}'), whole=whole)
+    assert answer.pid == 5
+    assert not whole or str((answer.observation or {})["x"]) == str(json.loads(text))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_messages_in_other_encodings_are_read(encoding: str) -> None:
+    message = json.dumps({"type": "observation", "data": {"observation": {"session_hash": "é"}}})
+    assert parse_message(message.encode(encoding)).session_hash == "é"
+
+
+@pytest.mark.parametrize("message", [b"", b"[" * 100_000, b"\xff", b"{'a': 1}", b"01", b'"\x01"', b"{} {}"])
+def test_what_is_no_json_to_python_is_no_message(message: bytes) -> None:
+    with pytest.raises(OperationError) as raised:
+        parse_message(message)
+    assert raised.value.category == "protocol"

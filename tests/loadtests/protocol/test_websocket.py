@@ -1,14 +1,22 @@
 import contextlib
 import json
 import socket
+import ssl
+import struct
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 
+import gevent
 import pytest
+from websockets.frames import Frame, Opcode
+from websockets.server import ServerProtocol
 from websockets.sync.server import Server, ServerConnection, serve
 
-from loadtests.protocol.access import OPEN
+from loadtests.protocol.access import OPEN, Access
 from loadtests.protocol.replies import OperationError
 from loadtests.protocol.websocket import RESET, WebSocketSession, step_message, websocket_uri
 
@@ -24,7 +32,7 @@ def start() -> Iterator[Start]:
     servers: list[Server] = []
 
     def start_server(handler: Handler) -> str:
-        server = serve(handler, "127.0.0.1", 0, close_timeout=0.2)
+        server = serve(handler, "127.0.0.1", 0, close_timeout=0.2, max_size=None)
         servers.append(server)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         return f"http://127.0.0.1:{server.socket.getsockname()[1]}"
@@ -89,21 +97,165 @@ def test_pings_are_answered_while_a_user_thinks(start: Start) -> None:
         echo(connection)
 
     one = session(start(handler))
-    one.idle(0.3)
+    gevent.sleep(0.3)
     assert answered.is_set()
     assert one.request(RESET, 2).pid == 5
 
 
-def test_thinking_takes_its_time_even_where_the_session_ends(start: Start) -> None:
-    one = session(start(lambda connection: connection.close()))
-    begin = time.monotonic()
-    one.idle(0.3)
-    assert time.monotonic() - begin >= 0.29
+def test_a_session_that_ends_while_its_user_thinks_is_lost_with_its_reason(start: Start) -> None:
+    one = session(start(lambda connection: connection.close(1001, "going away")))
+    begin = time.process_time()
+    gevent.sleep(0.5)
+    assert time.process_time() - begin < 0.25  # nobody looks at it again and again
+    error = failure(lambda: one.request(RESET, 2))
+    assert (error.category, "1001" in error.detail) == ("connection_lost", True)
 
 
 def test_no_reply_in_time_is_a_timeout(start: Start) -> None:
     one = session(start(lambda _: time.sleep(1)))
     assert failure(lambda: one.request(RESET, 0.2)).category == "timeout"
+
+
+def test_requests_time_out_each_at_its_own_time(start: Start) -> None:
+    url = start(lambda _: time.sleep(1.5))
+    begin = time.monotonic()
+    ends: list[tuple[float, float]] = []
+
+    def wait(one: WebSocketSession, timeout_s: float) -> None:
+        assert failure(lambda: one.request(RESET, timeout_s)).category == "timeout"
+        ends.append((timeout_s, time.monotonic() - begin))
+
+    gevent.joinall(
+        [gevent.spawn(wait, session(url), timeout_s) for timeout_s in (0.9, 0.3, 0.6, 0.3)], raise_error=True
+    )
+    assert [timeout_s for timeout_s, _ in ends] == [0.3, 0.3, 0.6, 0.9]
+    assert all(timeout_s <= ended for timeout_s, ended in ends)
+
+
+def test_a_timeout_reaches_nothing_that_comes_after_its_request(start: Start) -> None:
+    one = session(start(echo))
+    one.request(RESET, 0.2)
+    begin = time.process_time()
+    gevent.sleep(0.7)
+    assert time.process_time() - begin < 0.25
+    assert one.request(RESET, 2).pid == 5
+
+
+def test_a_user_that_is_stopped_in_its_request_hears_no_more_of_it(start: Start) -> None:
+    def late(connection: ServerConnection) -> None:
+        for _ in connection:
+            time.sleep(0.3)
+            connection.send(REPLY)
+
+    one = session(start(late))
+    ends: list[BaseException] = []
+
+    def user() -> None:
+        try:
+            one.request(RESET, 0.4)
+        except gevent.GreenletExit as end:
+            ends.append(end)
+            gevent.sleep(0.6)
+            ends.append(end)
+            raise
+
+    greenlet = gevent.spawn(user)
+    gevent.sleep(0.1)
+    greenlet.kill(block=False)
+    greenlet.join()
+    assert len(ends) == 2
+    assert failure(lambda: one.request(RESET, 2)).category == "protocol"
+
+
+def test_a_ping_amid_a_large_request_is_answered_behind_it(start: Start) -> None:
+    received: list[int] = []
+    answered: list[bool] = []
+
+    def slow(connection: ServerConnection) -> None:
+        pong = connection.ping()
+        time.sleep(0.3)
+        received.append(len(connection.recv()))
+        answered.append(pong.wait(2))
+        connection.send(REPLY)
+
+    one = session(start(slow))
+    assert one.request(RESET + b" " * 20_000_000, 10).pid == 5
+    assert (received, answered) == ([20_000_000 + len(RESET)], [True])
+
+
+def test_a_connection_that_is_reset_is_lost() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def reset() -> None:
+            connection, _ = listener.accept()
+            server = ServerProtocol()
+            server.receive_data(connection.recv(4096))
+            (request,) = server.events_received()
+            server.send_response(server.accept(request))  # type: ignore[arg-type]
+            connection.sendall(b"".join(server.data_to_send()))
+            connection.recv(4096)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+
+        threading.Thread(target=reset, daemon=True).start()
+        one = session(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        assert failure(lambda: one.request(RESET, 2)).category == "connection_lost"
+        assert failure(lambda: one.request(RESET, 2)).category == "connection_lost"
+
+
+def test_a_handshake_and_what_comes_with_it_may_be_cut_anywhere() -> None:
+    for place in (1, 30, -60, -5, -4, -3, -1):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+
+            def drip(listener: socket.socket = listener, place: int = place) -> None:
+                connection, _ = listener.accept()
+                server = ServerProtocol()
+                server.receive_data(connection.recv(4096))
+                (request,) = server.events_received()
+                server.send_response(server.accept(request))  # type: ignore[arg-type]
+                server.send_text(REPLY.encode())
+                data = b"".join(server.data_to_send())
+                head = data.index(b"\r\n\r\n") + 4
+                connection.sendall(data[: head + place])
+                time.sleep(0.02)
+                connection.sendall(data[head + place :])
+                connection.recv(4096)
+                server.send_text(REPLY.encode())
+                connection.sendall(b"".join(server.data_to_send()))
+
+            threading.Thread(target=drip, daemon=True).start()
+            one = session(f"http://127.0.0.1:{listener.getsockname()[1]}")
+            gevent.sleep(0.1)
+            assert "nothing asked for" in failure(partial(one.request, RESET, 2)).detail
+            assert one.request(RESET, 2).pid == 5
+
+
+def test_it_steps_over_tls(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=here",
+         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    answered = threading.Event()
+
+    def handler(connection: ServerConnection) -> None:
+        if connection.ping().wait(2):
+            answered.set()
+        for message in connection:
+            connection.send(REPLY[:-1] + " " * len(message) + "}")
+
+    with serve(handler, "127.0.0.1", 0, ssl=context, close_timeout=0.2, max_size=None) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"https://127.0.0.1:{server.socket.getsockname()[1]}"
+        one = WebSocketSession(url, Access({}, verify_tls=False), 2)
+        gevent.sleep(0.2)
+        assert answered.is_set()
+        assert one.request(RESET, 2).pid == 5
+        assert one.request(RESET + b" " * 3_000_000, 10).pid == 5
+        one.close()
 
 
 def test_a_server_that_drips_bytes_does_not_put_the_timeout_off() -> None:
@@ -131,19 +283,20 @@ def test_thinking_leaves_the_next_requests_time_alone(start: Start) -> None:
             connection.send(REPLY)
 
     one = session(start(slow))
-    one.idle(0.05)
+    gevent.sleep(0.05)
     assert one.request(b" " * 900_000 + RESET, 5).pid == 5
 
 
 def test_what_comes_unasked_is_no_reply_to_the_next_request(start: Start) -> None:
     def eager(connection: ServerConnection) -> None:
         for _ in connection:
-            connection.send(REPLY)
-            connection.send(REPLY)
+            unasked = Frame(Opcode.TEXT, REPLY.replace("5", "6").encode())
+            both = (Frame(Opcode.TEXT, REPLY.encode()), unasked)
+            connection.socket.sendall(b"".join(frame.serialize(mask=False) for frame in both))
 
     one = session(start(eager))
-    one.request(RESET, 2)
-    one.idle(0.2)
+    assert one.request(RESET, 2).pid == 5
+    gevent.sleep(0.2)
     assert failure(lambda: one.request(RESET, 2)).category == "protocol"
 
 
