@@ -80,10 +80,10 @@ test: settings ## lint, types and all tests
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n 4 $(TESTS)
 
 .PHONY: bench
-bench: settings ## measure the generator's speed beside k6, the recorder's cost and the report's speed
-	@$(BIN)/python -m benchmarks.generator_speed
+bench: settings ## measure the recorder's cost, the report's speed, and the generator's speed beside k6
 	@$(BIN)/python -m benchmarks.recorder_cost
 	@$(BIN)/python -m benchmarks.report_speed
+	@$(BIN)/python -m benchmarks.generator_speed
 
 .PHONY: truth
 truth: settings ## search servers whose capacity is known, five times: every answer must be right
