@@ -158,11 +158,7 @@ def _obey(order: dict[str, Any]) -> None:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:
         traceback.print_exc()
-    # Without taking the interpreter apart, which would copy all that the forks share.
-    atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    sys.exit(code)  # in the usual way: Locust's last messages leave as the interpreter ends
 
 
 if __name__ == "__main__":
