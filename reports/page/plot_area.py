@@ -4,6 +4,8 @@ matplotlib's own make five artists for each tick and four spines, and measure ev
 page takes twice the time.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -34,14 +36,14 @@ class _LightAxis(Axis):
     """
 
     _along_x: bool
-    _ticks: dict[str, Any] = {}  # noqa: RUF012 - replaced, never changed
+    _ticks: Mapping[str, Any] = MappingProxyType({})
     _grid: dict[str, Any] | None = None
 
     def set_clip_path(self, path: Any, transform: Any = None) -> None:
         Artist.set_clip_path(self, path, transform)
 
     def set_tick_params(self, which: Any = "major", reset: bool = False, **given: Any) -> None:  # noqa: ARG002
-        self._ticks = given if reset else self._ticks | given
+        self._ticks = given if reset else {**self._ticks, **given}
 
     def grid(self, visible: bool | None = None, which: Any = "major", **style: Any) -> None:  # noqa: ARG002
         self._grid = style if visible or style else None

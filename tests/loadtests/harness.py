@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.conftest import ROOT
@@ -29,14 +29,26 @@ _PROCESSES.set_forkserver_preload(
 """The first process of a test session imports them, the others are its forks: seconds less for each."""
 
 
+class Outputs:
+    """Files for what a process prints and what it complains of."""
+
+    def __init__(self) -> None:
+        self._files = [tempfile.NamedTemporaryFile("r") for _ in range(2)]  # noqa: SIM115 - as long as this lives
+        self.names = tuple(file.name for file in self._files)
+
+    def completed(self, arguments: Sequence[str], code: int) -> "subprocess.CompletedProcess[str]":
+        """The process at its end."""
+        printed, complained = (Path(name).read_text() for name in self.names)
+        return subprocess.CompletedProcess(arguments, code, printed, complained)
+
+
 class Harness:
     """`python -m loadtests` with these arguments, as a process of its own that goes on."""
 
     def __init__(self, *arguments: str, environ: Mapping[str, str] = os.environ) -> None:
         self._arguments = arguments
-        self._outputs = [tempfile.NamedTemporaryFile("r") for _ in range(2)]  # noqa: SIM115
-        outputs = tuple(file.name for file in self._outputs)
-        self._process = _PROCESSES.Process(target=_run, args=(arguments, dict(environ), outputs))
+        self._outputs = Outputs()
+        self._process = _PROCESSES.Process(target=_run, args=(arguments, dict(environ), self._outputs.names))
         self._process.start()
         assert self._process.pid is not None
         self.pid: int = self._process.pid
@@ -51,8 +63,7 @@ class Harness:
         if code is None:
             self.kill()
             raise subprocess.TimeoutExpired(self._arguments, timeout)
-        printed, complained = (Path(file.name).read_text() for file in self._outputs)
-        return subprocess.CompletedProcess(self._arguments, code, printed, complained)
+        return self._outputs.completed(self._arguments, code)
 
     def send_signal(self, number: signal.Signals) -> None:
         if self.goes_on():

@@ -10,7 +10,6 @@ import select
 import signal
 import subprocess
 import sys
-import tempfile
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import ROOT
+from tests.loadtests.harness import Outputs
 
 _IMPORTED = [
     "locust.main",
@@ -55,18 +55,17 @@ class LocustPython:
         """`without` names modules that are not installed, as it seems to it."""
         self._arguments = arguments
         self._code: int | None = None
-        self._outputs = [tempfile.NamedTemporaryFile("r") for _ in range(2)]  # noqa: SIM115
+        self._outputs = Outputs()
         source = _source()
         assert source.stdin is not None
         assert source.stdout is not None
         self._answers = source.stdout
-        outputs = [file.name for file in self._outputs]
         order = {
             "arguments": arguments,
             "environ": dict(environ),
             "cwd": str(cwd),
             "without": without,
-            "outputs": outputs,
+            "outputs": self._outputs.names,
         }
         source.stdin.write(json.dumps(order).encode() + b"\n")
         self.pid = int(self._answers.readline())
@@ -78,8 +77,7 @@ class LocustPython:
                 self.kill()
                 raise subprocess.TimeoutExpired(self._arguments, timeout)
             self._code = int(self._answers.readline())
-        printed, complained = (Path(file.name).read_text() for file in self._outputs)
-        return subprocess.CompletedProcess(self._arguments, self._code, printed, complained)
+        return self._outputs.completed(self._arguments, self._code)
 
     def kill(self) -> None:
         """Ends it at once, if it still runs."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import gevent
 import pytest
 from websockets.frames import Frame, Opcode
+from websockets.http11 import Request
 from websockets.server import ServerProtocol
 from websockets.sync.server import Server, ServerConnection, serve
 
@@ -183,15 +184,22 @@ def test_a_ping_amid_a_large_request_is_answered_behind_it(start: Start) -> None
     assert (received, answered) == ([20_000_000 + len(RESET)], [True])
 
 
+def accepted(listener: socket.socket) -> tuple[socket.socket, ServerProtocol]:
+    """The next connection; what it is told of the handshake has yet to be sent."""
+    connection, _ = listener.accept()
+    server = ServerProtocol()
+    server.receive_data(connection.recv(4096))
+    (request,) = server.events_received()
+    assert isinstance(request, Request)
+    server.send_response(server.accept(request))
+    return connection, server
+
+
 def test_a_connection_that_is_reset_is_lost() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def reset() -> None:
-            connection, _ = listener.accept()
-            server = ServerProtocol()
-            server.receive_data(connection.recv(4096))
-            (request,) = server.events_received()
-            server.send_response(server.accept(request))  # type: ignore[arg-type]
+            connection, server = accepted(listener)
             connection.sendall(b"".join(server.data_to_send()))
             connection.recv(4096)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -208,11 +216,7 @@ def test_a_handshake_and_what_comes_with_it_may_be_cut_anywhere() -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
 
             def drip(listener: socket.socket = listener, place: int = place) -> None:
-                connection, _ = listener.accept()
-                server = ServerProtocol()
-                server.receive_data(connection.recv(4096))
-                (request,) = server.events_received()
-                server.send_response(server.accept(request))  # type: ignore[arg-type]
+                connection, server = accepted(listener)
                 server.send_text(REPLY.encode())
                 data = b"".join(server.data_to_send())
                 head = data.index(b"\r\n\r\n") + 4
