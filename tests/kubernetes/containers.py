@@ -29,7 +29,7 @@ def size(quantity: str) -> int:
 
 
 class Node:
-    """Starts pods of rendered objects; their names begin with that of their network."""
+    """Starts pods of rendered objects; the names of their containers begin with that of their network."""
 
     def __init__(self, network: str, objects: Rendered, folder: Path) -> None:
         """`folder` gets what is in the pods' volumes."""
@@ -53,14 +53,15 @@ class Node:
         full = f"{self._network}-{name}"
         docker(
             "run", "--detach", "--name", full,
-            *self._names(pod), *self._confinement(pod, container), *self._variables(container),
+            *self._names(pod, container), *self._confinement(pod, container), *self._variables(container),
             *self._mounts(pod, container), *options, container["image"], *command,
         )  # fmt: skip
         return full
 
-    def _names(self, pod: Pod) -> Iterator[str]:
+    def _names(self, pod: Pod, container: Manifest) -> Iterator[str]:
         yield f"--network={self._network}"
-        for service in self._objects.services_of(pod):
+        # The others of its pod have addresses of their own here, where nobody listens.
+        for service in self._objects.services_of(pod) if "ports" in container else []:
             yield f"--network-alias={service}"
             yield f"--network-alias={service}.{NAMESPACE}.svc.cluster.local"
 
