@@ -34,7 +34,7 @@ resources: [{base}]
 configMapGenerator:
   - name: loadtest
     behavior: merge
-    literals: [LOCUST_USERS=20, LOCUST_SPAWN_RATE=20, LOCUST_RUN_TIME=4s, LOADTEST_WAIT=0.05]
+    literals: [LOCUST_USERS=20, LOCUST_SPAWN_RATE=20, LOCUST_RUN_TIME=3s, LOADTEST_WAIT=0.05]
 """
 
 
