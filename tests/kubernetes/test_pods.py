@@ -82,7 +82,8 @@ def has_started(pod: Pod, container: str) -> bool:
 
 def is_ready(pod: Pod, container: str) -> bool:
     command = pod.containers[0]["readinessProbe"]["exec"]["command"]
-    return subprocess.run(["docker", "exec", container, *command], check=False).returncode == 0
+    done = subprocess.run(["docker", "exec", container, *command], capture_output=True, check=False)
+    return done.returncode == 0
 
 
 def copied_out(container: str, folder: Path) -> RunDirectory:
