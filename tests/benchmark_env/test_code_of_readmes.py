@@ -43,6 +43,7 @@ LEFT_TO_OTHERS = {
     "docker build": "tests/benchmark_env/test_dockerfile.py",
     "docker compose": "tests/compose/test_compose_file.py",
     "docker stop": "tests/benchmark_env/test_dockerfile.py",
+    "kubectl": "tests/kubernetes/test_kustomizations.py",
     "openenv build": "tests/benchmark_env/test_openenv_commands.py",
     "openenv init": "tests/loadtests/test_any_environment.py",
     "openenv push": "tests/benchmark_env/test_openenv_commands.py",
