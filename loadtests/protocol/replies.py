@@ -11,6 +11,9 @@ import orjson
 from loadtests.hidden import without_secrets
 from reports.records.schema import ErrorCategory
 
+MAX_MESSAGE_BYTES = 100 * 2**20
+"""The largest reply that is read."""
+
 _INT64_MAX = 2**63 - 1
 _LONGEST_NAME = 255
 _LONGEST_WAIT_S = 1e7

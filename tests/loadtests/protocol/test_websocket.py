@@ -19,7 +19,7 @@ from websockets.sync.server import Server, ServerConnection, serve
 
 from loadtests.protocol.access import OPEN, Access
 from loadtests.protocol.replies import OperationError
-from loadtests.protocol.websocket import RESET, WebSocketSession, step_message, websocket_uri
+from loadtests.protocol.websocket import RESET, WebSocketSession, step_message
 
 REPLY = json.dumps(
     {"type": "observation", "data": {"observation": {"pid": 5, "host_url": "http://h:1"}, "done": False}}
@@ -357,18 +357,3 @@ def test_garbage_instead_of_frames_is_a_protocol_error(start: Start) -> None:
         time.sleep(0.5)
 
     assert failure(lambda: session(start(handler)).request(RESET, 2)).category == "protocol"
-
-
-@pytest.mark.parametrize(
-    ("url", "host", "port", "path", "secure"),
-    [
-        ("http://127.0.0.1:8000", "127.0.0.1", 8000, "/ws", False),
-        ("https://example.org/env", "example.org", 443, "/env/ws", True),
-        ("http://[::1]:9", "::1", 9, "/ws", False),
-    ],
-)
-def test_the_address_lies_below_the_servers_url(
-    url: str, host: str, port: int, path: str, secure: bool
-) -> None:
-    uri = websocket_uri(url)
-    assert (uri.host, uri.port, uri.path, uri.secure) == (host, port, path, secure)
