@@ -13,9 +13,11 @@ from websockets.headers import build_host
 
 from loadtests.protocol.access import Access
 from loadtests.protocol.connection import Connection, address
+from loadtests.protocol.deadlines import NEVER
 from loadtests.protocol.replies import OperationError
 from loadtests.protocol.responses import Response, ResponseReader
 
+_BRIEFLY_S = 0.001
 _HEADERS = {
     "User-Agent": "openenv-loadtest",
     "Accept": "application/json",
@@ -34,8 +36,8 @@ class HttpClient:
         self._connect_timeout_s = connect_timeout_s
         self._connection: _HttpConnection | None = None
         self._heads: dict[str, bytes] = {}
-        self._cookies = CookieJar()
         self._own_cookies = any(name.lower() == "cookie" for name in access.headers)
+        self._cookies: CookieJar | None = None
 
     def post(self, path: str, body: bytes, timeout_s: float) -> Response:
         """Sends JSON to a path below the base URL and reads the whole response, whatever its status.
@@ -46,9 +48,9 @@ class HttpClient:
         head = self._heads.get(path)
         if head is None:
             head = self._heads[path] = self._head(path)
-        cookies = self._cookie_header(path) if len(self._cookies) else b""
+        cookies = self._cookie_header(path) if self._cookies is not None else b""
         connection = self._connection
-        if connection is None or not connection.usable:
+        if connection is None or not connection.is_usable():
             begin = time.monotonic()
             connection = self._connect(path, timeout_s)
             timeout_s = max(0.0, timeout_s - (time.monotonic() - begin))
@@ -91,12 +93,15 @@ class HttpClient:
         return "".join(f"{line}\r\n" for line in lines).encode("latin-1") + b"Content-Length: "
 
     def _cookie_header(self, path: str) -> bytes:
+        assert self._cookies is not None
         asked = self._asked(path)
         self._cookies.add_cookie_header(asked)
         cookies = asked.get_header("Cookie")
         return f"Cookie: {cookies}\r\n".encode("latin-1") if cookies else b""
 
     def _keep_cookies(self, path: str, values: list[bytes]) -> None:
+        if self._cookies is None:
+            self._cookies = CookieJar()
         headers = Message()
         for value in values:
             headers["Set-Cookie"] = value.decode("latin-1")
@@ -110,17 +115,21 @@ class HttpClient:
 
 class _HttpConnection(Connection[Response]):
     _reader: ResponseReader
+    _replied_at = NEVER
 
-    @property
-    def usable(self) -> bool:
+    def is_usable(self) -> bool:
         """Whether it may carry another request."""
+        if self._lost is None and self._reader.open and time.monotonic() - self._replied_at > _BRIEFLY_S:
+            self._read()  # the end may have come without the hub having had its turn since
         return self._reader.open and self._lost is None and not self._unsent
 
     def exchange(self, request: bytes, timeout_s: float) -> Response:
         """Sends a request and reads its response, within `timeout_s` seconds. Raises OperationError."""
         self._reader.expect()
         self._send(request)
-        return self._next_message(timeout_s)
+        response = self._next_message(timeout_s)
+        self._replied_at = time.monotonic()
+        return response
 
     def _greet(self, _: socket.socket) -> ResponseReader:
         return ResponseReader()

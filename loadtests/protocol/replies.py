@@ -158,6 +158,7 @@ def host_of(url: Any) -> str | None:
     return _host_of(url) if isinstance(url, str) else None
 
 
+@lru_cache(maxsize=4096)
 def served_by(header: str | None, upstream: str | None) -> Answer:
     """Who answered, from the response headers `X-Served-By: host;pid=…` and the balancer's.
 

@@ -2,6 +2,7 @@
 
 import zlib
 from dataclasses import dataclass
+from functools import cache
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
@@ -10,6 +11,7 @@ from loadtests.protocol.replies import MAX_MESSAGE_BYTES, Answer, OperationError
 _SWITCHING_PROTOCOLS = 101
 _WINDOW_BITS = {b"gzip": 16 + zlib.MAX_WBITS, b"x-gzip": 16 + zlib.MAX_WBITS, b"deflate": zlib.MAX_WBITS}
 _IDENTITY = b"identity"
+_SPACES = b" \t"
 
 
 @dataclass(slots=True)
@@ -28,7 +30,7 @@ class Response:
 
     def served_by(self, upstream_header: str) -> Answer:
         """Who answered, as far as the headers say."""
-        return served_by(self._header("x-served-by"), self._header(upstream_header.lower()))
+        return served_by(self._header("X-Served-By"), self._header(upstream_header))
 
     def content(self) -> bytes:
         """The body without its content coding. Raises OperationError."""
@@ -36,7 +38,7 @@ class Response:
         return self.body if coding == _IDENTITY else _decoded(self.body, coding)
 
     def _header(self, name: str) -> str | None:
-        value = self.headers.get(name.encode())
+        value = self.headers.get(_key(name))
         return None if value is None else value.decode("latin-1")
 
 
@@ -70,18 +72,16 @@ class ResponseReader:
     def feed(self, data: bytes) -> bool:
         """Reads what was received. There is never anything to say to it."""
         self._size += len(data)
-        if not self._expecting:
-            self.open = False
-        elif self._size > MAX_MESSAGE_BYTES:
+        self.begun = True
+        if self._size > MAX_MESSAGE_BYTES:
             self._fail(f"a response of more than {MAX_MESSAGE_BYTES} bytes")
-        else:
-            self.begun = True
-            try:
-                self._parser.feed_data(data)
-            except HttpParserUpgrade:
-                self.open = False
-            except HttpParserError as error:
-                self._fail(str(error))
+            return False
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade:
+            self.open = False
+        except HttpParserError as error:
+            self._fail(str(error))
         return False
 
     def feed_eof(self) -> None:
@@ -100,7 +100,7 @@ class ResponseReader:
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._head_complete:
             return  # a trailer
-        name = name.lower()
+        name, value = name.lower(), value.rstrip(_SPACES)
         self._headers[name] = value
         if name == b"set-cookie":
             self._cookies.append(value)
@@ -134,8 +134,13 @@ class ResponseReader:
             self.failure = failure
 
 
+@cache
+def _key(name: str) -> bytes:
+    return name.lower().encode()
+
+
 def _decoded(body: bytes, coding: bytes) -> bytes:
-    name = coding.strip().lower()
+    name = coding.lower()
     if name == _IDENTITY or not body:
         return body
     window_bits = _WINDOW_BITS.get(name)

@@ -195,6 +195,25 @@ def accepted(listener: socket.socket) -> tuple[socket.socket, ServerProtocol]:
     return connection, server
 
 
+def test_what_was_said_before_a_connection_was_reset_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def say_goodbye() -> None:
+            connection, server = accepted(listener)
+            server.send_close(1012, "restart")
+            connection.sendall(b"".join(server.data_to_send()))
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+
+        thread = threading.Thread(target=say_goodbye)
+        thread.start()
+        one = session(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        thread.join()
+        # The hub has not had its turn since, so that the request goes into a connection that is no more.
+        error = failure(lambda: one.request(RESET, 2))
+    assert (error.category, "1012: restart" in error.detail) == ("connection_lost", True)
+
+
 def test_a_connection_that_is_reset_is_lost() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
