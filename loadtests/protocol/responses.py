@@ -147,9 +147,7 @@ def _decoded(body: bytes, coding: bytes) -> bytes:
     if window_bits is None:
         raise OperationError("protocol", f"the reply's Content-Encoding is {name.decode('latin-1')}")
     if name == b"deflate" and body[0] & 0x0F != zlib.DEFLATED:
-        window_bits = (
-            -zlib.MAX_WBITS
-        )  # without the zlib format, as RFC 9110 section 8.4.1.2 says some send it
+        window_bits = -zlib.MAX_WBITS  # some leave the zlib format out: RFC 9110 section 8.4.1.2
     decoder = zlib.decompressobj(window_bits)
     try:
         content = decoder.decompress(body, MAX_MESSAGE_BYTES)

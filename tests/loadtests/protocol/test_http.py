@@ -139,6 +139,7 @@ def test_a_port_where_nobody_listens_refuses() -> None:
 def raw_server(*connections: Callable[[socket.socket], None]) -> Iterator[str]:
     """Handles one connection after the other, each in its own way, and ends it; gives its URL."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)  # large requests do not fit in
 
         def serve() -> None:
             for handle in connections:
@@ -279,15 +280,19 @@ def test_a_reply_that_comes_before_the_request_was_read_counts() -> None:
 
 
 def test_a_connection_with_half_a_request_in_it_carries_no_other() -> None:
+    replied = threading.Event()
+
     def hasty(connection: socket.socket) -> None:
         connection.recv(1000)
         connection.sendall(plain(1))
+        replied.wait(5)
         while connection.recv(65536):
             pass
 
     with raw_server(hasty, answering(plain(2))) as url:
         one = client(url)
         assert parsed(one.post("/step", b"x" * 9_000_000, 5)).pid == 1
+        replied.set()
         assert pids(one, 1) == [2]
 
 
