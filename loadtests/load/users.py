@@ -25,10 +25,9 @@ from loadtests.load.options import LoadOptions
 from loadtests.load.policy_times import PolicyTimes
 from loadtests.load.policy_watch import PolicyWatch
 from loadtests.load.recorder import Recorder
-from loadtests.protocol import http
 from loadtests.protocol.frames import TextFrame
 from loadtests.protocol.http import HttpClient
-from loadtests.protocol.replies import NOBODY, Answer, OperationError
+from loadtests.protocol.replies import NOBODY, Answer, OperationError, parse_http
 from loadtests.protocol.websocket import RESET, WebSocketSession, step_message
 from reports.records.schema import Op, Transport
 
@@ -341,10 +340,10 @@ class OpenEnvHttpUser(OpenEnvUser):
     transport = "http"
     request_type = "HTTP"
 
-    def __init__(self, environment: Environment) -> None:
-        super().__init__(environment)
-        options = self.options
-        self._client = HttpClient(options.access, options.connect_timeout_s, options.step_timeout_s)
+    @cached_property
+    def _client(self) -> HttpClient:
+        assert self.host is not None
+        return HttpClient(self.host, self.options.access, self.options.connect_timeout_s)
 
     @staticmethod
     def encoded(action: Mapping[str, Any]) -> bytes:
@@ -363,8 +362,8 @@ class OpenEnvHttpUser(OpenEnvUser):
     def _post(self, op: Op, body: bytes, wait_s: float | None) -> tuple[Answer, OperationError | None]:
         def perform() -> Answer:
             self._responded_by = NOBODY
-            response = http.post(self._client, f"{self.host}/{op}", body, self.options.step_timeout_s)
-            self._responded_by = http.responder(response, self.options.access.upstream_header)
-            return http.parse_response(response, whole=self._acts)
+            response = self._client.post(f"/{op}", body, self.options.step_timeout_s)
+            self._responded_by = response.served_by(self.options.access.upstream_header)
+            return parse_http(response.status, response.content(), whole=self._acts)
 
         return self.operate(op, perform, wait_s)

@@ -8,7 +8,8 @@ from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
-MAX_MESSAGE_BYTES = 100 * 2**20
+from loadtests.protocol.replies import MAX_MESSAGE_BYTES
+
 _TEXT, _BINARY = 0x80 | Opcode.TEXT, 0x80 | Opcode.BINARY
 _DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 _OPCODES = frozenset(Opcode)

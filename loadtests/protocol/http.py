@@ -1,88 +1,141 @@
-"""OpenEnv over stateless HTTP, with the client that Locust's FastHttpUser has too."""
+"""OpenEnv over stateless HTTP."""
 
-import ssl
+import time
+from email.message import Message
+from http.client import HTTPResponse
 from http.cookiejar import CookieJar
-from typing import Any
+from types import SimpleNamespace
+from typing import cast
+from urllib.request import Request
 
-import gevent
-from geventhttpclient import useragent
-from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
+from gevent import socket
+from websockets.headers import build_host
 
 from loadtests.protocol.access import Access
-from loadtests.protocol.replies import Answer, OperationError, parse_http, served_by
+from loadtests.protocol.connection import Connection, address
+from loadtests.protocol.deadlines import NEVER
+from loadtests.protocol.replies import OperationError
+from loadtests.protocol.responses import Response, ResponseReader
+
+_BRIEFLY_S = 0.001
+_HEADERS = {
+    "User-Agent": "openenv-loadtest",
+    "Accept": "application/json",
+    "Content-Type": "application/json",
+}
 
 
-class HttpClient(useragent.UserAgent):
-    """The connection of one user: kept alive, with cookies, without redirects or retries.
-
-    Every status counts as a reply: `parse_response` says what it means.
+class HttpClient:
+    """Posts JSON to one server for one user: over a connection that is kept alive, with cookies, without
+    redirects or retries.
     """
 
-    valid_response_codes = frozenset(range(100, 600))
+    def __init__(self, base_url: str, access: Access, connect_timeout_s: float) -> None:
+        self._base_url = base_url
+        self._access = access
+        self._connect_timeout_s = connect_timeout_s
+        self._connection: _HttpConnection | None = None
+        self._heads: dict[str, bytes] = {}
+        self._own_cookies = any(name.lower() == "cookie" for name in access.headers)
+        self._cookies: CookieJar | None = None
 
-    def __init__(self, access: Access, connect_timeout_s: float, read_timeout_s: float) -> None:
-        super().__init__(
-            max_redirects=0,
-            max_retries=0,
-            cookiejar=CookieJar(),
-            headers=dict(access.headers),
-            insecure=not access.verify_tls,
-            ssl_context_factory=lambda **_: access.tls_context,
-            connection_timeout=connect_timeout_s,
-            network_timeout=read_timeout_s,
-        )
+    def post(self, path: str, body: bytes, timeout_s: float) -> Response:
+        """Sends JSON to a path below the base URL and reads the whole response, whatever its status.
+
+        It takes `timeout_s` seconds at most, with connecting where that is needed. Raises OperationError
+        where no response came.
+        """
+        head = self._heads.get(path)
+        if head is None:
+            head = self._heads[path] = self._head(path)
+        cookies = self._cookie_header(path) if self._cookies is not None else b""
+        connection = self._connection
+        if connection is None or not connection.is_usable():
+            begin = time.monotonic()
+            connection = self._connect(path, timeout_s)
+            timeout_s = max(0.0, timeout_s - (time.monotonic() - begin))
+        try:
+            response = connection.exchange(b"%b%d\r\n%b\r\n%b" % (head, len(body), cookies, body), timeout_s)
+        except BaseException:
+            self.close()
+            raise
+        if not response.kept_alive:
+            self.close()
+        if response.cookies and not self._own_cookies:
+            self._keep_cookies(path, response.cookies)
+        return response
+
+    def close(self) -> None:
+        """Closes the connection. The next request opens another."""
+        if self._connection is not None:
+            self._connection.abort()
+            self._connection = None
+
+    def _connect(self, path: str, timeout_s: float) -> "_HttpConnection":
+        self.close()
+        uri = address(self._base_url, path)
+        self._connection = _HttpConnection(uri, self._access, min(timeout_s, self._connect_timeout_s))
+        return self._connection
+
+    def _head(self, path: str) -> bytes:
+        """The head of a request, up to the length of its body."""
+        uri = address(self._base_url, path)
+        given = {name.lower() for name in self._access.headers}
+        headers = {
+            "Host": build_host(uri.host, uri.port, uri.secure),
+            **{name: value for name, value in _HEADERS.items() if name.lower() not in given},
+            **self._access.headers,
+        }
+        lines = [
+            f"POST {uri.resource_name} HTTP/1.1",
+            *(f"{name}: {value}" for name, value in headers.items()),
+        ]
+        return "".join(f"{line}\r\n" for line in lines).encode("latin-1") + b"Content-Length: "
+
+    def _cookie_header(self, path: str) -> bytes:
+        assert self._cookies is not None
+        asked = self._asked(path)
+        self._cookies.add_cookie_header(asked)
+        cookies = asked.get_header("Cookie")
+        return f"Cookie: {cookies}\r\n".encode("latin-1") if cookies else b""
+
+    def _keep_cookies(self, path: str, values: list[bytes]) -> None:
+        if self._cookies is None:
+            self._cookies = CookieJar()
+        headers = Message()
+        for value in values:
+            headers["Set-Cookie"] = value.decode("latin-1")
+        response = cast(HTTPResponse, SimpleNamespace(info=lambda: headers))
+        self._cookies.extract_cookies(response, self._asked(path))
+
+    def _asked(self, path: str) -> Request:
+        """What the rules for cookies look at."""
+        return Request(self._base_url + path)  # noqa: S310 - nothing is opened with it
 
 
-def post(client: HttpClient, url: str, body: bytes, timeout_s: float) -> Any:
-    """Sends JSON and reads the whole response, whatever its status, within `timeout_s` seconds.
+class _HttpConnection(Connection[Response]):
+    _reader: ResponseReader
+    _replied_at = NEVER
 
-    Raises OperationError where no response came.
-    """
-    # The client's own time-outs are per read, so a server that drips bytes could put them off forever.
-    limit = gevent.Timeout.start_new(timeout_s, TimeoutError)
-    response: Any = None
-    try:
-        response = client.urlopen(
-            url,
-            method="POST",
-            payload=body,
-            headers={"Content-Type": "application/json", "Accept": "application/json"},
-        )
-        response.content  # noqa: B018 - reads the body
-    except (useragent.ConnectionError, OSError, HTTPConnectionClosed, HTTPParseError) as error:
-        cause = getattr(error, "original", None) or error
-        if response is not None and not isinstance(cause, TimeoutError):
-            raise OperationError("connection_lost", f"in the middle of the reply: {error}") from error
-        raise _failure(cause) from error
-    finally:
-        limit.close()
-    return response
+    def is_usable(self) -> bool:
+        """Whether it may carry another request."""
+        if self._lost is None and self._reader.open and time.monotonic() - self._replied_at > _BRIEFLY_S:
+            self._read()  # the end may have come without the hub having had its turn since
+        return self._reader.open and self._lost is None and not self._unsent
 
+    def exchange(self, request: bytes, timeout_s: float) -> Response:
+        """Sends a request and reads its response, within `timeout_s` seconds. Raises OperationError."""
+        self._reader.expect()
+        self._send(request)
+        response = self._next_message(timeout_s)
+        self._replied_at = time.monotonic()
+        return response
 
-def parse_response(response: Any, *, whole: bool = False) -> Answer:
-    """Reads a response, with the `whole` observation or without.
+    def _greet(self, _: socket.socket) -> ResponseReader:
+        return ResponseReader()
 
-    Raises OperationError where it is an error or does not follow the protocol.
-    """
-    return parse_http(response.status_code, response.content, whole=whole)
-
-
-def responder(response: Any, upstream_header: str) -> Answer:
-    """Who answered, as far as the response's headers say."""
-    headers = response.headers
-    return served_by(headers.get("X-Served-By"), headers.get(upstream_header))
-
-
-def _failure(error: BaseException) -> OperationError:
-    match error:
-        case TimeoutError():
-            return OperationError("timeout", "no reply in time")
-        case ConnectionResetError() | BrokenPipeError() | HTTPConnectionClosed():
-            return OperationError("connection_lost", str(error) or "connection closed")
-        case HTTPParseError():
-            return OperationError("protocol", str(error))
-        case ssl.SSLCertVerificationError():
-            return OperationError("handshake", f"certificate not trusted: {error.verify_message}")
-        case OSError():
-            return OperationError("refused", str(error))
-    return OperationError("connection_lost", str(error))
+    def _ended(self) -> OperationError:
+        if self._reader.failure is not None:
+            return OperationError("protocol", self._reader.failure)
+        where = "in the middle of the reply" if self._reader.begun else "before a reply"
+        return OperationError("connection_lost", f"the server closed the connection {where}")

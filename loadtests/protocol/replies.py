@@ -11,6 +11,9 @@ import orjson
 from loadtests.hidden import without_secrets
 from reports.records.schema import ErrorCategory
 
+MAX_MESSAGE_BYTES = 100 * 2**20
+"""The largest reply that is read."""
+
 _INT64_MAX = 2**63 - 1
 _LONGEST_NAME = 255
 _LONGEST_WAIT_S = 1e7
@@ -155,6 +158,7 @@ def host_of(url: Any) -> str | None:
     return _host_of(url) if isinstance(url, str) else None
 
 
+@lru_cache(maxsize=4096)
 def served_by(header: str | None, upstream: str | None) -> Answer:
     """Who answered, from the response headers `X-Served-By: host;pid=…` and the balancer's.
 

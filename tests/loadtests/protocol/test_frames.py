@@ -9,7 +9,8 @@ from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
 from websockets.utils import apply_mask
 
-from loadtests.protocol.frames import MAX_MESSAGE_BYTES, MessageReader, TextFrame
+from loadtests.protocol.frames import MessageReader, TextFrame
+from loadtests.protocol.replies import MAX_MESSAGE_BYTES
 
 LENGTHS = (0, 1, 5, 124, 125, 126, 127, 300, 65535, 65536, 70000)
 

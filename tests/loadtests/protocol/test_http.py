@@ -1,27 +1,32 @@
 import contextlib
 import json
 import socket
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
+import gevent
 import pytest
 
-from loadtests.protocol.access import OPEN
-from loadtests.protocol.http import HttpClient, parse_response, post, responder
-from loadtests.protocol.replies import Answer, OperationError
+from loadtests.protocol.access import OPEN, Access
+from loadtests.protocol.http import HttpClient
+from loadtests.protocol.replies import Answer, OperationError, parse_http
+from loadtests.protocol.responses import Response
 
 RESULT = {"observation": {"pid": 5, "host_url": "http://h:1"}, "reward": 1.0, "done": False}
 Respond = Callable[[BaseHTTPRequestHandler], None]
-Start = Callable[[Respond], str]
+Start = Callable[..., str]
 
 
 @pytest.fixture
 def start() -> Iterator[Start]:
     servers: list[ThreadingHTTPServer] = []
 
-    def start_server(respond: Respond) -> str:
+    def start_server(respond: Respond, tls: ssl.SSLContext | None = None) -> str:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
@@ -32,9 +37,11 @@ def start() -> Iterator[Start]:
                 pass
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         servers.append(server)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        return f"http://127.0.0.1:{server.server_port}/step"
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        return f"http://127.0.0.1:{server.server_port}"
 
     yield start_server
     for server in servers:
@@ -52,12 +59,26 @@ def reply(handler: BaseHTTPRequestHandler, status: int = 200, body: object = RES
     handler.wfile.write(data)
 
 
-def client(timeout_s: float = 5) -> HttpClient:
-    return HttpClient(OPEN, timeout_s, timeout_s)
+def client(url: str, access: Access = OPEN, timeout_s: float = 5) -> HttpClient:
+    return HttpClient(url, access, timeout_s)
+
+
+def post(url: str, timeout_s: float = 5) -> Response:
+    return client(url).post("/step", b'{"action": {}}', timeout_s)
+
+
+def parsed(response: Response) -> Answer:
+    return parse_http(response.status, response.content())
 
 
 def step(url: str, timeout_s: float = 5) -> Answer:
-    return parse_response(post(client(timeout_s), url, b'{"action": {}}', timeout_s))
+    return parsed(post(url, timeout_s))
+
+
+def failure(url: str, timeout_s: float = 5) -> OperationError:
+    with pytest.raises(OperationError) as raised:
+        step(url, timeout_s)
+    return raised.value
 
 
 def test_a_result_says_who_answered(start: Start) -> None:
@@ -66,27 +87,22 @@ def test_a_result_says_who_answered(start: Start) -> None:
 
 def test_headers_say_who_answered_where_the_result_does_not(start: Start) -> None:
     url = start(lambda handler: reply(handler, 422, {"detail": []}, X_Served_By="h:1;pid=7"))
-    response = post(client(), url, b"{}", 5)
-    assert responder(response, "X-Upstream") == Answer(host="h:1", pid=7)
+    assert post(url).served_by("X-Upstream") == Answer(host="h:1", pid=7)
 
 
 def test_a_balancer_names_the_server_in_the_header_of_ones_choice(start: Start) -> None:
     url = start(lambda handler: reply(handler, 422, {"detail": []}, X_Backend="10.0.0.1:8000, 10.0.0.2:8000"))
-    assert responder(post(client(), url, b"{}", 5), "X-Backend").host == "10.0.0.2:8000"
+    assert post(url).served_by("X-Backend").host == "10.0.0.2:8000"
 
 
 @pytest.mark.parametrize(("status", "category"), [(422, "validation"), (404, "http_4xx"), (503, "http_5xx")])
 def test_an_error_status_has_its_category(start: Start, status: int, category: str) -> None:
     url = start(lambda handler: reply(handler, status, {"detail": "no"}))
-    with pytest.raises(OperationError) as raised:
-        step(url)
-    assert raised.value.category == category
+    assert failure(url).category == category
 
 
 def test_no_reply_in_time_is_a_timeout(start: Start) -> None:
-    with pytest.raises(OperationError) as raised:
-        step(start(lambda _: time.sleep(1)), 0.2)
-    assert raised.value.category == "timeout"
+    assert failure(start(lambda _: time.sleep(1)), 0.2).category == "timeout"
 
 
 def test_a_server_that_drips_bytes_does_not_put_the_timeout_off(start: Start) -> None:
@@ -96,15 +112,12 @@ def test_a_server_that_drips_bytes_does_not_put_the_timeout_off(start: Start) ->
                 handler.connection.sendall(bytes([byte]))
             time.sleep(0.02)
 
-    with pytest.raises(OperationError) as raised:
-        step(start(drip), 0.3)
-    assert raised.value.category == "timeout"
+    assert failure(start(drip), 0.3).category == "timeout"
 
 
 def test_a_connection_that_ends_is_lost(start: Start) -> None:
-    with pytest.raises(OperationError) as raised:
-        step(start(lambda handler: handler.connection.shutdown(socket.SHUT_RDWR)))
-    assert raised.value.category == "connection_lost"
+    url = start(lambda handler: handler.connection.shutdown(socket.SHUT_RDWR))
+    assert failure(url).category == "connection_lost"
 
 
 def test_a_body_cut_short_is_a_lost_connection(start: Start) -> None:
@@ -115,12 +128,224 @@ def test_a_body_cut_short_is_a_lost_connection(start: Start) -> None:
         handler.wfile.write(b"{")
         handler.connection.shutdown(socket.SHUT_RDWR)
 
-    with pytest.raises(OperationError) as raised:
-        step(start(cut))
-    assert raised.value.category == "connection_lost"
+    assert failure(start(cut)).category == "connection_lost"
 
 
 def test_a_port_where_nobody_listens_refuses() -> None:
-    with pytest.raises(OperationError) as raised:
-        step("http://127.0.0.1:9/step")
-    assert raised.value.category == "refused"
+    assert failure("http://127.0.0.1:9").category == "refused"
+
+
+@contextlib.contextmanager
+def raw_server(*connections: Callable[[socket.socket], None]) -> Iterator[str]:
+    """Handles one connection after the other, each in its own way, and ends it; gives its URL."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)  # large requests do not fit in
+
+        def serve() -> None:
+            for handle in connections:
+                connection, _ = listener.accept()
+                with connection, contextlib.suppress(OSError):
+                    handle(connection)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        thread.join(5)
+        assert not thread.is_alive()
+
+
+def answering(*responses: bytes, asked: list[bytes] | None = None) -> Callable[[socket.socket], None]:
+    def handle(connection: socket.socket) -> None:
+        for response in responses:
+            request = connection.recv(65536)
+            if asked is not None:
+                asked.append(request)
+            connection.sendall(response)
+
+    return handle
+
+
+def plain(pid: int, *headers: str) -> bytes:
+    body = json.dumps({"observation": {"pid": pid}}).encode()
+    head = "".join(f"{line}\r\n" for line in ("HTTP/1.1 200 OK", f"Content-Length: {len(body)}", *headers))
+    return head.encode() + b"\r\n" + body
+
+
+def pids(one: HttpClient, requests: int, pause_s: float = 0) -> list[int | None]:
+    answers = []
+    for _ in range(requests):
+        answers.append(parsed(one.post("/step", b"{}", 2)).pid)
+        gevent.sleep(pause_s)
+    one.close()
+    return answers
+
+
+def test_requests_follow_each_other_over_one_connection() -> None:
+    asked: list[bytes] = []
+    with raw_server(answering(plain(1), plain(2), plain(3), asked=asked)) as url:
+        one = client(f"{url}/env", Access({"Authorization": "Bearer x", "accept": "text/x"}))
+        assert pids(one, 3) == [1, 2, 3]
+    assert asked[0] == asked[1] == asked[2]
+    head, _, body = asked[0].partition(b"\r\n\r\n")
+    line, *headers = head.decode().split("\r\n")
+    assert (line, body) == ("POST /env/step HTTP/1.1", b"{}")
+    assert sorted(headers) == [
+        "Authorization: Bearer x",
+        "Content-Length: 2",
+        "Content-Type: application/json",
+        f"Host: {url.removeprefix('http://')}",
+        "User-Agent: openenv-loadtest",
+        "accept: text/x",
+    ]
+
+
+@pytest.mark.parametrize("pause_s", [0, 0.1])
+@pytest.mark.parametrize(
+    "last",
+    [plain(1, "Connection: close"), b"HTTP/1.1 200 OK\r\n\r\n" + plain(1).partition(b"\r\n\r\n")[2],
+     plain(1) + b"more"],
+    ids=["says so", "ends the body so", "says more"],
+)  # fmt: skip
+def test_a_connection_that_cannot_go_on_is_followed_by_another(last: bytes, pause_s: float) -> None:
+    with raw_server(answering(last), answering(plain(2))) as url:
+        assert pids(client(url), 2, pause_s) == [1, 2]
+
+
+def test_a_connection_that_the_server_closed_meanwhile_is_followed_by_another() -> None:
+    with raw_server(answering(plain(1)), answering(plain(2))) as url:
+        one = client(url)
+        assert parsed(one.post("/step", b"{}", 2)).pid == 1
+        time.sleep(0.1)  # the hub has not had its turn when the next request is made
+        assert parsed(one.post("/step", b"{}", 2)).pid == 2
+        one.close()
+
+
+def test_a_request_is_never_sent_twice() -> None:
+    asked: list[bytes] = []
+    with raw_server(answering(plain(1), b"", asked=asked), answering(plain(3), asked=asked)) as url:
+        one = client(url)
+        one.post("/step", b"1", 2)
+        with pytest.raises(OperationError) as raised:
+            one.post("/step", b"2", 2)
+        assert raised.value.category == "connection_lost"
+        one.post("/step", b"3", 2)
+        one.close()
+    assert [request[-1:] for request in asked] == [b"1", b"2", b"3"]
+
+
+def test_after_a_timeout_no_late_reply_is_taken_for_the_next() -> None:
+    def late(connection: socket.socket) -> None:
+        connection.recv(65536)
+        time.sleep(0.3)
+        connection.sendall(plain(1))
+
+    with raw_server(late, answering(plain(2))) as url:
+        one = client(url)
+        with pytest.raises(OperationError):
+            one.post("/step", b"{}", 0.1)
+        assert parsed(one.post("/step", b"{}", 2)).pid == 2
+        one.close()
+
+
+def test_chunks_and_interim_responses_are_no_part_of_the_reply() -> None:
+    body = plain(7).partition(b"\r\n\r\n")[2]
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (body[:5], body[5:]))
+    response = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"
+    with raw_server(answering(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + response, plain(8))) as url:
+        assert pids(client(url), 2) == [7, 8]
+
+
+def test_large_requests_and_replies_are_whole() -> None:
+    def handle(connection: socket.socket) -> None:
+        received = 0
+        time.sleep(0.2)  # more is sent than goes into the connection
+        while received < 9_000_000:
+            received += len(connection.recv(65536))
+        body = plain(9).partition(b"\r\n\r\n")[2] + b" " * 9_000_000
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+
+    with raw_server(handle) as url:
+        one = client(url)
+        assert parsed(one.post("/step", b"x" * 9_000_000, 10)).pid == 9
+        one.close()
+
+
+def test_a_reply_that_comes_before_the_request_was_read_counts() -> None:
+    def refuse(connection: socket.socket) -> None:
+        connection.recv(1000)
+        connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    with raw_server(refuse) as url:
+        assert client(url).post("/step", b"x" * 9_000_000, 5).status == 413
+
+
+def test_a_connection_with_half_a_request_in_it_carries_no_other() -> None:
+    replied = threading.Event()
+
+    def hasty(connection: socket.socket) -> None:
+        connection.recv(1000)
+        connection.sendall(plain(1))
+        replied.wait(5)
+        while connection.recv(65536):
+            pass
+
+    with raw_server(hasty, answering(plain(2))) as url:
+        one = client(url)
+        assert parsed(one.post("/step", b"x" * 9_000_000, 5)).pid == 1
+        replied.set()
+        assert pids(one, 1) == [2]
+
+
+def test_what_is_not_http_does_not_follow_the_protocol() -> None:
+    with raw_server(answering(b"220 smtp.example.com\r\n")) as url:
+        assert failure(url).category == "protocol"
+
+
+def test_cookies_are_sent_back() -> None:
+    asked: list[bytes] = []
+    first = plain(1, "Set-Cookie: a=b; Path=/", "Set-Cookie: c=d", "Set-Cookie: e=f; Path=/elsewhere")
+    with raw_server(answering(first, plain(2), plain(3), asked=asked)) as url:
+        pids(client(url), 3)
+    assert b"Cookie" not in asked[0]
+    assert b"\r\nCookie: a=b; c=d\r\n" in asked[1]
+    assert asked[1] == asked[2]
+
+
+def test_cookies_that_a_user_gives_stay_as_they_are() -> None:
+    asked: list[bytes] = []
+    with raw_server(answering(plain(1, "Set-Cookie: a=b"), plain(2), asked=asked)) as url:
+        pids(client(url, Access({"cookie": "x=y"})), 2)
+    assert asked[1].count(b"ookie") == 1
+    assert b"\r\ncookie: x=y\r\n" in asked[1]
+
+
+def test_a_server_that_does_not_let_in_is_a_connect_timeout() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        address = listener.getsockname()
+        with contextlib.ExitStack() as full:
+            for _ in range(2):
+                waiting = full.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex(address)
+            begin = time.monotonic()
+            with pytest.raises(OperationError) as raised:
+                client(f"http://127.0.0.1:{address[1]}", timeout_s=0.3).post("/step", b"{}", 5)
+    assert (raised.value.category, time.monotonic() - begin < 3) == ("connect_timeout", True)
+
+
+def test_it_posts_over_tls_to_whom_it_trusts(tmp_path: Path, start: Start) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=here",
+         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    url = start(lambda handler: reply(handler, 200, RESULT | {"more": "x" * 100_000}), context)
+    one = client(url.replace("http:", "https:"), Access(verify_tls=False))
+    for _ in range(3):
+        assert parsed(one.post("/step", b" " * 100_000, 5)).pid == 5
+    one.close()
+    error = failure(url.replace("http:", "https:"))
+    assert (error.category, "certificate not trusted" in error.detail) == ("handshake", True)

@@ -19,7 +19,7 @@ from websockets.sync.server import Server, ServerConnection, serve
 
 from loadtests.protocol.access import OPEN, Access
 from loadtests.protocol.replies import OperationError
-from loadtests.protocol.websocket import RESET, WebSocketSession, step_message, websocket_uri
+from loadtests.protocol.websocket import RESET, WebSocketSession, step_message
 
 REPLY = json.dumps(
     {"type": "observation", "data": {"observation": {"pid": 5, "host_url": "http://h:1"}, "done": False}}
@@ -195,6 +195,25 @@ def accepted(listener: socket.socket) -> tuple[socket.socket, ServerProtocol]:
     return connection, server
 
 
+def test_what_was_said_before_a_connection_was_reset_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def say_goodbye() -> None:
+            connection, server = accepted(listener)
+            server.send_close(1012, "restart")
+            connection.sendall(b"".join(server.data_to_send()))
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+
+        thread = threading.Thread(target=say_goodbye)
+        thread.start()
+        one = session(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        thread.join()
+        # The hub has not had its turn since, so that the request goes into a connection that is no more.
+        error = failure(lambda: one.request(RESET, 2))
+    assert (error.category, "1012: restart" in error.detail) == ("connection_lost", True)
+
+
 def test_a_connection_that_is_reset_is_lost() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -357,18 +376,3 @@ def test_garbage_instead_of_frames_is_a_protocol_error(start: Start) -> None:
         time.sleep(0.5)
 
     assert failure(lambda: session(start(handler)).request(RESET, 2)).category == "protocol"
-
-
-@pytest.mark.parametrize(
-    ("url", "host", "port", "path", "secure"),
-    [
-        ("http://127.0.0.1:8000", "127.0.0.1", 8000, "/ws", False),
-        ("https://example.org/env", "example.org", 443, "/env/ws", True),
-        ("http://[::1]:9", "::1", 9, "/ws", False),
-    ],
-)
-def test_the_address_lies_below_the_servers_url(
-    url: str, host: str, port: int, path: str, secure: bool
-) -> None:
-    uri = websocket_uri(url)
-    assert (uri.host, uri.port, uri.path, uri.secure) == (host, port, path, secure)

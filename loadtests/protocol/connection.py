@@ -1,0 +1,236 @@
+"""A connection to a server, one request at a time, that the hub reads, whether or not somebody waits."""
+
+import ipaddress
+import ssl
+import time
+from abc import ABC, abstractmethod
+from functools import cache
+from typing import Any, Generic, Protocol, TypeVar
+
+import gevent
+from gevent import getcurrent, socket
+from websockets.uri import WebSocketURI, parse_uri
+
+from loadtests.protocol.access import Access
+from loadtests.protocol.deadlines import DEADLINES, NEVER
+from loadtests.protocol.replies import OperationError
+
+RECEIVE_BYTES = 65536
+
+_NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+_READABLE, _WRITABLE = 1, 2
+
+Message = TypeVar("Message")
+
+
+class Reader(Protocol[Message]):
+    """Makes messages of what comes over a connection."""
+
+    messages: list[Message]
+    """What came and was not taken yet."""
+    open: bool
+    """Whether more may come."""
+
+    def feed(self, data: bytes) -> bool:
+        """Reads what was received. True: there may be an answer to it."""
+
+    def feed_eof(self) -> None:
+        """Nothing more can be received."""
+
+
+class Connection(ABC, Generic[Message]):
+    """What the transports share: connecting, sending, receiving and waiting."""
+
+    def __init__(self, uri: WebSocketURI, access: Access, timeout_s: float) -> None:
+        """Connects and greets the server, within `timeout_s` seconds. Raises OperationError."""
+        self.due = NEVER
+        self._socket: socket.socket | None = None
+        self._watchers: list[Any] = []
+        self._unsent = bytearray()
+        self._lost: OSError | None = None
+        self._hub = gevent.get_hub()
+        self._waiter: gevent.greenlet | None = None
+        self._timed_out = False
+        # Name resolution, each address and TLS have time-outs of their own: this one covers them all.
+        limit = gevent.Timeout.start_new(timeout_s, TimeoutError)
+        try:
+            connection = self._socket = _open_socket(uri, access, timeout_s)
+            self._reader = self._greet(connection)
+            self._watch(connection, uri.secure)
+        except BaseException as error:
+            self.abort()
+            if isinstance(error, OSError | OperationError):
+                raise _connect_failure(error, timeout_s) from error
+            raise
+        finally:
+            limit.close()
+
+    def time_out(self) -> None:
+        """Ends the request that waits for its reply."""
+        self._timed_out = True
+        self._wake()
+
+    def abort(self) -> None:
+        """Closes the connection at once."""
+        for watcher in self._watchers:
+            watcher.close()
+        self._watchers.clear()
+        DEADLINES.waiters.discard(self)
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    @abstractmethod
+    def _greet(self, connection: socket.socket) -> Reader[Message]:
+        """Says what comes before requests. Returns what reads the rest."""
+
+    @abstractmethod
+    def _ended(self) -> OperationError:
+        """Why nothing more comes."""
+
+    def _answer(self) -> None:
+        """Says what the reader has to say."""
+
+    def _watch(self, connection: socket.socket, secure: bool) -> None:
+        connection.settimeout(0)
+        # What gevent wraps around the plain socket is for those that wait.
+        plain = connection if secure else connection._sock
+        self._receive, self._send_some = plain.recv, plain.send
+        loop = self._hub.loop
+        self._reading = loop.io(connection.fileno(), _READABLE)
+        self._writing = loop.io(connection.fileno(), _WRITABLE)
+        self._watchers += (self._reading, self._writing)
+        self._reading.start(self._read)
+        DEADLINES.waiters.add(self)
+
+    def _next_message(self, timeout_s: float) -> Message:
+        """Waits for what comes next."""
+        messages = self._reader.messages
+        self._timed_out = False
+        self.due = time.monotonic() + timeout_s
+        if self.due < DEADLINES.next_look:
+            DEADLINES.look_at(self.due)
+        self._waiter = getcurrent()
+        try:
+            while not messages:
+                if self._lost is not None:
+                    raise OperationError("connection_lost", str(self._lost)) from self._lost
+                if not self._reader.open:
+                    raise self._ended()
+                if self._timed_out:
+                    raise OperationError("timeout", f"no reply within {timeout_s:g} s")
+                self._hub.switch()
+        finally:
+            self._waiter = None
+            self.due = NEVER
+        return messages.pop(0)
+
+    def _read(self) -> None:
+        try:
+            data = self._receive(RECEIVE_BYTES)
+        except _NOT_NOW:
+            return
+        except OSError as error:
+            self._lose(error)
+            return
+        reader = self._reader
+        if not data:
+            self._reading.stop()
+            reader.feed_eof()
+        elif reader.feed(data):
+            self._answer()
+        if self._waiter is not None and (reader.messages or not reader.open):
+            self._waiter.switch()
+
+    def _wake(self) -> None:
+        if self._waiter is not None:
+            self._waiter.switch()
+
+    def _send(self, data: bytes) -> None:
+        """Sends as much as is possible at once, and the rest when it is."""
+        if not self._unsent:
+            try:
+                sent = self._send_some(data)
+            except _NOT_NOW:
+                sent = 0
+            except OSError as error:
+                self._cannot_send(error)
+                return
+            if sent == len(data):
+                return
+            data = data[sent:]
+            self._writing.start(self._send_rest)
+        self._unsent += data
+
+    def _send_rest(self) -> None:
+        try:
+            sent = self._send_some(self._unsent)
+        except _NOT_NOW:
+            return
+        except OSError as error:
+            self._cannot_send(error)
+            return
+        del self._unsent[:sent]
+        if not self._unsent:
+            self._writing.stop()
+
+    def _cannot_send(self, error: OSError) -> None:
+        """Where the server has hung up, what it said before that counts: reads tell."""
+        self._unsent.clear()
+        self._writing.stop()
+        if not isinstance(error, ConnectionError):
+            self._lose(error)
+
+    def _lose(self, error: OSError) -> None:
+        self._lost = error
+        self._reading.stop()
+        self._writing.stop()
+        self._wake()
+
+
+@cache
+def address(base_url: str, path: str) -> WebSocketURI:
+    """What lies at a path below an http or https URL without a slash at its end."""
+    return parse_uri(f"ws{base_url.removeprefix('http')}{path}")
+
+
+@cache
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _open_socket(uri: WebSocketURI, access: Access, timeout_s: float) -> socket.socket:
+    address = (uri.host, uri.port)
+    if _is_address(uri.host):
+        family = socket.AF_INET6 if ":" in uri.host else socket.AF_INET
+        connection = socket.socket(family, socket.SOCK_STREAM)
+        connection.settimeout(timeout_s)
+        try:
+            connection.connect(address)
+        except BaseException:
+            connection.close()
+            raise
+    else:
+        connection = socket.create_connection(address, timeout_s)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if uri.secure:
+        return access.tls_context.wrap_socket(connection, server_hostname=uri.host)
+    return connection
+
+
+def _connect_failure(error: OSError | OperationError, timeout_s: float) -> OperationError:
+    match error:
+        case TimeoutError():
+            return OperationError("connect_timeout", f"not connected within {timeout_s:g} s")
+        case OperationError():
+            return OperationError("handshake", error.detail)
+        case ssl.SSLCertVerificationError():
+            return OperationError("handshake", f"certificate not trusted: {error.verify_message}")
+        case ssl.SSLError() | ConnectionError() if not isinstance(error, ConnectionRefusedError):
+            return OperationError("handshake", str(error))
+        case _:
+            return OperationError("refused", str(error))
