@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,8 +69,9 @@ class CpuClocks(threading.Thread):
             for usage in self._deployment.resources():
                 used["nginx" if usage.role == "nginx" else "server"] += usage.cpu_seconds
             for process in psutil.Process().children():
-                if "locust" in process.cmdline():
-                    used["generator"] += sum(each.cpu_seconds for each in generator_usage(process.pid))
+                with suppress(psutil.Error):
+                    if "locust" in process.cmdline():
+                        used["generator"] += sum(each.cpu_seconds for each in generator_usage(process.pid))
             self._samples.append((at, *used.values()))
 
     def stop(self) -> None:

@@ -16,6 +16,7 @@ from uvicorn import Config, Server
 from uvicorn_worker import UvicornWorker
 
 from . import identity
+from .handshake import SessionProtocol
 from .lifecycle import Lifecycle
 
 if TYPE_CHECKING or "." in __package__:
@@ -81,6 +82,7 @@ class BenchmarkWorker(UvicornWorker):
         self._settings = Settings.from_environ(os.environ)
         self.CONFIG_KWARGS = {
             **UvicornWorker.CONFIG_KWARGS,
+            "ws": SessionProtocol,
             "ws_max_size": self._settings.max_message_bytes,
             # Messages are about 300 bytes: compression would cost each session memory and each step time.
             "ws_per_message_deflate": False,
