@@ -16,6 +16,7 @@ from websockets.utils import accept_key
 if TYPE_CHECKING:
     from uvicorn._types import ASGIReceiveEvent, ASGISendEvent, WebSocketScope
 
+_TEXT = 0x81
 _MOST_BYTES = 4096
 _MOST_HEADERS = 64
 _TARGET = re.compile(rb"/[!-~]*")
@@ -65,6 +66,16 @@ def usual_request(data: bytes) -> Request | None:
     ):
         return None
     return Request(target, headers, key)
+
+
+def text_frame(payload: bytes) -> bytes:
+    """A whole message as a server sends it: one frame, not masked."""
+    size = len(payload)
+    if size < 126:
+        return bytes((_TEXT, size)) + payload
+    if size < 65536:
+        return bytes((_TEXT, 126, size >> 8, size & 0xFF)) + payload
+    return bytes((_TEXT, 127)) + size.to_bytes(8) + payload
 
 
 class SessionProtocol(WebSocketsSansIOProtocol):
@@ -119,7 +130,19 @@ class SessionProtocol(WebSocketsSansIOProtocol):
             if message["type"] == "websocket.accept" and self._accept(self._usual, cast(Any, message)):
                 return
             self._hand_over()
+        elif self._sends_plainly(message):
+            return
         await super().send(message)
+
+    def _sends_plainly(self, message: "ASGISendEvent") -> bool:
+        """Sends a text, where nothing is in the way."""
+        text = cast(Any, message).get("text") if message["type"] == "websocket.send" else None
+        if text is None or self.conn.state is not State.OPEN or self.disconnected or self.close_sent:
+            return False
+        if not self.writable.is_set() or cast(Any, message).get("bytes") is not None:
+            return False
+        self.transport.write(text_frame(text.encode()))
+        return True
 
     def send_500_response(self) -> None:
         """Tells that the application failed before it accepted."""

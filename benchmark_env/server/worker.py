@@ -26,7 +26,7 @@ else:
 
 CLOSING_HANDSHAKE_SECONDS = 1.0
 LEFTOVERS_SECONDS = 1
-RARE_COLLECTIONS = (50_000, 20, 50)
+RARE_COLLECTIONS = (5_000, 10, 10)
 """Thresholds of Python's garbage collector: by default it looks for garbage after every few new sessions."""
 
 _logger = logging.getLogger("uvicorn.error")

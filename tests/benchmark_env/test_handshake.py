@@ -209,3 +209,9 @@ def test_requests_are_accepted_and_refused_alike(seed: int) -> None:
 def test_each_kind_of_request_is_accepted_or_refused_alike(data: bytes) -> None:
     pieces = [data, *MESSAGES]
     assert served(SessionProtocol, pieces, echo) == served(WebSocketsSansIOProtocol, pieces, echo)
+
+
+@pytest.mark.parametrize("length", [0, 1, 125, 126, 65535, 65536])
+def test_replies_of_any_length_are_framed_alike(length: int) -> None:
+    pieces = [request(), framed(Opcode.TEXT, b"x" * length), framed(Opcode.TEXT, "ä€".encode())]
+    assert served(SessionProtocol, pieces, echo) == served(WebSocketsSansIOProtocol, pieces, echo)
