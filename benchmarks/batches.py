@@ -60,7 +60,8 @@ class CpuClocks(threading.Thread):
         super().__init__(name="cpu-clocks", daemon=True)
         self._deployment = deployment
         self._stopped = threading.Event()
-        self._samples: list[tuple[float, ...]] = []
+        self.samples: list[tuple[float, ...]] = []
+        """The time, and the CPU seconds of each part."""
 
     def run(self) -> None:
         while not self._stopped.wait(_SAMPLE_SECONDS):
@@ -72,7 +73,7 @@ class CpuClocks(threading.Thread):
                 with suppress(psutil.Error):
                     if "locust" in process.cmdline():
                         used["generator"] += sum(each.cpu_seconds for each in generator_usage(process.pid))
-            self._samples.append((at, *used.values()))
+            self.samples.append((at, *used.values()))
 
     def stop(self) -> None:
         """Ends the sampling."""
@@ -81,7 +82,7 @@ class CpuClocks(threading.Thread):
 
     def between(self, begin: float, end: float) -> dict[str, float]:
         """CPU seconds of each part between two moments in Unix time."""
-        at, *used = np.array(self._samples).T
+        at, *used = np.array(self.samples).T
         return {
             part: float(np.interp(end, at, clock) - np.interp(begin, at, clock))
             for part, clock in zip(PARTS, used, strict=True)
@@ -118,6 +119,8 @@ def main(arguments: list[str] | None = None) -> int:
                 "RESULTS": str(options.results or scratch),
             }
             config = capacity_config({each.name: each.default for each in CAPACITY_SETTINGS} | given)
+            # One worker holds what the replicas hold together, if it must.
+            os.environ["MAX_CONCURRENT_ENVS"] = str(users)
             tries = [_told(_try(config, users)) for _ in range(options.tries)]
             met = sum(each.outcome.met for each in tries)
             print(
@@ -135,7 +138,6 @@ def _batch(text: str) -> tuple[int, float]:
 def _try(config: "CapacityConfig", users: int) -> Try:
     """One batch on a deployment of its own."""
     batch = config.batch(users)
-    os.environ["MAX_CONCURRENT_ENVS"] = str(users)
     deployment = LocalDeployment(batch.deployment, name="batches")
     try:
         deployment.up()
