@@ -153,8 +153,11 @@ def _try(config: "CapacityConfig", users: int) -> Try:
 
 
 def _span(directory: RunDirectory) -> tuple[float, float]:
+    """From the first connect to the last reply; nothing where the batch recorded nothing."""
     rows = directory.read_steps(["started_at", "latency_s"])
     begun = rows["started_at"].to_numpy()
+    if not begun.size:
+        return 0.0, 0.0
     return float(begun.min()), float((begun + rows["latency_s"].to_numpy()).max())
 
 
