@@ -24,6 +24,7 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from . import errors
 from .benchmark_environment import BenchmarkEnvironment
+from .inline import sessions_made_inline
 from .lifecycle import Lifecycle, LifecycleMiddleware
 
 if TYPE_CHECKING or "." in __package__:
@@ -41,17 +42,18 @@ def build(settings: Settings) -> FastAPI:
     # The page's description comes from there, which it finds without help only in the container.
     os.environ.setdefault("ENV_README_PATH", str(DIRECTORY / "README.md"))
     idle_timeout = settings.session_idle_timeout
-    app: FastAPI = create_app(
-        BenchmarkEnvironment,
-        BenchmarkAction,
-        BenchmarkObservation,
-        env_name="benchmark_env",
-        concurrency_config=ConcurrencyConfig(
-            max_concurrent_envs=settings.max_concurrent_envs,
-            # OpenEnv's own reaper, for sessions made over HTTP, does not see that a step is in flight.
-            session_timeout=idle_timeout + settings.max_wait_seconds if idle_timeout else None,
-        ),
-    )
+    with sessions_made_inline():
+        app: FastAPI = create_app(
+            BenchmarkEnvironment,
+            BenchmarkAction,
+            BenchmarkObservation,
+            env_name="benchmark_env",
+            concurrency_config=ConcurrencyConfig(
+                max_concurrent_envs=settings.max_concurrent_envs,
+                # OpenEnv's own reaper, for sessions made over HTTP, does not see that a step is in flight.
+                session_timeout=idle_timeout + settings.max_wait_seconds if idle_timeout else None,
+            ),
+        )
     errors.install(app)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_message_bytes)
     app.state.lifecycle = Lifecycle()

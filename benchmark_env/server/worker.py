@@ -1,6 +1,7 @@
 """The gunicorn worker: uvicorn that lets steps in flight finish before it stops."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -15,6 +16,7 @@ from uvicorn import Config, Server
 from uvicorn_worker import UvicornWorker
 
 from . import identity
+from .handshake import SessionProtocol
 from .lifecycle import Lifecycle
 
 if TYPE_CHECKING or "." in __package__:
@@ -24,6 +26,8 @@ else:
 
 CLOSING_HANDSHAKE_SECONDS = 1.0
 LEFTOVERS_SECONDS = 1
+RARE_COLLECTIONS = (5_000, 10, 10)
+"""Thresholds of Python's garbage collector: by default it looks for garbage after every few new sessions."""
 
 _logger = logging.getLogger("uvicorn.error")
 
@@ -78,6 +82,7 @@ class BenchmarkWorker(UvicornWorker):
         self._settings = Settings.from_environ(os.environ)
         self.CONFIG_KWARGS = {
             **UvicornWorker.CONFIG_KWARGS,
+            "ws": SessionProtocol,
             "ws_max_size": self._settings.max_message_bytes,
             # Messages are about 300 bytes: compression would cost each session memory and each step time.
             "ws_per_message_deflate": False,
@@ -94,6 +99,9 @@ class BenchmarkWorker(UvicornWorker):
         self.config.app = self.wsgi
         server = DrainingServer(self.config, self.wsgi.state.lifecycle, self._settings.graceful_timeout)
         asyncio.get_running_loop().add_signal_handler(signal.SIGQUIT, server.stop_at_once)
+        # What was imported stays: half a million objects that no collection needs to look at.
+        gc.freeze()
+        gc.set_threshold(*RARE_COLLECTIONS)
         # The plain sockets: uvloop closes gunicorn's wrappers of them twice.
         await server.serve(sockets=[listener.sock for listener in self.sockets])
         if not server.started:

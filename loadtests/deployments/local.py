@@ -81,9 +81,16 @@ class LocalDeployment(ManagedDeployment):
         ]
 
     def most_sessions(self) -> int | None:
-        """How many WebSocket sessions nginx has open files for: two each."""
+        """How many WebSocket sessions nginx has open files for, and ports to its replicas."""
         variables = self._nginx_variables(processes.raise_open_file_limit())
-        return int(variables["NGINX_WORKERS"]) * int(variables["NOFILE"]) // 2
+        files = int(variables["NGINX_WORKERS"]) * int(variables["NOFILE"])
+        each = ports.to_one_server() * max(1, len(self._sources))
+        return min(files // nginx.FILES_A_SESSION, self._config.replicas * each)
+
+    @property
+    def _sources(self) -> list[str]:
+        """The addresses that nginx connects to its replicas from; empty: any."""
+        return nginx.sources_for(self._config.sessions // self._config.replicas)
 
     @cached_property
     def _python(self) -> Path:
@@ -178,7 +185,8 @@ class LocalDeployment(ManagedDeployment):
             "NGINX_DIR": str(self._home),
             "NGINX_ERROR_LOG": "stderr",
             "NGINX_LISTEN": f"{ports.LOOPBACK}:{self._record.ports[0]}",
-            "RESOLVER_DIRECTIVE": "",
+            # No name is resolved here; the directive's place is that of how replicas are reached.
+            "RESOLVER_DIRECTIVE": nginx.source_directives(self._sources),
             "UPSTREAM_SERVERS": " ".join(f"server {host} max_fails=0;" for host in self.hosts()),
             # Started by root, nginx would switch to a user that may not enter this directory.
             "USER_DIRECTIVE": f"user {getpass.getuser()};" if os.getuid() == 0 else "",

@@ -1,11 +1,12 @@
 """nginx's configuration, made from the one template that local replicas and containers share."""
 
 import importlib.util
+import math
 import os
 import re
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
@@ -26,6 +27,11 @@ HEALTH_PATH = "/nginx-health"
 MOST_OPEN_FILES = 65536
 """nginx reserves memory for every connection that it may have: about 30 MB per worker for this many."""
 MOST_WORKERS = 8
+FILES_A_SESSION = 2
+_CONNECTIONS_A_SOURCE = 12_000
+"""How many connections to one replica come from one address: see loadtests/protocol/sources.py."""
+_UNEVEN = 1.15
+"""The kernel spreads connections over nginx's workers by chance: one may get so many times its share."""
 DEFAULT_MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
 
@@ -45,10 +51,33 @@ def common_variables(
         else "access_log off;",
         "NOFILE": str(min(open_files, MOST_OPEN_FILES)),
         "NGINX_WORKERS": str(
-            whole_variable(environ, "NGINX_WORKERS", min(os.cpu_count() or 1, MOST_WORKERS))
+            whole_variable(environ, "NGINX_WORKERS", workers_for(config.sessions, open_files))
         ),
         "MAX_MESSAGE_BYTES": str(whole_variable(environ, "MAX_MESSAGE_BYTES", DEFAULT_MAX_MESSAGE_BYTES)),
     }
+
+
+def workers_for(sessions: int, open_files: int) -> int:
+    """One for each core, or more where their open files would be too few for so many sessions."""
+    files = sessions * FILES_A_SESSION * _UNEVEN
+    needed = math.ceil(files / min(open_files, MOST_OPEN_FILES))
+    return min(max(os.cpu_count() or 1, needed), MOST_WORKERS)
+
+
+def sources_for(connections: int) -> list[str]:
+    """The addresses of this machine that so many connections to one replica come from; empty: any."""
+    needed = math.ceil(connections / _CONNECTIONS_A_SOURCE)
+    return [f"127.0.0.{number}" for number in range(2, needed + 2)] if needed > 1 else []
+
+
+def source_directives(sources: Sequence[str]) -> str:
+    """Has nginx connect to its replicas from these addresses, an even share from each."""
+    if not sources:
+        return ""
+    *others, last = sources
+    shares = " ".join(f"{100 / len(sources):.2f}% {source};" for source in others)
+    client = '"$remote_addr:$remote_port"'
+    return f"split_clients {client} $source {{ {shares} * {last}; }} proxy_bind $source;"
 
 
 def whole_variable(environ: Mapping[str, str], name: str, default: int) -> int:

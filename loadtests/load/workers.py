@@ -32,6 +32,9 @@ class WorkerWatch:
             )
         elif isinstance(runner, runners.MasterRunner):
             runners.HEARTBEAT_LIVENESS = _PATIENCE_SECONDS // runners.HEARTBEAT_INTERVAL
+            for worker in runner.clients.all:
+                # It was there before, and may be busy from its first moment on.
+                worker.heartbeat = runners.HEARTBEAT_LIVENESS
             runner.register_message(_PROCESS, self._note)
             gevent.spawn(self._watch, runner)
 

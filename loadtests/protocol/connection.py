@@ -1,9 +1,11 @@
 """A connection to a server, one request at a time, that the hub reads, whether or not somebody waits."""
 
 import ipaddress
+import os
 import ssl
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from functools import cache
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -14,6 +16,7 @@ from websockets.uri import WebSocketURI, parse_uri
 from loadtests.protocol.access import Access
 from loadtests.protocol.deadlines import DEADLINES, NEVER
 from loadtests.protocol.replies import OperationError
+from loadtests.protocol.sources import PlainSocket, begin_to_connect
 
 RECEIVE_BYTES = 65536
 
@@ -41,29 +44,29 @@ class Reader(Protocol[Message]):
 class Connection(ABC, Generic[Message]):
     """What the transports share: connecting, sending, receiving and waiting."""
 
+    _reader: Reader[Message]
+
     def __init__(self, uri: WebSocketURI, access: Access, timeout_s: float) -> None:
         """Connects and greets the server, within `timeout_s` seconds. Raises OperationError."""
         self.due = NEVER
-        self._socket: socket.socket | None = None
+        self._socket: socket.socket | PlainSocket | None = None
+        self._is_open = False
         self._watchers: list[Any] = []
+        self._writing: Any = None
         self._unsent = bytearray()
         self._lost: OSError | None = None
         self._hub = gevent.get_hub()
         self._waiter: gevent.greenlet | None = None
         self._timed_out = False
-        # Name resolution, each address and TLS have time-outs of their own: this one covers them all.
-        limit = gevent.Timeout.start_new(timeout_s, TimeoutError)
+        give_up = time.monotonic() + timeout_s
         try:
-            connection = self._socket = _open_socket(uri, access, timeout_s)
-            self._reader = self._greet(connection)
-            self._watch(connection, uri.secure)
+            self._connect(uri, access, timeout_s)
+            self._greet(give_up)
         except BaseException as error:
             self.abort()
             if isinstance(error, OSError | OperationError):
                 raise _connect_failure(error, timeout_s) from error
             raise
-        finally:
-            limit.close()
 
     def time_out(self) -> None:
         """Ends the request that waits for its reply."""
@@ -81,8 +84,11 @@ class Connection(ABC, Generic[Message]):
             self._socket = None
 
     @abstractmethod
-    def _greet(self, connection: socket.socket) -> Reader[Message]:
-        """Says what comes before requests. Returns what reads the rest."""
+    def _greet(self, give_up: float) -> None:
+        """Says what comes before requests, until that moment of the monotonic clock at the latest.
+
+        The connection may not be open yet: what is sent waits until it is. It is when this is over.
+        """
 
     @abstractmethod
     def _ended(self) -> OperationError:
@@ -91,26 +97,56 @@ class Connection(ABC, Generic[Message]):
     def _answer(self) -> None:
         """Says what the reader has to say."""
 
-    def _watch(self, connection: socket.socket, secure: bool) -> None:
-        connection.settimeout(0)
-        # What gevent wraps around the plain socket is for those that wait.
-        plain = connection if secure else connection._sock
+    def _connect(self, uri: WebSocketURI, access: Access, timeout_s: float) -> None:
+        """Opens a connection, or begins to."""
+        plain: socket.socket | PlainSocket
+        if not uri.secure and _is_address(uri.host):
+            self._socket = plain = begin_to_connect(uri.host, uri.port)
+        else:
+            # Name resolution, each address and TLS have time-outs of their own: this one covers them all.
+            with gevent.Timeout(timeout_s, TimeoutError):
+                connection = self._socket = _open_socket(uri, access, timeout_s)
+            connection.settimeout(0)
+            # What gevent wraps around the plain socket is for those that wait.
+            plain = connection if uri.secure else connection._sock
+            self._is_open = True
         self._receive, self._send_some = plain.recv, plain.send
-        loop = self._hub.loop
-        self._reading = loop.io(connection.fileno(), _READABLE)
-        self._writing = loop.io(connection.fileno(), _WRITABLE)
-        self._watchers += (self._reading, self._writing)
+        self._descriptor = plain.fileno()
+        self._reading = self._hub.loop.io(self._descriptor, _READABLE)
+        self._watchers.append(self._reading)
         self._reading.start(self._read)
         DEADLINES.waiters.add(self)
+
+    def _wait_until_open(self, give_up: float) -> None:
+        """Waits for the connection. Raises OSError."""
+        if self._is_open:
+            return
+        self._when_writable(self._note_open)
+        self._begin_to_wait(give_up)
+        try:
+            while not self._is_open:
+                if self._lost is not None:
+                    raise self._lost
+                if self._timed_out:
+                    raise TimeoutError
+                self._hub.switch()
+        finally:
+            self._waiter = None
+            self.due = NEVER
+
+    def _note_open(self) -> None:
+        self._writing.stop()
+        assert self._socket is not None
+        if error := self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            self._lose(OSError(error, os.strerror(error)))
+        else:
+            self._is_open = True
+            self._wake()
 
     def _next_message(self, timeout_s: float) -> Message:
         """Waits for what comes next."""
         messages = self._reader.messages
-        self._timed_out = False
-        self.due = time.monotonic() + timeout_s
-        if self.due < DEADLINES.next_look:
-            DEADLINES.look_at(self.due)
-        self._waiter = getcurrent()
+        self._begin_to_wait(time.monotonic() + timeout_s)
         try:
             while not messages:
                 if self._lost is not None:
@@ -124,6 +160,14 @@ class Connection(ABC, Generic[Message]):
             self._waiter = None
             self.due = NEVER
         return messages.pop(0)
+
+    def _begin_to_wait(self, until: float) -> None:
+        """Until a moment of the monotonic clock, the greenlet that runs now is the one to be woken."""
+        self._timed_out = False
+        self.due = until
+        if until < DEADLINES.next_look:
+            DEADLINES.look_at(until)
+        self._waiter = getcurrent()
 
     def _read(self) -> None:
         try:
@@ -159,8 +203,14 @@ class Connection(ABC, Generic[Message]):
             if sent == len(data):
                 return
             data = data[sent:]
-            self._writing.start(self._send_rest)
+            self._when_writable(self._send_rest)
         self._unsent += data
+
+    def _when_writable(self, call: Callable[[], None]) -> None:
+        if self._writing is None:
+            self._writing = self._hub.loop.io(self._descriptor, _WRITABLE)
+            self._watchers.append(self._writing)
+        self._writing.start(call)
 
     def _send_rest(self) -> None:
         try:
@@ -175,16 +225,19 @@ class Connection(ABC, Generic[Message]):
             self._writing.stop()
 
     def _cannot_send(self, error: OSError) -> None:
-        """Where the server has hung up, what it said before that counts: reads tell."""
+        """Where an open connection breaks, what the server said before that counts: reads tell."""
         self._unsent.clear()
-        self._writing.stop()
-        if not isinstance(error, ConnectionError):
+        if self._is_open and isinstance(error, ConnectionError):
+            if self._writing is not None:
+                self._writing.stop()
+        else:
             self._lose(error)
 
     def _lose(self, error: OSError) -> None:
         self._lost = error
         self._reading.stop()
-        self._writing.stop()
+        if self._writing is not None:
+            self._writing.stop()
         self._wake()
 
 
@@ -204,18 +257,7 @@ def _is_address(host: str) -> bool:
 
 
 def _open_socket(uri: WebSocketURI, access: Access, timeout_s: float) -> socket.socket:
-    address = (uri.host, uri.port)
-    if _is_address(uri.host):
-        family = socket.AF_INET6 if ":" in uri.host else socket.AF_INET
-        connection = socket.socket(family, socket.SOCK_STREAM)
-        connection.settimeout(timeout_s)
-        try:
-            connection.connect(address)
-        except BaseException:
-            connection.close()
-            raise
-    else:
-        connection = socket.create_connection(address, timeout_s)
+    connection = socket.create_connection((uri.host, uri.port), timeout_s)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if uri.secure:
         return access.tls_context.wrap_socket(connection, server_hostname=uri.host)
@@ -224,7 +266,9 @@ def _open_socket(uri: WebSocketURI, access: Access, timeout_s: float) -> socket.
 
 def _connect_failure(error: OSError | OperationError, timeout_s: float) -> OperationError:
     match error:
-        case TimeoutError():
+        case OperationError(__cause__=OSError() as cause):
+            return _connect_failure(cause, timeout_s)
+        case TimeoutError() | OperationError(category="timeout"):
             return OperationError("connect_timeout", f"not connected within {timeout_s:g} s")
         case OperationError():
             return OperationError("handshake", error.detail)

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import cast
 from urllib.request import Request
 
-from gevent import socket
 from websockets.headers import build_host
 
 from loadtests.protocol.access import Access
@@ -131,8 +130,9 @@ class _HttpConnection(Connection[Response]):
         self._replied_at = time.monotonic()
         return response
 
-    def _greet(self, _: socket.socket) -> ResponseReader:
-        return ResponseReader()
+    def _greet(self, give_up: float) -> None:
+        self._reader = ResponseReader()
+        self._wait_until_open(give_up)
 
     def _ended(self) -> OperationError:
         if self._reader.failure is not None:

@@ -1,22 +1,49 @@
 """One OpenEnv session over WebSocket."""
 
+import contextlib
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
-from gevent import socket
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidHandshake
+from websockets.frames import Close, CloseCode, Frame, Opcode
 from websockets.http11 import Response
 from websockets.protocol import State
 
 from loadtests.protocol.access import Access
-from loadtests.protocol.connection import RECEIVE_BYTES, Connection, address
+from loadtests.protocol.connection import Connection, address
 from loadtests.protocol.frames import MessageReader, TextFrame
-from loadtests.protocol.replies import MAX_MESSAGE_BYTES, Answer, OperationError, parse_message, served_by
+from loadtests.protocol.handshake import new_key, opening, plain_reply
+from loadtests.protocol.replies import (
+    MAX_MESSAGE_BYTES,
+    NOBODY,
+    Answer,
+    OperationError,
+    parse_message,
+    served_by,
+)
 
 _END_OF_HEAD = b"\r\n\r\n"
 RESET = b'{"type": "reset", "data": {}}'
+_CLOSE = Frame(Opcode.CLOSE, Close(CloseCode.NORMAL_CLOSURE, "").serialize()).serialize(mask=True)
+
+
+class _Received:
+    """What comes while hands are shaken, as it comes; nothing for the end."""
+
+    def __init__(self) -> None:
+        self.messages: list[bytes] = []
+        self.open = True
+
+    def feed(self, data: bytes) -> bool:
+        self.messages.append(data)
+        return False
+
+    def feed_eof(self) -> None:
+        self.messages.append(b"")
+        self.open = False
 
 
 class WebSocketSession(Connection[bytes]):
@@ -26,30 +53,18 @@ class WebSocketSession(Connection[bytes]):
     errors that say otherwise. Pings are answered at any time.
     """
 
-    _reader: MessageReader
-
     def __init__(self, base_url: str, access: Access, connect_timeout_s: float) -> None:
         """Connects and shakes hands, within `connect_timeout_s` seconds."""
-        uri = address(base_url, "/ws")
+        self._uri = address(base_url, "/ws")
         self._upstream_header = access.upstream_header
-        self._protocol = ClientProtocol(uri, max_size=MAX_MESSAGE_BYTES)
-        self._response: Response | None = None
-        request = self._protocol.connect()
-        for name, value in access.headers.items():
-            request.headers.pop(name, None)
-            request.headers[name] = value
-        self._protocol.send_request(request)
-        self._after_handshake = b""
-        super().__init__(uri, access, connect_timeout_s)
-        if self._reader.feed(self._after_handshake):
-            self._answer()
+        self._opening = opening(base_url, access.headers)
+        self._responder = NOBODY
+        self._protocol: ClientProtocol | None = None
+        super().__init__(self._uri, access, connect_timeout_s)
 
     def served_by(self) -> Answer:
         """Who accepted the connection, as far as the handshake's headers tell."""
-        if self._response is None:
-            return served_by(None, None)
-        headers = self._response.headers
-        return served_by(_one(headers.get_all("X-Served-By")), _one(headers.get_all(self._upstream_header)))
+        return self._responder
 
     def request(self, message: bytes, timeout_s: float, *, whole: bool = False) -> Answer:
         """Sends one message, framed or not, and reads its reply, within `timeout_s` seconds.
@@ -67,23 +82,38 @@ class WebSocketSession(Connection[bytes]):
 
     def close(self) -> None:
         """Sends a close frame if that is possible at once, and closes the connection."""
-        if self._protocol.state is State.OPEN and self._socket is not None and not self._unsent:
-            self._protocol.send_close(1000)
-            self._answer()
+        if self._reader.open and self._socket is not None and not self._unsent:
+            with contextlib.suppress(OSError):
+                self._send_some(_CLOSE)
         self.abort()
 
-    def _greet(self, connection: socket.socket) -> MessageReader:
-        connection.sendall(b"".join(self._protocol.data_to_send()))
-        self._after_handshake = self._shake_hands(connection)
-        return MessageReader(self._protocol)
+    def _greet(self, give_up: float) -> None:
+        """Shakes hands, and hands over what came with the reply."""
+        key = new_key()
+        self._reader = received = _Received()
+        self._send(self._opening.before + key + self._opening.after)
+        first = self._next_message(give_up - time.monotonic())
+        self._is_open = True
+        if (plain := plain_reply(first, key)) is not None:
+            headers, after = plain
+            upstream = headers.get(self._upstream_header.lower().encode())
+            self._responder = served_by(_text(headers.get(b"x-served-by")), _text(upstream))
+        else:
+            after = self._shake_hands_in_full(first, key, give_up)
+        reader = self._reader = MessageReader(self._full_protocol)
+        for data in (after, *received.messages):
+            if data and reader.feed(data):
+                self._answer()
+        if not received.open:
+            reader.feed_eof()
 
-    def _shake_hands(self, connection: socket.socket) -> bytes:
-        """Reads the reply to the handshake. Returns what came with it and is no part of it."""
-        protocol = self._protocol
+    def _shake_hands_in_full(self, data: bytes, key: bytes, give_up: float) -> bytes:
+        """Reads a reply that begins with `data`. Returns what came with it and is no part of it."""
+        protocol = self._protocol = ClientProtocol(self._uri, max_size=MAX_MESSAGE_BYTES)
+        protocol.key = key.decode()
         received = bytearray()
         after = b""
-        while protocol.state is State.CONNECTING and protocol.handshake_exc is None:
-            data = connection.recv(RECEIVE_BYTES)
+        while True:
             before = len(received)
             received += data
             end = received.find(_END_OF_HEAD, max(0, before - len(_END_OF_HEAD) + 1))
@@ -93,21 +123,32 @@ class WebSocketSession(Connection[bytes]):
                 protocol.receive_data(data[:size])
             else:
                 protocol.receive_eof()
-            if after and protocol.state is State.CONNECTING and protocol.handshake_exc is None:
+            if after and _is_shaking_hands(protocol):
                 protocol.receive_data(after)  # the body of a refusal
-        for event in protocol.events_received():
-            if isinstance(event, Response):
-                self._response = event
+            if not _is_shaking_hands(protocol):
+                break
+            data = self._next_message(give_up - time.monotonic())
+        response = next((event for event in protocol.events_received() if isinstance(event, Response)), None)
         if (error := protocol.handshake_exc) is not None:
-            raise OperationError("handshake", _handshake_failure(self._response, error))
+            raise OperationError("handshake", _handshake_failure(response, error))
+        if response is not None:
+            of = response.headers.get_all
+            self._responder = served_by(_one(of("X-Served-By")), _one(of(self._upstream_header)))
         return after
 
+    def _full_protocol(self) -> ClientProtocol:
+        """The protocol of the open connection, made when something comes that needs it."""
+        if self._protocol is None:
+            self._protocol = ClientProtocol(self._uri, state=State.OPEN, max_size=MAX_MESSAGE_BYTES)
+        return self._protocol
+
     def _answer(self) -> None:
-        if data := b"".join(self._protocol.data_to_send()):
+        if data := b"".join(self._full_protocol().data_to_send()):
             self._send(data)
 
     def _ended(self) -> OperationError:
-        error, close = self._protocol.parser_exc, self._protocol.close_rcvd
+        protocol = self._full_protocol()
+        error, close = protocol.parser_exc, protocol.close_rcvd
         if close is not None:
             reason = f": {close.reason}" if close.reason else ""
             return OperationError("connection_lost", f"the server closed with code {close.code}{reason}")
@@ -131,3 +172,11 @@ def _handshake_failure(response: Response | None, error: Exception) -> str:
 
 def _one(values: list[str]) -> str | None:
     return values[-1] if values else None
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("ascii")
+
+
+def _is_shaking_hands(protocol: ClientProtocol) -> bool:
+    return protocol.state is State.CONNECTING and protocol.handshake_exc is None

@@ -195,3 +195,22 @@ def test_a_second_deployment_of_the_same_name_leaves_the_first_alone(registry: R
     with urllib.request.urlopen(first.url + "/health") as response:
         assert response.status == 200
     first.down()
+
+
+def test_many_sessions_reach_their_replicas_from_several_addresses(registry: Registry) -> None:
+    config = DeploymentConfig(replicas=1, workers=1, port=0, sessions=30_000)
+    deployment = LocalDeployment(config, name="many", registry=registry)
+    try:
+        deployment.up()
+        with ExitStack() as held:
+            for _ in range(30):
+                reset(held.enter_context(session(deployment.url))[0])
+            (port,) = (int(host.rpartition(":")[2]) for host in deployment.hosts())
+            came_from = {
+                each.raddr.ip
+                for each in psutil.net_connections(kind="tcp")
+                if each.laddr and each.raddr and each.laddr.port == port and each.status == "ESTABLISHED"
+            }
+        assert came_from >= {"127.0.0.2", "127.0.0.3", "127.0.0.4"}
+    finally:
+        deployment.down()

@@ -1,5 +1,6 @@
 import os
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from loadtests.deployments.ports import (
     hold_balancer_port,
     hold_replica_ports,
     release,
+    to_one_server,
 )
 from loadtests.deployments.registry import Record, Registry
 from loadtests.errors import LoadTestError
@@ -86,3 +88,12 @@ def test_check_free_names_the_setting() -> None:
         with pytest.raises(LoadTestError, match=f"WEB_PORT={port}: the port is taken by"):
             check_free(port, "WEB_PORT")
     check_free(port, "WEB_PORT")
+
+
+def test_one_address_has_as_many_ports_to_one_server_as_the_system_hands_out() -> None:
+    if not (file := Path("/proc/sys/net/ipv4/ip_local_port_range")).exists():
+        pytest.skip("not Linux")
+    first, last = map(int, file.read_text().split())
+    with listener() as server, socket.create_connection(server.getsockname()) as client:
+        assert first <= client.getsockname()[1] <= last
+    assert to_one_server() == last + 1 - first

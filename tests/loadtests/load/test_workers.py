@@ -8,10 +8,22 @@ import pytest
 
 from loadtests.deployments.local import LocalDeployment
 from reports.records.run_directory import RunDirectory
-from tests.loadtests.locust_python import LocustPython
+from tests.loadtests.locust_python import LocustPython, locust_python
 from tests.loadtests.locust_runs import locust_arguments
 
 pytestmark = pytest.mark.servers
+
+EARLY = """
+from locust.env import Environment
+from locust.runners import WorkerNode
+from loadtests.deployments.ports import LOOPBACK, free_port
+from loadtests.load.workers import WorkerWatch
+environment = Environment()
+runner = environment.create_master_runner(LOOPBACK, free_port())
+worker = runner.clients["early"] = WorkerNode("early")
+WorkerWatch(environment)
+print(worker.heartbeat)
+"""
 
 
 def test_a_worker_that_is_too_busy_for_heartbeats_is_not_dead(
@@ -38,3 +50,7 @@ def test_a_worker_that_is_too_busy_for_heartbeats_is_not_dead(
     assert len(last) == 2
     assert last.max() - last.min() < 1
     assert steps["user"].nunique() == 4
+
+
+def test_a_worker_that_was_there_before_the_watch_has_as_much_time() -> None:
+    assert int(locust_python("-c", EARLY).stdout) > 30

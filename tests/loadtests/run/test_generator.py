@@ -12,7 +12,7 @@ from loadtests.run.config import (
     LoadTestConfig,
     load_test_config,
 )
-from loadtests.run.generator import Generator, locust_command, longest_run_time, stop_timeout
+from loadtests.run.generator import Generator, locust_command, longest_run_time, most_sessions, stop_timeout
 from loadtests.settings import add_settings
 
 
@@ -20,6 +20,12 @@ def config(*arguments: str) -> LoadTestConfig:
     parser = argparse.ArgumentParser()
     add_settings(parser, DEPLOYMENT_SETTINGS + LOAD_SETTINGS)
     return load_test_config(vars(parser.parse_args(arguments)))
+
+
+def test_its_open_files_limit_its_sessions() -> None:
+    assert 19_000 < most_sessions(1, 20_000) < 20_000
+    assert most_sessions(3, 20_000) == 3 * most_sessions(1, 20_000)
+    assert most_sessions(1, 10) == 1
 
 
 def test_the_command_says_all_that_was_configured(tmp_path: Path) -> None:

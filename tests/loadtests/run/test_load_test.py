@@ -11,9 +11,11 @@ import psutil
 import pytest
 
 from loadtests.__main__ import main
+from loadtests.commands import DEPLOYMENT_SETTINGS, LOAD_SETTINGS
 from loadtests.deployments.local import LocalDeployment
 from loadtests.deployments.url import UrlDeployment
 from loadtests.run import load_test
+from loadtests.run.config import load_test_config
 from reports.records.run_directory import RunDirectory
 from reports.run.report import report_run
 from tests.conftest import ROOT
@@ -252,3 +254,21 @@ def test_what_the_environment_tells_the_servers_is_known(monkeypatch: pytest.Mon
 
 def test_a_server_by_its_url_that_does_not_answer_has_ended() -> None:
     assert load_test.ended_parts(UrlDeployment("http://127.0.0.1:9")) == ["The server"]
+
+
+def test_more_sessions_than_open_files_are_warned_about_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    values = {setting.name: setting.default for setting in DEPLOYMENT_SETTINGS + LOAD_SETTINGS}
+    server = UrlDeployment("http://127.0.0.1:9")
+    monkeypatch.setattr(load_test, "raise_open_file_limit", lambda: 1024)
+
+    def warning(**given: str) -> str | None:
+        return load_test.too_many_sessions(load_test_config(values | given), server)
+
+    assert warning(USERS="900") is None
+    assert "open files of PROCESSES=1 allow: use PROCESSES=3" in (warning(USERS="2000") or "")
+    assert warning(USERS="2000", PROCESSES="3") is None
+    assert warning(USERS="2000", TRANSPORT="http") is None
+    monkeypatch.setattr(server, "most_sessions", lambda: 800)
+    assert "more than the 800 sessions" in (warning(USERS="900") or "")
