@@ -89,6 +89,7 @@ class ManagedDeployment(Deployment):
         """
         if not self._recorded:
             return
+        self._progress("taking the deployment down")
         ended = [part.name for part in self._ended_parts()]
         if ended:
             self._progress(f"{', '.join(ended)} had already ended: logs stay in {self._home}")
