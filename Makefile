@@ -104,10 +104,10 @@ PIN = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-heade
 
 .PHONY: lock
 lock: $(READY) ## pin the newest versions that pyproject.toml allows
-	@$(PIN) --upgrade --all-extras --group setup --group dev pyproject.toml -o requirements-dev.lock
-	@$(PIN) -c requirements-dev.lock --group setup pyproject.toml -o requirements.lock
-	@$(PIN) -c requirements-dev.lock benchmark_env/pyproject.toml -o benchmark_env/requirements.lock
-	@$(PIN) -c requirements-dev.lock compose/requirements-locust.in -o compose/requirements-locust.txt
+	@$(PIN) --upgrade --all-extras --group setup --group dev pyproject.toml -o requirements.lock
+	@$(PIN) -c requirements.lock --group setup pyproject.toml -o requirements-run.lock
+	@$(PIN) -c requirements.lock benchmark_env/pyproject.toml -o benchmark_env/requirements.lock
+	@$(PIN) -c requirements.lock compose/requirements-locust.in -o compose/requirements-locust.txt
 
 .PHONY: clean
 clean: ## remove caches and .venv, after make down; results stay
@@ -115,21 +115,21 @@ clean: ## remove caches and .venv, after make down; results stay
 	@rm -rf .venv .deployments .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(READY): requirements.lock
+$(READY): requirements-run.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	  echo "error: $(PYTHON) is not Python 3.11 or newer: install one, or name it: make PYTHON=python3.12 …" >&2; exit 2; }
 	@test -x $(BIN)/pip || { \
 	  echo "· making a virtual environment in .venv"; rm -rf .venv; \
 	  $(PYTHON) -m venv .venv >/dev/null 2>&1 || { rm -rf .venv; \
 	    echo "error: $(PYTHON) -m venv failed: install its package, for example apt-get install python3-venv" >&2; exit 2; }; }
-	@$(call install,requirements.lock)
+	@$(call install,requirements-run.lock)
 	@{ test -x $(BIN)/uv && $(UV) --quiet --no-deps --no-build-isolation -e . 2>/dev/null; } \
 	  || $(PIP) --quiet --no-deps --no-build-isolation -e . || { \
 	  echo "error: installing the project itself into .venv failed (see above)" >&2; exit 2; }
 	@touch $@
 
-$(COMPLETE): requirements-dev.lock $(READY)
-	@$(call install,requirements-dev.lock)
+$(COMPLETE): requirements.lock $(READY)
+	@$(call install,requirements.lock)
 	@touch $@
 
 PIP := $(BIN)/pip --disable-pip-version-check --no-color install
@@ -139,7 +139,7 @@ UV := $(BIN)/uv pip install --python $(BIN)/python
 define install
 total=$$(grep -c '^[a-z]' $(1)); log=.venv/install.log; \
 echo "· installing about $$total packages into .venv"; \
-{ ! $(BIN)/pip config list | grep -q index-url && $(PIP) --quiet --no-compile -c requirements.lock uv 2>/dev/null \
+{ ! $(BIN)/pip config list | grep index >/dev/null && $(PIP) --quiet --no-compile -c requirements-run.lock uv 2>/dev/null \
   && test -x $(BIN)/uv && $(UV) -r $(1); } || \
 $(PIP) --no-compile -r $(1) 2>&1 | tee $$log | awk -v total=$$total \
   '/^Collecting /{n++; if (n % 10 == 1) printf "· pip: %d of about %d packages\n", n, total; fflush()} \

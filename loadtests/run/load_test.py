@@ -44,7 +44,7 @@ from loadtests.terminal import end_on_termination, progress
 from reports.page.words import count, printable
 from reports.records.run_directory import RunDirectory, RunDirectoryError
 from reports.records.schema import RunStatus
-from reports.write import write_run_outputs
+from reports.write import load_meanwhile, write_run_outputs
 
 if TYPE_CHECKING:
     from loadtests.run.metrics.meter import Meter
@@ -217,6 +217,8 @@ def deployed(target: str, config: DeploymentConfig, say: Progress) -> Iterator[D
     start = time.monotonic()
     is_up = False
     try:
+        if deployment.kind != "url":
+            load_meanwhile()
         deployment.up()
         is_up = True
         if deployment.kind != "url":

@@ -30,3 +30,14 @@ def test_what_cannot_be_installed_is_told_and_what_was_installed_is_kept(
     assert folder.name.startswith("chess-game-")
     (folder / ".ready").touch()
     assert python_for(environment, lambda _: pytest.fail("installs again")) == folder / "bin" / "python"
+
+
+def test_other_versions_are_another_virtual_environment(
+    environment: EnvironmentDirectory, tmp_path: Path
+) -> None:
+    versions = tmp_path / "versions.lock"
+    for pinned in ("pip==1", "pip==2"):
+        versions.write_text(f"{pinned}\n")
+        with pytest.raises(LoadTestError):
+            python_for(environment, lambda _: None, versions)
+    assert len([path for path in (tmp_path / "state" / "environments").iterdir() if path.is_dir()]) == 2

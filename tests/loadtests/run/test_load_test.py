@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from threading import Event
 
 import psutil
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from loadtests.__main__ import main
 from loadtests.deployments.local import LocalDeployment
 from loadtests.deployments.url import UrlDeployment
+from loadtests.errors import LoadTestError
 from loadtests.run import load_test
 from reports.records.run_directory import RunDirectory
 from reports.run.report import report_run
@@ -252,3 +254,46 @@ def test_what_the_environment_tells_the_servers_is_known(monkeypatch: pytest.Mon
 
 def test_a_server_by_its_url_that_does_not_answer_has_ended() -> None:
     assert load_test.ended_parts(UrlDeployment("http://127.0.0.1:9")) == ["The server"]
+
+
+class Leaving(UrlDeployment):
+    """Says when it begins to go down, and goes on with that when it is let."""
+
+    def __init__(self, error: LoadTestError | None = None) -> None:
+        super().__init__("http://127.0.0.1:9")
+        self.begun, self.let, self.gone = Event(), Event(), False
+        self._error = error
+
+    def down(self) -> None:
+        self.begun.set()
+        assert self.let.wait(30)
+        if self._error:
+            raise self._error
+        self.gone = True
+
+
+def test_a_deployment_goes_down_while_the_report_is_written() -> None:
+    deployment = Leaving()
+    with load_test.taken_down_meanwhile(deployment):
+        assert deployment.begun.wait(30)
+        deployment.let.set()
+    assert deployment.gone
+
+
+def test_ctrl_c_in_the_report_leaves_the_taking_down_alone() -> None:
+    deployment = Leaving()
+    with pytest.raises(KeyboardInterrupt), load_test.taken_down_meanwhile(deployment):
+        assert deployment.begun.wait(30)
+        deployment.let.set()
+        signal.raise_signal(signal.SIGINT)
+    assert deployment.gone
+
+
+def test_what_could_not_be_taken_down_is_told_after_the_report() -> None:
+    deployment = Leaving(LoadTestError("the engine is gone"))
+    written = False
+    with pytest.raises(LoadTestError, match="the engine is gone"):
+        with load_test.taken_down_meanwhile(deployment):
+            deployment.let.set()
+            written = True
+    assert written
