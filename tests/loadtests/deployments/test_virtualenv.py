@@ -32,12 +32,15 @@ def test_what_cannot_be_installed_is_told_and_what_was_installed_is_kept(
     assert python_for(environment, lambda _: pytest.fail("installs again")) == folder / "bin" / "python"
 
 
-def test_other_versions_are_another_virtual_environment(
-    environment: EnvironmentDirectory, tmp_path: Path
+def test_versions_are_kept_to_and_others_are_another_virtual_environment(
+    environment: EnvironmentDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    installed: list[list[str]] = []
+    monkeypatch.setattr(virtualenv, "_install", lambda _, options, *__: installed.append(options))
+    monkeypatch.setattr(Path, "touch", lambda _: None)
     versions = tmp_path / "versions.lock"
-    for pinned in ("pip==1", "pip==2"):
-        versions.write_text(f"{pinned}\n")
-        with pytest.raises(LoadTestError):
-            python_for(environment, lambda _: None, versions)
-    assert len([path for path in (tmp_path / "state" / "environments").iterdir() if path.is_dir()]) == 2
+    versions.write_text("pip==1\n")
+    first = python_for(environment, lambda _: None, versions)
+    versions.write_text("pip==2\n")
+    assert python_for(environment, lambda _: None, versions) != first
+    assert [options[:2] for options in installed] == [["--constraint", str(versions)]] * 2

@@ -282,18 +282,27 @@ def test_a_deployment_goes_down_while_the_report_is_written() -> None:
 
 def test_ctrl_c_in_the_report_leaves_the_taking_down_alone() -> None:
     deployment = Leaving()
-    with pytest.raises(KeyboardInterrupt), load_test.taken_down_meanwhile(deployment):
-        assert deployment.begun.wait(30)
-        deployment.let.set()
-        signal.raise_signal(signal.SIGINT)
+
+    def interrupted() -> None:
+        with load_test.taken_down_meanwhile(deployment):
+            assert deployment.begun.wait(30)
+            deployment.let.set()
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert deployment.gone
 
 
 def test_what_could_not_be_taken_down_is_told_after_the_report() -> None:
     deployment = Leaving(LoadTestError("the engine is gone"))
-    written = False
-    with pytest.raises(LoadTestError, match="the engine is gone"):
+    written: list[str] = []
+
+    def report() -> None:
         with load_test.taken_down_meanwhile(deployment):
             deployment.let.set()
-            written = True
-    assert written
+            written.append("report")
+
+    with pytest.raises(LoadTestError, match="the engine is gone"):
+        report()
+    assert written == ["report"]
