@@ -140,7 +140,7 @@ define install
 total=$$(grep -c '^[a-z]' $(1)); log=.venv/install.log; \
 echo "· installing about $$total packages into .venv"; \
 { ! $(BIN)/pip config list | grep index >/dev/null && $(PIP) --quiet --no-compile -c requirements-run.lock uv 2>/dev/null \
-  && test -x $(BIN)/uv && $(UV) -r $(1); } || \
+  && test -x $(BIN)/uv && $(UV) -r $(1) 2>&1 | { grep --line-buffered -v '^ [-+~]' || true; }; } || \
 $(PIP) --no-compile -r $(1) 2>&1 | tee $$log | awk -v total=$$total \
   '/^Collecting /{n++; if (n % 10 == 1) printf "· pip: %d of about %d packages\n", n, total; fflush()} \
    /^Installing collected/{print "· unpacking"; fflush()}' || { \
