@@ -6,6 +6,8 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+# With what tests and the Benchmark environment's own commands need besides.
+COMPLETE := .venv/.complete
 
 # Settings such as USERS=100 reach the commands through the environment; which there are, and their defaults, is
 # in loadtests/commands.py.
@@ -70,7 +72,7 @@ results: settings ## all runs, experiments and comparisons, with trends: make re
 	@$(BIN)/python -m reports results "$(or $(RESULTS),results)" $(if $(TAG),--tag "$(TAG)") $(if $(LAST),--last "$(LAST)")
 
 .PHONY: test
-test: settings ## lint, types and all tests
+test: settings $(COMPLETE) ## lint, types and all tests
 	@echo "· lint"
 	@$(BIN)/ruff format --check --quiet . || { echo "error: badly formatted; run $(BIN)/ruff format" >&2; exit 1; }
 	@$(BIN)/ruff check --quiet .
@@ -80,10 +82,11 @@ test: settings ## lint, types and all tests
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n 4 $(TESTS)
 
 .PHONY: bench
-bench: settings ## measure the recorder's cost, the report's speed, and the generator's speed beside k6
+bench: settings ## measure the recorder, reports, the generator beside k6, and the first report
 	@$(BIN)/python -m benchmarks.recorder_cost
 	@$(BIN)/python -m benchmarks.report_speed
 	@$(BIN)/python -m benchmarks.generator_speed
+	@$(BIN)/python -m benchmarks.first_report
 
 .PHONY: truth
 truth: settings ## search servers whose capacity is known, five times: every answer must be right
@@ -94,18 +97,17 @@ image: ## build the environment's image, benchmark-env:latest
 	@docker build -t benchmark-env:latest -f benchmark_env/server/Dockerfile benchmark_env
 
 .PHONY: push
-push: settings ## upload the environment to Hugging Face Spaces: PUSH="--repo-id me/name --private"
+push: settings $(COMPLETE) ## upload the environment to Hugging Face Spaces: PUSH="--repo-id me/name --private"
 	@cd benchmark_env && PATH="$(CURDIR)/$(BIN):$$PATH" openenv push $(PUSH)
+
+PIN = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header
 
 .PHONY: lock
 lock: $(READY) ## pin the newest versions that pyproject.toml allows
-	@$(BIN)/uv --version >/dev/null 2>&1 || $(BIN)/pip install --quiet uv
-	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --group dev \
-	  pyproject.toml -o requirements.lock
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header -c requirements.lock \
-	  benchmark_env/pyproject.toml -o benchmark_env/requirements.lock
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header -c requirements.lock \
-	  compose/requirements-locust.in -o compose/requirements-locust.txt
+	@$(PIN) --upgrade --all-extras --group setup --group dev pyproject.toml -o requirements.lock
+	@$(PIN) -c requirements.lock --group setup pyproject.toml -o requirements-run.lock
+	@$(PIN) -c requirements.lock benchmark_env/pyproject.toml -o benchmark_env/requirements.lock
+	@$(PIN) -c requirements.lock compose/requirements-locust.in -o compose/requirements-locust.txt
 
 .PHONY: clean
 clean: ## remove caches and .venv, after make down; results stay
@@ -113,18 +115,34 @@ clean: ## remove caches and .venv, after make down; results stay
 	@rm -rf .venv .deployments .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(READY): requirements.lock
+$(READY): requirements-run.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	  echo "error: $(PYTHON) is not Python 3.11 or newer: install one, or name it: make PYTHON=python3.12 …" >&2; exit 2; }
 	@test -x $(BIN)/pip || { \
 	  echo "· making a virtual environment in .venv"; rm -rf .venv; \
 	  $(PYTHON) -m venv .venv >/dev/null 2>&1 || { rm -rf .venv; \
 	    echo "error: $(PYTHON) -m venv failed: install its package, for example apt-get install python3-venv" >&2; exit 2; }; }
-	@total=$$(grep -c '^[a-z]' requirements.lock); log=.venv/install.log; \
-	$(BIN)/pip install --disable-pip-version-check --no-color -r requirements.lock 2>&1 | tee $$log | awk -v total=$$total \
-	  '/^Collecting /{n++; if (n % 10 == 1) printf "· installing into .venv: %d of about %d packages\n", n, total; fflush()} \
-	   /^Installing collected/{print "· unpacking"; fflush()}' || { \
-	  tail -n 5 $$log >&2; echo "error: installing requirements.lock failed (see above and $$log): is a package index reachable?" >&2; exit 2; }
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-color --no-deps --no-build-isolation -e . || { \
+	@$(call install,requirements-run.lock)
+	@{ test -x $(BIN)/uv && $(UV) --quiet --no-deps --no-build-isolation -e . 2>/dev/null; } \
+	  || $(PIP) --quiet --no-deps --no-build-isolation -e . || { \
 	  echo "error: installing the project itself into .venv failed (see above)" >&2; exit 2; }
 	@touch $@
+
+$(COMPLETE): requirements.lock $(READY)
+	@$(call install,requirements.lock)
+	@touch $@
+
+PIP := $(BIN)/pip --disable-pip-version-check --no-color install
+UV := $(BIN)/uv pip install --python $(BIN)/python
+
+# uv takes a quarter of pip's time, but does not see an index that only pip is told of.
+define install
+total=$$(grep -c '^[a-z]' $(1)); log=.venv/install.log; \
+echo "· installing about $$total packages into .venv"; \
+{ ! $(BIN)/pip config list | grep index >/dev/null && $(PIP) --quiet --no-compile -c requirements-run.lock uv 2>/dev/null \
+  && test -x $(BIN)/uv && $(UV) -r $(1) 2>&1 | { grep --line-buffered -v '^ [-+~]' || true; }; } || \
+$(PIP) --no-compile -r $(1) 2>&1 | tee $$log | awk -v total=$$total \
+  '/^Collecting /{n++; if (n % 10 == 1) printf "· pip: %d of about %d packages\n", n, total; fflush()} \
+   /^Installing collected/{print "· unpacking"; fflush()}' || { \
+  tail -n 5 $$log >&2; echo "error: installing $(1) failed (see above and $$log): is a package index reachable?" >&2; exit 2; }
+endef

@@ -4,8 +4,10 @@ What a report needs is imported where it is made: a run's should not wait for wh
 """
 
 import contextlib
+import importlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from reports.outputs.files import OutputFiles
@@ -24,6 +26,11 @@ if TYPE_CHECKING:
 _OTHERWISE = ", or choose another folder with --output"
 _BEGINNING = 4096
 """Characters within which a page says whose it is."""
+
+
+def load_meanwhile() -> None:
+    """Imports what a run's report needs, which takes a second, while the caller waits for something else."""
+    Thread(target=lambda: importlib.import_module("reports.run.page"), name="imports").start()
 
 
 def write_report(directory: RunDirectory) -> "RunReport":

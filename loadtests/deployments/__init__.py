@@ -90,6 +90,10 @@ class Deployment(ABC):
         """Usage of replicas and balancer now; parts that have ended are left out."""
         return []
 
+    def running(self) -> set[str]:
+        """The hosts of the replicas that run now, and `nginx` where it does; empty where unknown."""
+        return set()
+
     def most_sessions(self) -> int | None:
         """How many WebSocket sessions fit through what lies in front of the replicas; None where unknown."""
         return None

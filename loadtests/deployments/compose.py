@@ -121,6 +121,10 @@ class ComposeDeployment(ManagedDeployment):
         usages = self._threads.map(self._usage, running)
         return [usage for usage in usages if usage is not None]
 
+    def running(self) -> set[str]:
+        """The hosts of the replicas that run now, and `nginx` where it does. Raises DockerException."""
+        return {self._part(container) for container in self._containers() if container.running}
+
     def most_sessions(self) -> int | None:
         """How many WebSocket sessions fit through the engine's proxy; None where that is unknown."""
         return docker_engine.published_connections(self._record.ports[0])
@@ -155,6 +159,9 @@ class ComposeDeployment(ManagedDeployment):
         """The host as observations name it, or nginx where they do not."""
         name = replica.hostname if self._hosts_are_said else replica.address
         return f"{name}:{self._config.environment.port}"
+
+    def _part(self, container: Container) -> str:
+        return self._host(container) if container.service == "env" else "nginx"
 
     def _variables(self) -> dict[str, str]:
         """The values for compose.yaml's variables."""
@@ -288,7 +295,7 @@ class ComposeDeployment(ManagedDeployment):
     def _usage(self, container: Container) -> Usage | None:
         try:
             stats: dict[str, Any] = self._client.api.stats(container.id, stream=False, one_shot=True)
-            return usage(self._host(container) if container.service == "env" else "nginx", stats)
+            return usage(self._part(container), stats)
         except (DockerException, OSError, KeyError):
             return None
 

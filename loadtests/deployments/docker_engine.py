@@ -112,12 +112,12 @@ def published_connections(port: int) -> int | None:
     return None
 
 
-def remove_project(project: str) -> None:
-    """Stops and removes the containers and networks of a project, by force if necessary.
+def remove_project(project: str, stop_s: int = STOP_S) -> None:
+    """Stops and removes the containers and networks of a project, by force after `stop_s` seconds.
 
     Raises LoadTestError if the engine fails to.
     """
-    arguments = ["down", "--remove-orphans", "--volumes", "--timeout", str(STOP_S)]
+    arguments = ["down", "--remove-orphans", "--volumes", "--timeout", str(stop_s)]
     with suppress(OSError, subprocess.SubprocessError):
         subprocess.run(
             ["docker", "compose", "--ansi", "never", "--project-name", project, *arguments],

@@ -1,6 +1,7 @@
 """Replicas as local gunicorn processes, each on a port of its own, behind an nginx process."""
 
 import getpass
+import importlib.util
 import os
 import re
 import subprocess
@@ -17,10 +18,13 @@ from loadtests.deployments import Kind, Usage, nginx, ports, processes
 from loadtests.deployments.managed import EndedPart, ManagedDeployment
 from loadtests.deployments.ready import is_ready
 from loadtests.deployments.virtualenv import python_for
-from loadtests.places import PACKAGES
+from loadtests.places import ENVIRONMENT, PACKAGES
 from reports.records.schema import EnvironmentJson
 
 MEMORY_EVERY_S = 5.0
+SERVES_IT = ("openenv", "gunicorn", "uvicorn", "uvicorn_worker")
+"""What the Benchmark environment needs of the Python that serves it."""
+VERSIONS_OF_IT = ENVIRONMENT / "requirements.lock"
 SERVER = ["-m", "gunicorn", "-c", "benchmark_env/server/gunicorn.conf.py", "benchmark_env.server.app:app"]
 OTHERS_CONFIGURATION = Path(__file__).parent / "serving" / "gunicorn.conf.py"
 VERSIONS = """
@@ -44,10 +48,8 @@ class LocalDeployment(ManagedDeployment):
 
         Raises LoadTestError.
         """
-        environment = self._config.environment
-        if not environment.is_benchmark:
-            # Before anything is held: it may take minutes.
-            _ = self._python
+        # Before anything is held: it may take minutes.
+        _ = self._python
         super().prepare()
 
     def environment(self) -> EnvironmentJson:
@@ -80,6 +82,10 @@ class LocalDeployment(ManagedDeployment):
             if process.poll() is None
         ]
 
+    def running(self) -> set[str]:
+        """The hosts of the replicas that run now, and `nginx` where it does."""
+        return {name for name, process in self._started.items() if process.poll() is None}
+
     def most_sessions(self) -> int | None:
         """How many WebSocket sessions nginx has open files for, and ports to its replicas."""
         variables = self._nginx_variables(processes.raise_open_file_limit())
@@ -97,7 +103,9 @@ class LocalDeployment(ManagedDeployment):
         """What runs the replicas."""
         environment = self._config.environment
         if environment.is_benchmark:
-            return Path(sys.executable)
+            if all(map(importlib.util.find_spec, SERVES_IT)):
+                return Path(sys.executable)
+            return python_for(environment.source, self._progress, VERSIONS_OF_IT)
         return environment.python or python_for(environment.source, self._progress)
 
     @cached_property
@@ -145,7 +153,7 @@ class LocalDeployment(ManagedDeployment):
         """The command that serves a replica, the folder that it runs in, and variables that it needs."""
         environment = self._config.environment
         if environment.is_benchmark:
-            return [sys.executable, *SERVER], PACKAGES, {}
+            return [str(self._python), *SERVER], PACKAGES, {}
         source = environment.source
         paths = [source.path]
         if source.package:

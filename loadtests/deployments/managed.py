@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 from loadtests.deployments import Deployment, DeploymentConfig, Progress, nginx, ports, processes, silent
+from loadtests.deployments.docker_engine import STOP_S
 from loadtests.deployments.ready import patience_s
 from loadtests.deployments.registry import REGISTRY, Process, Purpose, Record, Registry
 from loadtests.deployments.teardown import take_down
@@ -89,6 +90,7 @@ class ManagedDeployment(Deployment):
         """
         if not self._recorded:
             return
+        self._progress("taking the deployment down")
         ended = [part.name for part in self._ended_parts()]
         if ended:
             self._progress(f"{', '.join(ended)} had already ended: logs stay in {self._home}")
@@ -157,6 +159,9 @@ class ManagedDeployment(Deployment):
     def _take_down(self, *, keep_logs: bool) -> None:
         with processes.uninterrupted():
             if self._recorded:
-                take_down(self._record, self._registry, keep="*.log" if keep_logs else None)
+                # The Benchmark environment has nothing to save.
+                stop_s = 0 if self._config.environment.is_benchmark else STOP_S
+                keep = "*.log" if keep_logs else None
+                take_down(self._record, self._registry, keep=keep, stop_s=stop_s)
                 self._recorded = False
             ports.release(self._held)

@@ -22,13 +22,15 @@ SERVED_WITH = ("gunicorn", "uvicorn[standard]", "uvicorn-worker")
 _STEP = re.compile(r"^(?:Collecting|Building wheel for) ([\w.-]+)", re.MULTILINE)
 
 
-def python_for(environment: EnvironmentDirectory, progress: Progress) -> Path:
+def python_for(environment: EnvironmentDirectory, progress: Progress, versions: Path | None = None) -> Path:
     """The Python of the virtual environment that has what the directory asks for, made where it is missing.
 
-    Raises LoadTestError with the end of pip's output where it cannot be made.
+    `versions` is a file of versions that pip keeps to. Raises LoadTestError with the end of pip's output
+    where it cannot be made.
     """
     wanted = sorted({*environment.requirements(), *SERVED_WITH})
-    key = hashlib.sha256("\0".join([sys.version, *wanted]).encode()).hexdigest()[:12]
+    pinned = versions.read_text() if versions else ""
+    key = hashlib.sha256("\0".join([sys.version, *wanted, pinned]).encode()).hexdigest()[:12]
     folder = state_folder() / "environments" / f"{_plain(environment.name)}-{key}"
     python, ready = folder / "bin" / "python", folder / ".ready"
     if ready.exists():
@@ -37,20 +39,30 @@ def python_for(environment: EnvironmentDirectory, progress: Progress) -> Path:
         if not ready.exists():
             progress(f"installing what {environment.name} asks for: takes a minute the first time")
             shutil.rmtree(folder, ignore_errors=True)
-            _install(folder, wanted, environment, progress)
+            options = ["--constraint", str(versions), *wanted] if versions else wanted
+            _install(folder, options, environment, progress)
             ready.touch()
     return python
 
 
-def _install(folder: Path, wanted: list[str], environment: EnvironmentDirectory, progress: Progress) -> None:
+def _install(folder: Path, options: list[str], environment: EnvironmentDirectory, progress: Progress) -> None:
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, capture_output=True)
     log = folder / "pip.log"
     python = str(folder / "bin" / "python")
-    pip = [python, "-m", "pip", "--disable-pip-version-check", "install", "--progress-bar=off", *wanted]
+    # Python compiles what it imports, a tenth of all.
+    pip = [
+        python,
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "install",
+        "--progress-bar=off",
+        "--no-compile",
+    ]
     with log.open("w") as output:
         # Paths that it names are seen from the directory.
         process = subprocess.Popen(
-            pip, cwd=environment.path, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            [*pip, *options], cwd=environment.path, stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )
         try:
             shown = ""

@@ -8,6 +8,7 @@ import secrets
 import signal
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,7 +45,7 @@ from loadtests.terminal import end_on_termination, progress
 from reports.page.words import count, printable
 from reports.records.run_directory import RunDirectory, RunDirectoryError
 from reports.records.schema import RunStatus
-from reports.write import write_run_outputs
+from reports.write import load_meanwhile, write_run_outputs
 
 if TYPE_CHECKING:
     from loadtests.run.metrics.meter import Meter
@@ -75,7 +76,16 @@ def run_load_test(config: LoadTestConfig, console: Console, outlets: Outlets = N
             say(warning)
         directory = new_run(config, deployment, config.results)
         with LiveView(console, config, deployment.topology()) as view:
-            status, detail = record_run(config, deployment, directory, view.show, say, outlets.meter)
+            outcome = record_run(config, deployment, directory, view.show, say, outlets.meter)
+        with taken_down_meanwhile(deployment):
+            return _report(config, directory, outcome, console, outlets)
+
+
+def _report(
+    config: LoadTestConfig, directory: RunDirectory, outcome: Outcome, console: Console, outlets: Outlets
+) -> int:
+    """Reports a recorded run; returns the exit code."""
+    status, detail = outcome
     try:
         report = reported(lambda: finish_run(directory, status, detail), directory, console)
     except RunDirectoryError as error:
@@ -183,12 +193,28 @@ def ended_parts(deployment: Deployment) -> list[str]:
     if isinstance(deployment, UrlDeployment):
         return [] if deployment.answers() else ["The server"]
     try:
-        alive = {usage.name for usage in deployment.resources()}
+        alive = deployment.running()
     except Exception:  # the records matter more
         return []
     names = deployment.topology()["names"]
     gone = [names.get(host, host) for host in deployment.hosts() if host not in alive]
     return gone + (["nginx"] if deployment.hosts() and "nginx" not in alive else [])
+
+
+@contextlib.contextmanager
+def taken_down_meanwhile(deployment: Deployment) -> Iterator[None]:
+    """Takes the deployment down while the block does something else, and waits for the end of that.
+
+    Ctrl-C reaches the block only. Raises LoadTestError where it cannot be taken down.
+    """
+    aside = ThreadPoolExecutor(1, thread_name_prefix="down")
+    try:
+        down = aside.submit(deployment.down)
+        yield
+    finally:
+        with uninterrupted():
+            aside.shutdown()
+    down.result()
 
 
 @contextlib.contextmanager
@@ -204,6 +230,8 @@ def deployed(target: str, config: DeploymentConfig, say: Progress) -> Iterator[D
     start = time.monotonic()
     is_up = False
     try:
+        if deployment.kind != "url":
+            load_meanwhile()
         deployment.up()
         is_up = True
         if deployment.kind != "url":
@@ -213,8 +241,6 @@ def deployed(target: str, config: DeploymentConfig, say: Progress) -> Iterator[D
         os.environ.pop(MARKER, None)
         if is_up:  # otherwise `up` has cleaned up after itself
             with uninterrupted():
-                if deployment.kind != "url":
-                    say("taking the deployment down")
                 deployment.down()
 
 

@@ -171,7 +171,7 @@ class Walk:
     def _started(self, command: str) -> Iterator[subprocess.Popen[str]]:
         """A command under way, without what a `make` around the tests would tell its own."""
         # As if everything were installed: the virtual environment is not the copy's own.
-        command = re.sub(r"^make\b", "make -o .venv/.ready", command)
+        command = re.sub(r"^make\b", "make -o .venv/.ready -o .venv/.complete", command)
         environ = {name: value for name, value in os.environ.items() if not re.match(r"MAKE|MFLAGS", name)}
         with subprocess.Popen(
             ["bash", "-c", command],

@@ -31,7 +31,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("Makefile", "pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, checkout)
     # It is in every virtual environment already.
-    (checkout / "requirements.lock").write_text("pip\n")
+    (checkout / "requirements-run.lock").write_text("pip\n")
     python = checkout.parent / "python"
     python.write_text(PYTHON)
     python.chmod(0o755)

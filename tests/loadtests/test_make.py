@@ -11,7 +11,7 @@ from tests.conftest import ROOT
 
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:
     # As if everything were installed.
-    command = ["make", "-C", str(ROOT), "-o", ".venv/.ready", *arguments]
+    command = ["make", "-C", str(ROOT), "-o", ".venv/.ready", "-o", ".venv/.complete", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 

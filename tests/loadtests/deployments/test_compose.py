@@ -106,6 +106,7 @@ def test_describes_itself(deployment: ComposeDeployment) -> None:
     topology = deployment.topology()
     assert (topology["replicas"], topology["workers"]) == (2, 2)
     assert topology["names"] == {first: "env-1", second: "env-2"}
+    assert deployment.running() == {first, second, "nginx"}
     assert deployment.versions().keys() == {"docker", "python", "openenv", "gunicorn", "uvicorn", "nginx"}
 
 

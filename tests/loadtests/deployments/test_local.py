@@ -3,14 +3,17 @@ import json
 import socket
 import urllib.request
 from contextlib import ExitStack
+from pathlib import Path
 
 import psutil
 import pytest
 
-from loadtests.deployments import DeploymentConfig, Progress, silent
+from loadtests.deployments import DeploymentConfig, Progress, local, silent
+from loadtests.deployments.environment import EnvironmentDirectory
 from loadtests.deployments.local import LocalDeployment
 from loadtests.deployments.registry import MARKER, Registry
 from loadtests.errors import LoadTestError
+from loadtests.places import ENVIRONMENT
 from tests.loadtests.deployments.sessions import reset, session
 
 pytestmark = pytest.mark.servers
@@ -169,6 +172,23 @@ def test_ctrl_c_while_starting_leaves_nothing(registry: Registry) -> None:
     assert not registry.directory.exists()
 
 
+def test_a_python_that_lacks_the_benchmark_environment_s_server_is_not_what_serves_it(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, Path | None]] = []
+
+    def made(source: EnvironmentDirectory, _progress: Progress, versions: Path | None = None) -> Path:
+        asked.append((source.name, versions))
+        return tmp_path / "no-python"
+
+    monkeypatch.setattr(local, "SERVES_IT", ("openenv", "nothing_by_this_name"))
+    monkeypatch.setattr(local, "python_for", made)
+    with pytest.raises(FileNotFoundError, match="no-python"):
+        light(registry, "lacking-test").up()
+    assert asked == [("benchmark_env", ENVIRONMENT / "requirements.lock")]
+    assert not registry.directory.exists()
+
+
 @pytest.mark.usefixtures("light_server")
 def test_a_replica_that_ended_by_itself_leaves_its_log(registry: Registry) -> None:
     told: list[str] = []
@@ -178,6 +198,7 @@ def test_a_replica_that_ended_by_itself_leaves_its_log(registry: Registry) -> No
     gunicorn.kill()
     gunicorn.wait(10)
     assert [usage.name for usage in deployment.resources()] == ["nginx"]
+    assert deployment.running() == {"nginx"}
     deployment.down()
     assert processes_of("ended-test") == []
     home = registry.home("ended-test")

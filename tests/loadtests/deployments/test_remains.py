@@ -144,7 +144,7 @@ def test_a_record_is_kept_while_its_containers_cannot_be_removed(
     record = Record("run-3", "compose", "run", None, project="openenv-loadtest-run-3")
     registry.create(record)
 
-    def fail(project: str) -> None:
+    def fail(project: str, _stop_s: int) -> None:
         raise LoadTestError(f"cannot remove {project}")
 
     with monkeypatch.context() as patch:
@@ -154,7 +154,7 @@ def test_a_record_is_kept_while_its_containers_cannot_be_removed(
         (line,) = remove_remains(registry)
         assert line.startswith("could not remove")
         assert registry.records() == [record]
-        patch.setattr(docker_engine, "remove_project", lambda _: None)
+        patch.setattr(docker_engine, "remove_project", lambda *_: None)
         assert len(remove_remains(registry)) == 1
     assert registry.records() == []
 

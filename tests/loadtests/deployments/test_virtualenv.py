@@ -30,3 +30,17 @@ def test_what_cannot_be_installed_is_told_and_what_was_installed_is_kept(
     assert folder.name.startswith("chess-game-")
     (folder / ".ready").touch()
     assert python_for(environment, lambda _: pytest.fail("installs again")) == folder / "bin" / "python"
+
+
+def test_versions_are_kept_to_and_others_are_another_virtual_environment(
+    environment: EnvironmentDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed: list[list[str]] = []
+    monkeypatch.setattr(virtualenv, "_install", lambda _, options, *__: installed.append(options))
+    monkeypatch.setattr(Path, "touch", lambda _: None)
+    versions = tmp_path / "versions.lock"
+    versions.write_text("pip==1\n")
+    first = python_for(environment, lambda _: None, versions)
+    versions.write_text("pip==2\n")
+    assert python_for(environment, lambda _: None, versions) != first
+    assert [options[:2] for options in installed] == [["--constraint", str(versions)]] * 2

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from threading import Event
 
 import psutil
 import pytest
@@ -14,6 +15,7 @@ from loadtests.__main__ import main
 from loadtests.commands import DEPLOYMENT_SETTINGS, LOAD_SETTINGS
 from loadtests.deployments.local import LocalDeployment
 from loadtests.deployments.url import UrlDeployment
+from loadtests.errors import LoadTestError
 from loadtests.run import load_test
 from loadtests.run.config import load_test_config
 from reports.records.run_directory import RunDirectory
@@ -272,3 +274,55 @@ def test_more_sessions_than_open_files_are_warned_about_with_what_to_do(
     assert warning(USERS="2000", TRANSPORT="http") is None
     monkeypatch.setattr(server, "most_sessions", lambda: 800)
     assert "more than the 800 sessions" in (warning(USERS="900") or "")
+
+
+class Leaving(UrlDeployment):
+    """Says when it begins to go down, and goes on with that when it is let."""
+
+    def __init__(self, error: LoadTestError | None = None) -> None:
+        super().__init__("http://127.0.0.1:9")
+        self.begun, self.let, self.gone = Event(), Event(), False
+        self._error = error
+
+    def down(self) -> None:
+        self.begun.set()
+        assert self.let.wait(30)
+        if self._error:
+            raise self._error
+        self.gone = True
+
+
+def test_a_deployment_goes_down_while_the_report_is_written() -> None:
+    deployment = Leaving()
+    with load_test.taken_down_meanwhile(deployment):
+        assert deployment.begun.wait(30)
+        deployment.let.set()
+    assert deployment.gone
+
+
+def test_ctrl_c_in_the_report_leaves_the_taking_down_alone() -> None:
+    deployment = Leaving()
+
+    def interrupted() -> None:
+        with load_test.taken_down_meanwhile(deployment):
+            assert deployment.begun.wait(30)
+            deployment.let.set()
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert deployment.gone
+
+
+def test_what_could_not_be_taken_down_is_told_after_the_report() -> None:
+    deployment = Leaving(LoadTestError("the engine is gone"))
+    written: list[str] = []
+
+    def report() -> None:
+        with load_test.taken_down_meanwhile(deployment):
+            deployment.let.set()
+            written.append("report")
+
+    with pytest.raises(LoadTestError, match="the engine is gone"):
+        report()
+    assert written == ["report"]
