@@ -6,9 +6,7 @@ from typing import Literal
 from loadtests.capacity.config import CapacityConfig
 from loadtests.deployments import Deployment
 from loadtests.deployments.processes import raise_open_file_limit
-
-_RESERVED_FILES = 100
-"""Open files that a load generator process needs besides its sessions."""
+from loadtests.run.generator import most_sessions
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,7 @@ def ceiling(config: CapacityConfig, deployment: Deployment) -> Ceiling:
     """The largest batch that may be tried: as asked for, or as open files allow."""
     processes = config.load.processes
     files = raise_open_file_limit()
-    own = max(1, (files - _RESERVED_FILES) * processes)
+    own = most_sessions(processes, files)
     bounds = [
         Ceiling(
             config.plan.most,
@@ -46,8 +44,9 @@ def ceiling(config: CapacityConfig, deployment: Deployment) -> Ceiling:
             Ceiling(
                 max(1, most),
                 "open_files",
-                f"the balancer in front of the replicas has open files for {most:,} sessions",
-                "raise the limit of open files (ulimit -n) where the deployment is started",
+                f"the balancer in front of the replicas has open files and ports for {most:,} sessions",
+                "raise the limit of open files (ulimit -n) where the deployment is started, or use more "
+                "replicas",
             )
         )
     return min(bounds, key=lambda bound: bound.users)

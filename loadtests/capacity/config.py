@@ -41,7 +41,7 @@ def capacity_config(values: Values) -> CapacityConfig:
         raise LoadTestError(f"PRECISION={values['PRECISION']} is not allowed: give per cent, 0 to 50")
     load = load_test_config({**defaults, **values})
     return CapacityConfig(
-        load=replace(load, scenario="batch"),
+        load=replace(load, scenario="batch", deployment=replace(load.deployment, sessions=most)),
         plan=SearchPlan(
             start, most, whole(values, "TRIES", 1, 99), precision / 100, load.slo["success_rate"]
         ),

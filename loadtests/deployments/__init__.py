@@ -32,6 +32,8 @@ class DeploymentConfig:
     access_log: bool = False
     reuse_port: bool = True
     """Each worker of a replica listens on a socket of its own; False: they share one."""
+    sessions: int = 0
+    """WebSocket sessions that are to fit through the balancer, where more than usual are known to come."""
     access: Access = OPEN
     """How to reach a server that is given by its URL."""
 

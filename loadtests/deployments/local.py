@@ -81,9 +81,10 @@ class LocalDeployment(ManagedDeployment):
         ]
 
     def most_sessions(self) -> int | None:
-        """How many WebSocket sessions nginx has open files for: two each."""
+        """How many WebSocket sessions nginx has open files for, and ports to its replicas."""
         variables = self._nginx_variables(processes.raise_open_file_limit())
-        return int(variables["NGINX_WORKERS"]) * int(variables["NOFILE"]) // 2
+        files = int(variables["NGINX_WORKERS"]) * int(variables["NOFILE"])
+        return min(files // nginx.FILES_A_SESSION, self._config.replicas * ports.to_one_server())
 
     @cached_property
     def _python(self) -> Path:

@@ -1,6 +1,7 @@
 """nginx's configuration, made from the one template that local replicas and containers share."""
 
 import importlib.util
+import math
 import os
 import re
 import shutil
@@ -26,6 +27,9 @@ HEALTH_PATH = "/nginx-health"
 MOST_OPEN_FILES = 65536
 """nginx reserves memory for every connection that it may have: about 30 MB per worker for this many."""
 MOST_WORKERS = 8
+FILES_A_SESSION = 2
+_UNEVEN = 1.15
+"""The kernel spreads connections over nginx's workers by chance: one may get so many times its share."""
 DEFAULT_MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
 
@@ -45,10 +49,17 @@ def common_variables(
         else "access_log off;",
         "NOFILE": str(min(open_files, MOST_OPEN_FILES)),
         "NGINX_WORKERS": str(
-            whole_variable(environ, "NGINX_WORKERS", min(os.cpu_count() or 1, MOST_WORKERS))
+            whole_variable(environ, "NGINX_WORKERS", workers_for(config.sessions, open_files))
         ),
         "MAX_MESSAGE_BYTES": str(whole_variable(environ, "MAX_MESSAGE_BYTES", DEFAULT_MAX_MESSAGE_BYTES)),
     }
+
+
+def workers_for(sessions: int, open_files: int) -> int:
+    """One for each core, or more where their open files would be too few for so many sessions."""
+    files = sessions * FILES_A_SESSION * _UNEVEN
+    needed = math.ceil(files / min(open_files, MOST_OPEN_FILES))
+    return min(max(os.cpu_count() or 1, needed), MOST_WORKERS)
 
 
 def whole_variable(environ: Mapping[str, str], name: str, default: int) -> int:

@@ -4,6 +4,7 @@ import errno
 import socket
 from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
@@ -77,6 +78,15 @@ def free_port() -> int:
     held = HeldPort(0)
     held.release()
     return held.port
+
+
+def to_one_server() -> int:
+    """How many connections one local address can have to one server: the ports that the system hands out."""
+    try:
+        first, last = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    except (OSError, ValueError):
+        first, last = 49152, 65535  # what IANA sets aside, and systems without that file use
+    return last - first + 1
 
 
 def hold_replica_ports(count: int) -> list[HeldPort]:

@@ -259,7 +259,7 @@ class _Experiment:
 
     def _run_on_one_deployment(self, cells: list[CellJson]) -> None:
         """Runs cells that share a deployment, which is brought up again if it dies."""
-        config = cell_config(self._plan, cells[0])
+        config = cell_config(self._plan, max(cells, key=lambda cell: cell["users"]))
         deaths = 0
         while cells and deaths < _MOST_DEATHS:
             try:

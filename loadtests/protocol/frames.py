@@ -4,6 +4,8 @@ Only whole text and binary messages are read here. All else, such as control fra
 left to the Sans-I/O protocol of `websockets`, a whole frame at a time.
 """
 
+from collections.abc import Callable
+
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
@@ -28,19 +30,19 @@ class TextFrame(bytes):
 class MessageReader:
     """Cuts messages out of what comes over an open connection.
 
-    `protocol` is the state of that connection, made with MAX_MESSAGE_BYTES. It is given nothing but whole
-    frames, so that it never waits in the middle of one.
+    `protocol` gives the state of that connection, made with MAX_MESSAGE_BYTES; few connections need it. It is
+    told nothing but whole frames, so that it never waits in the middle of one.
     """
 
-    def __init__(self, protocol: ClientProtocol) -> None:
+    def __init__(self, protocol: Callable[[], ClientProtocol]) -> None:
         self.messages: list[bytes] = []
         """What came and was not taken yet."""
-        self.open = protocol.state is State.OPEN
+        self.open = True
         """Whether more may come."""
         self._protocol = protocol
         self._unread = bytearray()
         self._fragments: list[bytes] = []
-        self._plain = self.open
+        self._plain = True
         """Whether the next byte begins a message."""
 
     def feed(self, data: bytes) -> bool:
@@ -73,7 +75,7 @@ class MessageReader:
         if self._unread:
             self._tell(bytes(self._unread))
             self._unread.clear()
-        self._protocol.receive_eof()
+        self._protocol().receive_eof()
         self.open = self._plain = False
 
     def _cut(self) -> tuple[int, int] | None:
@@ -93,7 +95,7 @@ class MessageReader:
             if size < begin:
                 return None
             length = int.from_bytes(unread[2:begin])
-        if length > MAX_MESSAGE_BYTES - (self._protocol.current_size or 0):
+        if length > MAX_MESSAGE_BYTES - ((self._protocol().current_size or 0) if self._fragments else 0):
             return 0, size
         end = begin + length
         if size < end:
@@ -102,11 +104,12 @@ class MessageReader:
         return (begin if plain else 0), end
 
     def _tell(self, data: bytes) -> None:
-        self._protocol.receive_data(data)
-        for event in self._protocol.events_received():
+        protocol = self._protocol()
+        protocol.receive_data(data)
+        for event in protocol.events_received():
             if isinstance(event, Frame) and event.opcode in _DATA:
                 self._fragments.append(bytes(event.data))
                 if event.fin:
                     self.messages.append(b"".join(self._fragments))
                     self._fragments.clear()
-        self.open = self._protocol.state is State.OPEN
+        self.open = protocol.state is State.OPEN

@@ -90,7 +90,7 @@ def load_test_config(values: Values) -> LoadTestConfig:
     options = load_options(values)
     return LoadTestConfig(
         target=values["TARGET"],
-        deployment=replace(deployment_config(values), access=options.access),
+        deployment=replace(deployment_config(values), sessions=users, access=options.access),
         transport=cast(Transport, choice(values, "TRANSPORT", get_args(Transport))),
         users=users,
         users_given=values["USERS"] != DEFAULT_USERS,

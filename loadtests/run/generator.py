@@ -31,6 +31,8 @@ _LONGEST_GRACE_SECONDS = 30.0
 _SHUTDOWN_SECONDS = 30.0
 _MARGIN_SECONDS = 30.0
 _START_SECONDS_A_USER = 0.01
+_RESERVED_FILES = 100
+"""Open files that a Locust process needs besides its sessions."""
 
 
 def locust_command(
@@ -89,6 +91,11 @@ def longest_run_time(config: LoadTestConfig) -> int:
     options = config.options
     time_outs = options.connect_timeout_s + 2 * options.step_timeout_s + options.wait.longest
     return math.ceil(time_outs + _MARGIN_SECONDS + _START_SECONDS_A_USER * config.users)
+
+
+def most_sessions(processes: int, open_files: int) -> int:
+    """How many WebSocket sessions Locust processes can hold that may have so many open files each."""
+    return max(1, (open_files - _RESERVED_FILES) * processes)
 
 
 def stop_timeout(config: LoadTestConfig) -> int:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import secrets
 import signal
@@ -16,7 +17,7 @@ from rich.console import Console
 from loadtests.commands import SERVER_VARIABLES
 from loadtests.deployments import Deployment, DeploymentConfig, Progress
 from loadtests.deployments.choose import choose
-from loadtests.deployments.processes import deferred, tail, uninterrupted
+from loadtests.deployments.processes import deferred, raise_open_file_limit, tail, uninterrupted
 from loadtests.deployments.registry import MARKER
 from loadtests.deployments.remains import remove_remains
 from loadtests.deployments.url import UrlDeployment
@@ -33,7 +34,7 @@ from loadtests.load.options import settled
 from loadtests.load.run_json import Target, starting_run
 from loadtests.run.config import LoadTestConfig
 from loadtests.run.finish import finish_run, list_in_index, print_outcome, reported
-from loadtests.run.generator import Generator, locust_command, longest_run_time, stop_timeout
+from loadtests.run.generator import Generator, locust_command, longest_run_time, most_sessions, stop_timeout
 from loadtests.run.live_statistics import FollowedRun, Snapshot
 from loadtests.run.live_view import LiveView
 from loadtests.run.outlets import NO_OUTLETS, Outlets
@@ -155,11 +156,23 @@ def record_run(
 
 
 def too_many_sessions(config: LoadTestConfig, deployment: Deployment) -> str | None:
-    """A warning if the load needs more sessions than the deployment has open files for."""
-    most = deployment.most_sessions()
-    if most is None or config.transport != "ws" or config.users <= most:
+    """A warning if the load needs more sessions than the deployment, or Locust, has open files for."""
+    if config.transport != "ws":
         return None
-    return f"USERS={config.users} is more than the {most} sessions that open files allow here"
+    most = deployment.most_sessions()
+    if most is not None and config.users > most:
+        return (
+            f"USERS={config.users} is more than the {most} sessions that open files and ports allow in front "
+            "of the replicas"
+        )
+    files = raise_open_file_limit()
+    if config.users > most_sessions(config.processes, files):
+        enough = math.ceil(config.users / most_sessions(1, files))
+        return (
+            f"USERS={config.users} is more than the {most_sessions(config.processes, files)} sessions that "
+            f"the open files of PROCESSES={config.processes} allow: use PROCESSES={enough}"
+        )
+    return None
 
 
 def ended_parts(deployment: Deployment) -> list[str]:

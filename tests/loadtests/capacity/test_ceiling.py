@@ -18,4 +18,5 @@ def test_no_batch_is_larger_than_asked_for_or_than_open_files_allow(monkeypatch:
     assert "1,024 open files" in files.explanation
     monkeypatch.setattr(server, "most_sessions", lambda: 700)
     assert ceiling(capacity_config(settings), server).users == 700
+    assert capacity_config(settings | {"MOST": "50"}).load.deployment.sessions == 50
     assert ceiling(capacity_config(settings | {"TRANSPORT": "http"}), server).users > 700

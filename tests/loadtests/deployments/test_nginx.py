@@ -67,6 +67,12 @@ def test_how_many_workers_it_has_may_be_said() -> None:
     assert workers({}) == str(min(os.cpu_count() or 1, nginx.MOST_WORKERS))
 
 
+def test_it_has_more_workers_where_sessions_need_more_open_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    assert [nginx.workers_for(sessions, 20_000) for sessions in (0, 16_384, 32_768)] == [2, 2, 4]
+    assert nginx.workers_for(1_000_000, 1024) == nginx.MOST_WORKERS
+
+
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "lots"])
 def test_a_variable_that_is_no_whole_number_is_named(value: str) -> None:
     with pytest.raises(LoadTestError, match=f"MAX_MESSAGE_BYTES={value} is not allowed"):

@@ -18,6 +18,10 @@ def connection() -> ClientProtocol:
     return ClientProtocol(parse_uri("ws://127.0.0.1/ws"), state=State.OPEN, max_size=MAX_MESSAGE_BYTES)
 
 
+def reader_of(protocol: ClientProtocol) -> MessageReader:
+    return MessageReader(lambda: protocol)
+
+
 def frame(
     opcode: int, data: bytes = b"", *, fin: bool = True, reserved: int = 0, masked: bool = False
 ) -> bytes:
@@ -145,7 +149,7 @@ def test_it_reads_what_websockets_reads_however_the_stream_is_cut(seed: int) -> 
     rng = random.Random(seed)
     for _ in range(60):
         reference, protocol = Reference(), connection()
-        reader = MessageReader(protocol)
+        reader = reader_of(protocol)
         for piece in in_pieces(list(random_frames(rng)), rng):
             reference.feed(piece)
             told = reader.feed(piece)
@@ -163,7 +167,7 @@ def test_it_reads_what_websockets_reads_however_the_stream_is_cut(seed: int) -> 
 
 def test_a_message_in_too_many_bytes_is_refused_before_they_come() -> None:
     protocol = connection()
-    reader = MessageReader(protocol)
+    reader = reader_of(protocol)
     reader.feed(frame(Opcode.TEXT, b"x" * 10, fin=False))
     reader.feed(bytes([0x80, 127]) + (MAX_MESSAGE_BYTES - 9).to_bytes(8))
     assert not reader.open
@@ -174,7 +178,7 @@ def test_a_message_in_too_many_bytes_is_refused_before_they_come() -> None:
 def test_a_piece_that_is_as_long_as_a_mark_of_its_length_is_no_message(mark: int) -> None:
     piece = bytes([0x81, mark]) + bytes(mark)
     protocol, reference = connection(), Reference()
-    reader = MessageReader(protocol)
+    reader = reader_of(protocol)
     reader.feed(piece)
     reference.feed(piece)
     assert reader.messages == reference.messages

@@ -18,8 +18,9 @@ from websockets.server import ServerProtocol
 from websockets.sync.server import Server, ServerConnection, serve
 
 from loadtests.protocol.access import OPEN, Access
+from loadtests.protocol.handshake import websocket_uri
 from loadtests.protocol.replies import OperationError
-from loadtests.protocol.websocket import RESET, WebSocketSession, step_message, websocket_uri
+from loadtests.protocol.websocket import RESET, WebSocketSession, step_message
 
 REPLY = json.dumps(
     {"type": "observation", "data": {"observation": {"pid": 5, "host_url": "http://h:1"}, "done": False}}

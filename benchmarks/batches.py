@@ -1,0 +1,185 @@
+"""Large batches through nginx: whether they meet the objective, and what a session costs each part.
+
+A batch is N users that connect, reset, step once and close, all at the same time, here on local replicas of
+one worker each. CPU is that of the batch alone, from the first connect to the last reply, divided by N: a
+sampler reads the processes' clocks meanwhile, and its samples are interpolated at both ends.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import psutil
+
+from loadtests.capacity.batch_outcome import BatchOutcome, batch_outcome
+from loadtests.capacity.config import capacity_config
+from loadtests.commands import CAPACITY_SETTINGS
+from loadtests.deployments import Deployment
+from loadtests.deployments.local import LocalDeployment
+from loadtests.run.finish import finish_run
+from loadtests.run.load_test import new_run, record_run
+from loadtests.run.resource_sampler import generator_usage
+from reports.records.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    from loadtests.capacity.config import CapacityConfig
+
+TARGETS = ((4096, 1.0), (16384, 10.0), (32768, 10.0))
+"""Users, and seconds that each step waits."""
+PARTS = ("generator", "nginx", "server")
+_SAMPLE_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Try:
+    """One batch, and the CPU seconds of each part while it went on."""
+
+    outcome: BatchOutcome
+    cpu_s: dict[str, float]
+
+    @property
+    def cpu_us(self) -> dict[str, float]:
+        """Microseconds a session."""
+        return {part: seconds / self.outcome.users * 1e6 for part, seconds in self.cpu_s.items()}
+
+
+class CpuClocks(threading.Thread):
+    """Samples the CPU seconds that the parts have used."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        super().__init__(name="cpu-clocks", daemon=True)
+        self._deployment = deployment
+        self._stopped = threading.Event()
+        self._samples: list[tuple[float, ...]] = []
+
+    def run(self) -> None:
+        while not self._stopped.wait(_SAMPLE_SECONDS):
+            used = dict.fromkeys(PARTS, 0.0)
+            at = time.time()
+            for usage in self._deployment.resources():
+                used["nginx" if usage.role == "nginx" else "server"] += usage.cpu_seconds
+            for process in psutil.Process().children():
+                if "locust" in process.cmdline():
+                    used["generator"] += sum(each.cpu_seconds for each in generator_usage(process.pid))
+            self._samples.append((at, *used.values()))
+
+    def stop(self) -> None:
+        """Ends the sampling."""
+        self._stopped.set()
+        self.join()
+
+    def between(self, begin: float, end: float) -> dict[str, float]:
+        """CPU seconds of each part between two moments in Unix time."""
+        at, *used = np.array(self._samples).T
+        return {
+            part: float(np.interp(end, at, clock) - np.interp(begin, at, clock))
+            for part, clock in zip(PARTS, used, strict=True)
+        }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the batches and prints each; returns 0 where most tries of every size met the objective."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument(
+        "--batch",
+        action="append",
+        metavar="USERS:WAIT",
+        type=_batch,
+        help="a size, and the seconds that a step waits; may be repeated (default: the targets)",
+    )
+    parser.add_argument("--tries", type=int, default=3, help="how often to run each (default: 3)")
+    parser.add_argument("--processes", default="2", help="Locust processes (default: 2)")
+    parser.add_argument("--replicas", default="2", help="replicas of one worker each (default: 2)")
+    parser.add_argument("--results", type=Path, help="a folder that keeps the runs (default: none)")
+    options = parser.parse_args(arguments)
+    reached = True
+    with tempfile.TemporaryDirectory(prefix="batches-") as scratch:
+        for users, wait_s in options.batch or TARGETS:
+            given = {
+                "TARGET": "local",
+                "WORKERS": "1",
+                "REPLICAS": options.replicas,
+                "PROCESSES": options.processes,
+                "WAIT": f"{wait_s:g}",
+                # A connect may take longer than by default, as long as the total is within the objective.
+                "CONNECT_TIMEOUT": "60",
+                "MOST": str(users),
+                "RESULTS": str(options.results or scratch),
+            }
+            config = capacity_config({each.name: each.default for each in CAPACITY_SETTINGS} | given)
+            tries = [_told(_try(config, users)) for _ in range(options.tries)]
+            met = sum(each.outcome.met for each in tries)
+            print(
+                f"{users:,} users, wait {wait_s:g} s: met in {met} of {len(tries)} tries; CPU {_cpu(tries)}"
+            )
+            reached = reached and 2 * met > len(tries)
+    return 0 if reached else 1
+
+
+def _batch(text: str) -> tuple[int, float]:
+    users, _, wait_s = text.partition(":")
+    return int(users), float(wait_s)
+
+
+def _try(config: "CapacityConfig", users: int) -> Try:
+    """One batch on a deployment of its own."""
+    batch = config.batch(users)
+    os.environ["MAX_CONCURRENT_ENVS"] = str(users)
+    deployment = LocalDeployment(batch.deployment, name="batches")
+    try:
+        deployment.up()
+        directory = new_run(batch, deployment, batch.results)
+        clocks = CpuClocks(deployment)
+        clocks.start()
+        status, detail = record_run(batch, deployment, directory, _ignore, _ignore)
+        clocks.stop()
+    finally:
+        deployment.down()
+    outcome = batch_outcome(directory, finish_run(directory, status, detail))
+    return Try(outcome, clocks.between(*_span(directory)))
+
+
+def _span(directory: RunDirectory) -> tuple[float, float]:
+    rows = directory.read_steps(["started_at", "latency_s"])
+    begun = rows["started_at"].to_numpy()
+    return float(begun.min()), float((begun + rows["latency_s"].to_numpy()).max())
+
+
+def _told(one: Try) -> Try:
+    """Prints a try, and returns it."""
+    outcome = one.outcome
+    p99, connect = outcome.total_p99_s, outcome.slowest.get("connect")
+    print(
+        f"{outcome.users:,} users: {'met' if outcome.met else 'MISSED'}; "
+        f"p99 {f'{p99:.2f} s' if p99 else 'unknown'} (bound {outcome.total_limit_s:g} s), "
+        f"connect p99 {f'{connect:.2f} s' if connect else 'unknown'}, "
+        f"{outcome.success_rate:.1%} succeeded{f' {dict(outcome.errors)}' if outcome.errors else ''}; "
+        f"CPU {_cpu([one])}",
+        flush=True,
+    )
+    if outcome.broken or outcome.ended:
+        print(f"  {outcome.broken or '; '.join(outcome.ended)}", flush=True)
+    return one
+
+
+def _cpu(tries: Sequence[Try]) -> str:
+    medians = {part: statistics.median(each.cpu_us[part] for each in tries) for part in PARTS}
+    parts = ", ".join(f"{part} {used:,.0f}" for part, used in medians.items())
+    return f"µs a session: {parts}; sum {sum(medians.values()):,.0f}"
+
+
+def _ignore(_: object) -> None:
+    """Shows nothing."""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
