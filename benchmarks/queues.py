@@ -53,10 +53,12 @@ class _Machine:
         self.at = now
 
 
-def finish_times(machines: Sequence[int], processes: Sequence[int], jobs: Sequence[Job]) -> list[float]:
-    """When each job has done its last stage, in seconds.
+def served(
+    machines: Sequence[int], processes: Sequence[int], jobs: Sequence[Job]
+) -> list[tuple[float, float]]:
+    """When the first stage of each job began, having waited for its process, and when the last was done.
 
-    `machines` has the cores of each machine, `processes` the machine of each process.
+    `machines` has the cores of each machine, `processes` the machine of each process. All in seconds.
     """
     return _Simulation(machines, processes, jobs).run()
 
@@ -68,13 +70,14 @@ class _Simulation:
         self._waiting: list[deque[tuple[int, float]]] = [deque() for _ in processes]
         self._working_on: list[int | None] = [None] * len(processes)
         self._stages = [iter(job.stages) for job in jobs]
-        self._finished = [0.0] * len(jobs)
+        self._began: list[float | None] = [None] * len(jobs)
+        self._done = [0.0] * len(jobs)
         self._events: list[tuple[float, int, int]] = []
         """Times, with a job that comes back, or with a machine (as -1 - its number) and its version."""
         for number, job in enumerate(jobs):
             heapq.heappush(self._events, (job.starts_at, number, 0))
 
-    def run(self) -> list[float]:
+    def run(self) -> list[tuple[float, float]]:
         while self._events:
             now, what, version = heapq.heappop(self._events)
             if what >= 0:
@@ -85,29 +88,35 @@ class _Simulation:
                 job = self._working_on[process]
                 assert job is not None
                 self._working_on[process] = None
-                self._take_next(process)
+                self._take_next(process, now)
                 self._plan(machine)
                 self._continue(job, now)
-        return self._finished
+        return [(began or 0.0, done) for began, done in zip(self._began, self._done, strict=True)]
 
     def _continue(self, job: int, now: float) -> None:
         """The job's next stage begins, or its end is noted."""
         stage = next(self._stages[job], None)
         if stage is None:
-            self._finished[job] = now
+            self._done[job] = now
         elif isinstance(stage, Work):
             self._waiting[stage.process].append((job, stage.cpu_s))
             if self._working_on[stage.process] is None:
                 machine = self._machine_of[stage.process]
                 machine.advance(now)
-                self._take_next(stage.process)
+                self._take_next(stage.process, now)
                 self._plan(machine)
         else:
+            self._note_begin(job, now)
             heapq.heappush(self._events, (now + stage, job, 0))
 
-    def _take_next(self, process: int) -> None:
+    def _note_begin(self, job: int, now: float) -> None:
+        if self._began[job] is None:
+            self._began[job] = now
+
+    def _take_next(self, process: int, now: float) -> None:
         if self._waiting[process]:
             job, cpu_s = self._waiting[process].popleft()
+            self._note_begin(job, now)
             self._working_on[process] = job
             machine = self._machine_of[process]
             heapq.heappush(machine.ends, (machine.done + cpu_s, process))

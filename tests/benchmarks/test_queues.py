@@ -4,7 +4,11 @@ import random
 
 import pytest
 
-from benchmarks.queues import Job, Work, finish_times
+from benchmarks.queues import Job, Work, served
+
+
+def finish_times(machines: list[int], processes: list[int], jobs: list[Job]) -> list[float]:
+    return [done for _, done in served(machines, processes, jobs)]
 
 
 def test_work_takes_its_cpu_seconds_and_a_delay_its_time() -> None:
@@ -15,6 +19,12 @@ def test_work_takes_its_cpu_seconds_and_a_delay_its_time() -> None:
 def test_a_process_serves_first_come_first_served() -> None:
     ends = finish_times([4], [0], [Job([Work(0, 1.0)]) for _ in range(5)])
     assert ends == pytest.approx([1, 2, 3, 4, 5])
+
+
+def test_a_job_begins_when_its_process_gets_to_it() -> None:
+    spans = served([1], [0], [Job([Work(0, 1.0), Work(0, 0.5)]), Job([Work(0, 1.0)])])
+    assert [began for began, _ in spans] == pytest.approx([0, 1])
+    assert [done for _, done in spans] == pytest.approx([2.5, 2])
 
 
 def test_processes_have_a_core_each_while_there_are_cores_and_share_them_otherwise() -> None:
