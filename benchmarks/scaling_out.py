@@ -7,6 +7,7 @@ own CPU time comes on top: the Benchmark environment only waits.
 """
 
 import argparse
+import math
 import random
 import sys
 import tempfile
@@ -124,14 +125,17 @@ def main(arguments: list[str] | None = None) -> int:
                     f"{part:<12}{need.processes:>9,}{each:>29}{need.cores:>13,.0f}"
                     f"{need.memory_gb:>5,.0f}{need.machines:>11,}"
                 )
+            print(
+                f"{address_pairs(sessions):,} pairs of a generator's address and a balancer's, "
+                "and of a balancer's and a replica's"
+            )
     return 0
 
 
 def needs(costs: Costs, sessions: int, wait_s: float) -> dict[str, Need]:
     """What each part needs where every session steps again as soon as its step of `wait_s` seconds is done.
 
-    A process holds as many sessions as its core and its open files allow. Connections from nginx to one
-    replica come out of the local ports of one address, those of a generator process as well.
+    A process holds as many sessions as its core and its open files allow.
     """
     found = {}
     for part, cost in costs.items():
@@ -139,8 +143,6 @@ def needs(costs: Costs, sessions: int, wait_s: float) -> dict[str, Need]:
             "CPU": BUSY / (cost.step_us / 1e6 / wait_s),
             "open files": OPEN_FILES / max(1.0, cost.open_files),
         }
-        if part != "nginx":
-            limits["local ports"] = LOCAL_PORTS
         limit = min(limits, key=lambda name: limits[name])
         most = int(limits[limit])
         processes = -(-sessions // most)
@@ -149,6 +151,11 @@ def needs(costs: Costs, sessions: int, wait_s: float) -> dict[str, Need]:
         machines = max(processes / MACHINE_CORES, memory_gb / MACHINE_GB)
         found[part] = Need(processes, limit, most, busy, memory_gb, -int(-machines // 1))
     return found
+
+
+def address_pairs(sessions: int) -> int:
+    """How many pairs of addresses so many connections need: a pair carries one for each local port."""
+    return math.ceil(sessions / LOCAL_PORTS)
 
 
 def simulated_batch(costs: Costs, users: int, wait_s: float, processes: Mapping[str, int]) -> list[float]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.scaling_out import BUSY, Cost, needs, simulated_batch, simulated_steps
+from benchmarks.scaling_out import BUSY, Cost, address_pairs, needs, simulated_batch, simulated_steps
 
 COSTS = {
     "generator": Cost(step_us=50, session_us=300, session_kb=12, open_files=1),
@@ -20,11 +20,15 @@ def test_where_sessions_step_often_the_cores_decide() -> None:
     assert server.memory_gb == pytest.approx(4.4)
 
 
-def test_where_sessions_step_rarely_open_files_and_ports_decide() -> None:
-    found = needs(COSTS, 1_000_000, 60.0)
-    assert found["nginx"].limit == "open files"
-    assert found["nginx"].sessions_a_process == 32_768
-    assert found["server"].limit == "local ports"
+def test_where_sessions_step_rarely_open_files_decide() -> None:
+    nginx = needs(COSTS, 1_000_000, 60.0)["nginx"]
+    assert nginx.limit == "open files"
+    assert nginx.sessions_a_process == 32_768
+    assert nginx.processes == 31
+
+
+def test_a_pair_of_addresses_carries_a_connection_for_each_local_port() -> None:
+    assert [address_pairs(sessions) for sessions in (28_231, 28_232, 1_000_000)] == [1, 2, 36]
 
 
 def test_a_batch_takes_its_wait_and_the_work_of_all_on_the_cores_of_this_machine() -> None:
