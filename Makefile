@@ -82,11 +82,8 @@ test: settings $(COMPLETE) ## lint, types and all tests
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n 4 $(TESTS)
 
 .PHONY: bench
-bench: settings ## measure the recorder, reports, the generator beside k6, and the first report
-	@$(BIN)/python -m benchmarks.recorder_cost
-	@$(BIN)/python -m benchmarks.report_speed
-	@$(BIN)/python -m benchmarks.generator_speed
-	@$(BIN)/python -m benchmarks.first_report
+bench: settings $(COMPLETE) ## measure what is promised, beside targets and peers, in half an hour; BENCH=batches: that alone
+	@$(BIN)/python -m benchmarks $(BENCH)
 
 .PHONY: truth
 truth: settings ## search servers whose capacity is known, five times: every answer must be right

@@ -2,16 +2,18 @@
 
 A batch is N users that connect, reset, step once and close, all at the same time, here on local replicas of
 one worker each. CPU is that of the batch alone, from the first connect to the last reply, divided by N: a
-sampler reads the processes' clocks meanwhile, and its samples are interpolated at both ends.
+sampler reads the processes' sampler meanwhile, and its samples are interpolated at both ends.
 """
 
 import argparse
+import math
 import os
 import statistics
 import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import psutil
 
+from benchmarks.figures import Figure, conclude
 from loadtests.capacity.batch_outcome import BatchOutcome, batch_outcome
 from loadtests.capacity.config import capacity_config
 from loadtests.commands import CAPACITY_SETTINGS
@@ -32,11 +35,13 @@ from loadtests.run.resource_sampler import generator_usage
 from reports.records.run_directory import RunDirectory
 
 if TYPE_CHECKING:
-    from loadtests.capacity.config import CapacityConfig
+    from loadtests.run.config import LoadTestConfig
+    from reports.run.report import RunReport
 
 TARGETS = ((4096, 1.0), (16384, 10.0), (32768, 10.0))
 """Users, and seconds that each step waits."""
 PARTS = ("generator", "nginx", "server")
+_PARTS_OF_ROLES = {"generator": "generator", "nginx": "nginx", "replica": "server"}
 _SAMPLE_SECONDS = 0.2
 
 
@@ -46,6 +51,10 @@ class Try:
 
     outcome: BatchOutcome
     cpu_s: dict[str, float]
+    memory_bytes: Counter[str]
+    """The most that each part had at once."""
+    open_files: Counter[str]
+    """The same."""
 
     @property
     def cpu_us(self) -> dict[str, float]:
@@ -53,11 +62,15 @@ class Try:
         return {part: seconds / self.outcome.users * 1e6 for part, seconds in self.cpu_s.items()}
 
 
-class CpuClocks(threading.Thread):
-    """Samples the CPU seconds that the parts have used."""
+class PartsSampler(threading.Thread):
+    """Samples what the parts use: CPU seconds, and the most memory and open files."""
 
     def __init__(self, deployment: Deployment) -> None:
-        super().__init__(name="cpu-clocks", daemon=True)
+        super().__init__(name="parts-sampler", daemon=True)
+        self.memory_bytes: Counter[str] = Counter()
+        """The most that each part had at once."""
+        self.open_files: Counter[str] = Counter()
+        """The same."""
         self._deployment = deployment
         self._stopped = threading.Event()
         self.samples: list[tuple[float, ...]] = []
@@ -65,15 +78,22 @@ class CpuClocks(threading.Thread):
 
     def run(self) -> None:
         while not self._stopped.wait(_SAMPLE_SECONDS):
-            used = dict.fromkeys(PARTS, 0.0)
             at = time.time()
-            for usage in self._deployment.resources():
-                used["nginx" if usage.role == "nginx" else "server"] += usage.cpu_seconds
+            usages = [*self._deployment.resources()]
             for process in psutil.Process().children():
                 with suppress(psutil.Error):
                     if "locust" in process.cmdline():
-                        used["generator"] += sum(each.cpu_seconds for each in generator_usage(process.pid))
-            self.samples.append((at, *used.values()))
+                        usages += generator_usage(process.pid)
+            used: dict[str, float] = dict.fromkeys(PARTS, 0.0)
+            memory, files = Counter[str](), Counter[str]()
+            for usage in usages:
+                part = _PARTS_OF_ROLES[usage.role]
+                used[part] += usage.cpu_seconds
+                memory[part] += usage.memory_bytes
+                files[part] += usage.open_files or 0
+            self.memory_bytes |= memory
+            self.open_files |= files
+            self.samples.append((at, *(used[part] for part in PARTS)))
 
     def stop(self) -> None:
         """Ends the sampling."""
@@ -90,7 +110,7 @@ class CpuClocks(threading.Thread):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the batches and prints each; returns 0 where most tries of every size met the objective."""
+    """Runs the batches and prints each; returns 0 where the median p99 of every size is within its bound."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument(
         "--batch",
@@ -104,30 +124,39 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--replicas", default="2", help="replicas of one worker each (default: 2)")
     parser.add_argument("--results", type=Path, help="a folder that keeps the runs (default: none)")
     options = parser.parse_args(arguments)
-    reached = True
+    return conclude(
+        measure(options.batch or TARGETS, options.tries, options.processes, options.replicas, options.results)
+    )
+
+
+def measure(
+    batches: Sequence[tuple[int, float]] = TARGETS,
+    tries: int = 3,
+    processes: str = "2",
+    replicas: str = "2",
+    results: Path | None = None,
+) -> list[Figure]:
+    """Runs each batch several times. One in which too few were served counts as endless."""
+    figures = []
     with tempfile.TemporaryDirectory(prefix="batches-") as scratch:
-        for users, wait_s in options.batch or TARGETS:
-            given = {
-                "TARGET": "local",
-                "WORKERS": "1",
-                "REPLICAS": options.replicas,
-                "PROCESSES": options.processes,
-                "WAIT": f"{wait_s:g}",
-                # A connect may take longer than by default, as long as the total is within the objective.
-                "CONNECT_TIMEOUT": "60",
-                "MOST": str(users),
-                "RESULTS": str(options.results or scratch),
-            }
-            config = capacity_config({each.name: each.default for each in CAPACITY_SETTINGS} | given)
-            # One worker holds what the replicas hold together, if it must.
-            os.environ["MAX_CONCURRENT_ENVS"] = str(users)
-            tries = [_told(_try(config, users)) for _ in range(options.tries)]
-            met = sum(each.outcome.met for each in tries)
+        for users, wait_s in batches:
+            config = batch_config(users, wait_s, results or Path(scratch), processes, replicas)
+            made = [_told(try_batch(config)) for _ in range(tries)]
+            met = sum(one.outcome.met for one in made)
             print(
-                f"{users:,} users, wait {wait_s:g} s: met in {met} of {len(tries)} tries; CPU {_cpu(tries)}"
+                f"{users:,} users, wait {wait_s:g} s: met in {met} of {tries} tries; CPU {_cpu(made)}",
+                flush=True,
             )
-            reached = reached and 2 * met > len(tries)
-    return 0 if reached else 1
+            bound = made[0].outcome.total_limit_s
+            seconds = [
+                one.outcome.total_p99_s
+                if one.outcome.total_p99_s and one.outcome.success_rate >= one.outcome.success_limit
+                else math.inf
+                for one in made
+            ]
+            name = f"batch of {users:,} that waits {wait_s:g} s: p99 of total, seconds"
+            figures.append(Figure(name, seconds, ".2f", bound, at_most=True))
+    return figures
 
 
 def _batch(text: str) -> tuple[int, float]:
@@ -135,21 +164,46 @@ def _batch(text: str) -> tuple[int, float]:
     return int(users), float(wait_s)
 
 
-def _try(config: "CapacityConfig", users: int) -> Try:
+def batch_config(
+    users: int, wait_s: float, results: Path, processes: str = "2", replicas: str = "2"
+) -> "LoadTestConfig":
+    """A batch on local replicas of one worker each."""
+    given = {
+        "TARGET": "local",
+        "WORKERS": "1",
+        "REPLICAS": replicas,
+        "PROCESSES": processes,
+        "WAIT": f"{wait_s:g}",
+        # A connect may take longer than by default, as long as the total is within the objective.
+        "CONNECT_TIMEOUT": "60",
+        "MOST": str(users),
+        "RESULTS": str(results),
+    }
+    settings = {each.name: each.default for each in CAPACITY_SETTINGS} | given
+    return capacity_config(settings).batch(users)
+
+
+def try_batch(config: "LoadTestConfig") -> Try:
     """One batch on a deployment of its own."""
-    batch = config.batch(users)
-    deployment = LocalDeployment(batch.deployment, name="batches")
+    directory, report, sampler = sampled_run(config)
+    cpu_s = sampler.between(*_span(directory))
+    return Try(batch_outcome(directory, report), cpu_s, sampler.memory_bytes, sampler.open_files)
+
+
+def sampled_run(config: "LoadTestConfig") -> "tuple[RunDirectory, RunReport, PartsSampler]":
+    """Runs a load test on a local deployment of its own, and samples its parts."""
+    os.environ["MAX_CONCURRENT_ENVS"] = str(config.users)
+    deployment = LocalDeployment(config.deployment, name="batches")
     try:
         deployment.up()
-        directory = new_run(batch, deployment, batch.results)
-        clocks = CpuClocks(deployment)
-        clocks.start()
-        status, detail = record_run(batch, deployment, directory, _ignore, _ignore)
-        clocks.stop()
+        directory = new_run(config, deployment, config.results)
+        sampler = PartsSampler(deployment)
+        sampler.start()
+        status, detail = record_run(config, deployment, directory, _ignore, _ignore)
+        sampler.stop()
     finally:
         deployment.down()
-    outcome = batch_outcome(directory, finish_run(directory, status, detail))
-    return Try(outcome, clocks.between(*_span(directory)))
+    return directory, finish_run(directory, status, detail), sampler
 
 
 def _span(directory: RunDirectory) -> tuple[float, float]:

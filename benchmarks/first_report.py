@@ -9,7 +9,6 @@ import argparse
 import os
 import re
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.figures import Figure, conclude
 from loadtests.deployments import docker_engine
 from loadtests.places import PACKAGES
 
@@ -54,9 +54,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=1, help="fresh clones (default: 1)")
     parser.add_argument("--target", help="compose or local (default: compose where an engine answers)")
     options = parser.parse_args(arguments)
-    target = options.target or ("local" if docker_engine.unavailable() else "compose")
+    return conclude(measure(options.rounds, options.target))
+
+
+def measure(rounds: int = 1, target: str | None = None) -> list[Figure]:
+    """Times both calls in fresh clones. Raises RuntimeError where one fails."""
+    target = target or ("local" if docker_engine.unavailable() else "compose")
     measured: dict[str, list[float]] = {name: [] for name in TARGETS_S}
-    for number in range(1, options.rounds + 1):
+    for number in range(1, rounds + 1):
         with tempfile.TemporaryDirectory(prefix="openenv-loadtest-first-") as folder:
             clone = Path(folder) / "clone"
             subprocess.run(["git", "clone", "--quiet", "--", PACKAGES, clone], check=True)
@@ -64,10 +69,10 @@ def main(arguments: list[str] | None = None) -> int:
                 call = timed(["make", "loadtest", f"TARGET={target}", "PORT=0"], clone)
                 measured[name].append(call.seconds)
                 print(f"round {number}, {target}, {name}: {call}", flush=True)
-    for name, seconds in measured.items():
-        spread = f"{min(seconds):.1f} to {max(seconds):.1f}"
-        print(f"{name}: median {statistics.median(seconds):.1f} s ({spread}; target {TARGETS_S[name]:.0f} s)")
-    return int(any(statistics.median(measured[name]) > most for name, most in TARGETS_S.items()))
+    return [
+        Figure(f"first report, {name}, {target}: seconds", seconds, ".1f", TARGETS_S[name], at_most=True)
+        for name, seconds in measured.items()
+    ]
 
 
 def timed(command: Sequence[str], folder: Path) -> Call:

@@ -7,13 +7,13 @@ median of the ratios of neighbouring runs. CPU seconds per step are those of the
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.figures import Figure, conclude
 from loadtests.deployments import DeploymentConfig
 from loadtests.deployments.local import LocalDeployment
 from loadtests.places import PACKAGES
@@ -38,32 +38,36 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=int, default=8, help="length of each run (default: 8)")
     parser.add_argument("--users", type=int, default=32, help="sessions of the generator (default: 32)")
     options = parser.parse_args(arguments)
+    return conclude(measure(options.pairs, options.seconds, options.users))
+
+
+def measure(pairs: int = 7, seconds: int = 8, users: int = 32) -> list[Figure]:
+    """Measures with and without the recorder, in turns."""
     deployment = LocalDeployment(DeploymentConfig(replicas=1, workers=1, port=0), name="recorder-cost")
+    runs: dict[bool, list[Measurement]] = {True: [], False: []}
     try:
         deployment.up()
         url = f"http://{deployment.hosts()[0]}"
-        measure(url, options.users, 3, recorder=True)
-        throughput, cpu = [], []
-        for number in range(1, options.pairs + 1):
-            order = [True, False] if number % 2 else [False, True]
-            runs = {on: measure(url, options.users, options.seconds, recorder=on) for on in order}
-            throughput.append(runs[True].steps_per_s / runs[False].steps_per_s)
-            cpu.append(runs[True].cpu_us_per_step / runs[False].cpu_us_per_step)
-            print(
-                f"pair {number}: with {runs[True]}, without {runs[False]}, ratio {throughput[-1]:.3f}",
-                flush=True,
-            )
+        _run(url, users, 3, recorder=True)
+        for number in range(1, pairs + 1):
+            for on in [True, False] if number % 2 else [False, True]:
+                runs[on].append(_run(url, users, seconds, recorder=on))
+            print(f"recorder, pair {number}: with {runs[True][-1]}, without {runs[False][-1]}", flush=True)
     finally:
         deployment.down()
-    cost = 1 - statistics.median(throughput)
-    print(
-        f"cost in steps/s: median {cost:.1%} (bound 5 %), from {min(throughput):.3f} to {max(throughput):.3f}"
-    )
-    print(f"cost in generator CPU a step: median {statistics.median(cpu) - 1:.1%}")
-    return 0 if cost <= 0.05 else 1
+    return [
+        Figure(
+            "recorder: steps/s",
+            [run.steps_per_s for run in runs[True]],
+            ",.0f",
+            0.95,
+            peer="no recorder",
+            peer_values=[run.steps_per_s for run in runs[False]],
+        )
+    ]
 
 
-def measure(url: str, users: int, seconds: int, *, recorder: bool) -> Measurement:
+def _run(url: str, users: int, seconds: int, *, recorder: bool) -> Measurement:
     """Runs Locust at full speed, with or without the recorder."""
     with tempfile.TemporaryDirectory() as scratch:
         summary = Path(scratch) / "summary.json"

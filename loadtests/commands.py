@@ -287,7 +287,9 @@ TARGETS: Table = {
         *RESULTS_SETTINGS,
     ),
     "test": _variables("", TESTS="arguments for pytest", REQUIRE_ALL="1: nothing may be left out"),
-    "bench": (),
+    "bench": _variables(
+        "", BENCH="names of benchmarks, all by default", K6="k6's program (default: that on the PATH)"
+    ),
     "truth": (),
     "push": _variables("", PUSH="arguments for openenv push"),
 }

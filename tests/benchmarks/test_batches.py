@@ -3,14 +3,14 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.batches import CpuClocks, main
+from benchmarks.batches import PartsSampler, main
 from loadtests.deployments.url import UrlDeployment
 
 
 def test_cpu_seconds_are_those_between_two_moments() -> None:
-    clocks = CpuClocks(UrlDeployment("http://127.0.0.1:9"))
-    clocks.samples += [(10.0, 1.0, 5.0, 0.0), (12.0, 2.0, 5.0, 4.0), (14.0, 2.0, 6.0, 8.0)]
-    assert clocks.between(11.0, 13.0) == {"generator": 0.5, "nginx": 0.5, "server": 4.0}
+    sampler = PartsSampler(UrlDeployment("http://127.0.0.1:9"))
+    sampler.samples += [(10.0, 1.0, 5.0, 0.0), (12.0, 2.0, 5.0, 4.0), (14.0, 2.0, 6.0, 8.0)]
+    assert sampler.between(11.0, 13.0) == {"generator": 0.5, "nginx": 0.5, "server": 4.0}
 
 
 @pytest.mark.servers
