@@ -1,4 +1,4 @@
-"""The worker processes as their master knows them: each introduces itself, and answers a call every second.
+"""The workers as their master knows them: each introduces itself, and answers a call every second.
 
 An answer says what the worker's clock shows, how many users it has and what it uses. A worker that runs other
 code than the master, or another Locust, is refused.
@@ -11,15 +11,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import gevent
-import locust
 import psutil
+import zmq
 from locust.env import Environment
-from locust.runners import STATE_MISSING, MasterRunner
+from locust.rpc import Message
+from locust.runners import MasterRunner
 
 from loadtests.clock import now
 from loadtests.load.clocks import ClockComparison, ClockSample, clock_sample
-from loadtests.machine import code, machine_of, process_name
-from reports.page.words import printable
+from loadtests.load.introduction import introduction, refusal
+from loadtests.machine import machine_of, process_name
 
 HERE = "openenv-here"
 CALL = "openenv-call"
@@ -43,6 +44,8 @@ class Generator:
     """`host:pid`, as in the steps table."""
     process: psutil.Process | None
     """Where it is a child of the master."""
+    unreachable_since: float | None = None
+    """Since when its connection is closed, by the monotonic clock; None: it is open."""
     heard_at: float = 0.0
     """By the master's clock, in Unix time."""
     users: int = 0
@@ -109,7 +112,7 @@ class Generators:
                         f"a worker on {host} does not say who it is: it runs another locustfile, or an older "
                         "version of this one",
                     )
-                elif worker.id in self.known and worker.state != STATE_MISSING:
+                elif worker.id in self.known:
                     self._call(worker.id)
             self._review()
             gevent.sleep(_SECONDS)
@@ -118,13 +121,24 @@ class Generators:
                     self._unknown.pop(id_, None)
 
     def _call(self, worker: str) -> None:
-        self._runner.send_message(CALL, {"at": now()}, worker)
+        known, socket = self.known[worker], self._runner.server.socket
+        message = Message(CALL, {"at": now()}, worker).serialize()
+        # Locust's messages to a worker whose connection is closed vanish without an error.
+        socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        try:
+            socket.send_multipart([worker.encode(), message], zmq.NOBLOCK)
+            known.unreachable_since = None
+        except zmq.ZMQError as error:
+            if error.errno == zmq.EHOSTUNREACH and known.unreachable_since is None:
+                known.unreachable_since = time.monotonic()
+        finally:
+            socket.setsockopt(zmq.ROUTER_MANDATORY, 0)
 
     def _greet(self, msg: Any, **_: Any) -> None:
         worker, introduced = msg.node_id, msg.data
         if worker not in self._runner.clients:
             return
-        if why := refusal(introduced):
+        if why := refusal(introduced, introduction()):
             self._refuse(worker, why)
             return
         self.known[worker] = Generator(introduced["name"], _child(introduced["name"]), heard_at=now())
@@ -171,28 +185,6 @@ class Generators:
         if self._expected and self._options is not None:
             silent = sum(id_ in self._runner.clients for id_ in self.known) - len(self.present)
             self._options.expect_workers = self._expected + len(self._unknown) + silent
-
-
-def introduction() -> dict[str, str]:
-    """Who this process is, and what has to be the same at master and worker."""
-    return {"name": process_name(), "code": code(), "locust": locust.__version__}
-
-
-def refusal(introduced: Mapping[str, Any]) -> str | None:
-    """Why a worker that introduces itself so cannot take part; None where it can."""
-    own = introduction()
-    name, theirs = printable(str(introduced.get("name", "a worker")), 100), str(introduced.get("code"))
-    if theirs != own["code"]:
-        return (
-            f"{name} runs another version of the load test ({printable(theirs, 12)}, the master's is "
-            f"{own['code']}): install the same on both"
-        )
-    version = str(introduced["locust"])
-    if version.split(".")[:2] != own["locust"].split(".")[:2]:
-        return f"{name} has Locust {printable(version, 20)}, the master {own['locust']}: install the same on both"
-    if version != own["locust"]:
-        logger.warning("%s has Locust %s, the master %s", name, printable(version, 20), own["locust"])
-    return None
 
 
 def _child(name: str) -> psutil.Process | None:

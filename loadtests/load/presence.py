@@ -12,7 +12,8 @@ from locust.runners import MASTER_HEARTBEAT_TIMEOUT, WorkerRunner
 
 from loadtests.clock import now
 from loadtests.errors import EXIT_MASTER_LOST, EXIT_REFUSED
-from loadtests.load.generators import ANSWER, CALL, HERE, REFUSED, introduction
+from loadtests.load.generators import ANSWER, CALL, HERE, REFUSED
+from loadtests.load.introduction import introduction
 from loadtests.load.loop_lag import LoopLag
 from loadtests.load.usage import usage_of
 
@@ -31,7 +32,7 @@ class Presence:
         self._process = psutil.Process()
         runner.register_message(CALL, self._answer)
         runner.register_message(REFUSED, self._give_up)
-        runner.send_message(HERE, introduction())
+        runner.send_message(HERE, dict(introduction()))
         environment.events.quitting.add_listener(self._note_silence)
 
     def _answer(self, msg: Any, **_: Any) -> None:

@@ -2,7 +2,8 @@
 
 Locust's master takes a worker for dead after three seconds without a heartbeat. A worker that opens thousands
 of sessions at once is alive and may be silent for longer, so it gets more time. A worker that is a child of
-the master counts as dead a moment after its process has ended: its last messages may still be on their way.
+the master counts as dead a moment after its process has ended, another one after its connection was closed:
+its last messages may still be on their way, or it may connect again.
 """
 
 import time
@@ -16,6 +17,7 @@ from loadtests.load.generators import Generators
 _SECONDS = 0.5
 _PATIENCE_SECONDS = 45
 _LAST_MESSAGES_SECONDS = 2.0
+_RECONNECT_SECONDS = 5.0
 
 
 class WorkerWatch:
@@ -33,9 +35,14 @@ class WorkerWatch:
             now = time.monotonic()
             for worker in runner.clients.all:
                 known = self._generators.known.get(worker.id)
-                if known is None or known.process is None or _is_alive(known.process):
+                if known is None:
                     continue
-                if now - ended_at.setdefault(worker.id, now) >= _LAST_MESSAGES_SECONDS:
+                if known.process is not None and not _is_alive(known.process):
+                    is_dead = now - ended_at.setdefault(worker.id, now) >= _LAST_MESSAGES_SECONDS
+                else:
+                    closed_at = known.unreachable_since
+                    is_dead = closed_at is not None and now - closed_at >= _RECONNECT_SECONDS
+                if is_dead:
                     worker.heartbeat = min(worker.heartbeat, -1)  # what Locust itself looks at, every second
 
 

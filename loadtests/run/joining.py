@@ -35,7 +35,7 @@ def listening(joining: Joining) -> Joining:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise LoadTestError(
-                f"MASTER_PORT={joining.port} is taken on {joining.bind}: give another, here and to the workers"
+                f"MASTER_PORT={joining.port} is taken on {joining.bind}: give another, to the workers too"
             ) from None
         raise LoadTestError(
             f"MASTER_BIND={joining.bind} MASTER_PORT={joining.port}: cannot listen there ({error.strerror})"

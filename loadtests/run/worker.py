@@ -134,8 +134,8 @@ def _silence(config: WorkerConfig) -> str | None:
         return (error.strerror or str(error)).lower()
     if greeting[:1] + greeting[-1:] != _GREETING[:1] + _GREETING[-1:]:
         raise LoadTestError(
-            f"what answers at {config.master}:{config.port} is no Locust master: give the MASTER_PORT that the "
-            "master says"
+            f"what answers at {config.master}:{config.port} is no Locust master: give the MASTER_PORT that "
+            "the master says"
         )
     return None
 
