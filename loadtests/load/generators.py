@@ -90,6 +90,21 @@ class Generators:
         known = self.known.get(worker)
         return known.name if known is not None else worker
 
+    def dismiss(self, worker: str) -> None:
+        """Goes on without a worker, and without the users that it has; the test ends with the last worker.
+
+        When a worker quits, Locust hands its users to the others and takes no messages meanwhile, for as long
+        as it may wait for them to start.
+        """
+        runner = self._runner
+        client = runner.clients[worker]
+        del runner.clients[worker]
+        if (dispatcher := runner._users_dispatcher) is not None:
+            dispatcher.remove_worker(client)
+            if not runner.worker_count:
+                headless = self._options is not None and self._options.headless
+                gevent.spawn(runner.quit if headless else runner.stop)
+
     def _start(self, **_: Any) -> None:
         self.known = {id_: each for id_, each in self.known.items() if id_ in self._runner.clients}
         for each in self.known.values():
@@ -164,10 +179,7 @@ class Generators:
         self._unknown.pop(worker, None)
         self._runner.send_message(REFUSED, {"why": why}, worker)
         self._runner.send_message("quit", None, worker)
-        client = self._runner.clients[worker]
-        del self._runner.clients[worker]
-        if self._runner._users_dispatcher is not None:
-            self._runner._users_dispatcher.remove_worker(client)
+        self.dismiss(worker)
         self._review()
 
     def _review(self) -> None:

@@ -311,8 +311,9 @@ class Recording:
             if msg.node_id not in self._finished_workers:
                 self._policy_times.add_packed(msg.data["policy_times"])
             self._finished_workers.add(msg.node_id)
-            if self._has_left_early(msg.node_id):
+            if self._generators is not None and self._has_left_early(msg.node_id):
                 self._left_workers.add(msg.node_id)
+                self._generators.dismiss(msg.node_id)
             return
         self._received.append(msg.data["batch"])
         if self._writer is not None:
@@ -323,9 +324,11 @@ class Recording:
 
     def _has_left_early(self, worker: str) -> bool:
         """Whether a worker that sends its last rows was ended alone; what ends a child ends all."""
-        runner, known = self._environment.runner, self._generators and self._generators.known.get(worker)
-        is_going_on = runner is not None and runner.state in (STATE_SPAWNING, STATE_RUNNING)
-        return is_going_on and (not known or known.process is None)
+        runner = self._environment.runner
+        if not isinstance(runner, MasterRunner) or runner.state not in (STATE_SPAWNING, STATE_RUNNING):
+            return False
+        known = self._generators.known.get(worker) if self._generators is not None else None
+        return known is not None and known.process is None and worker in runner.clients
 
     def _write_received(self, writer: StreamWriter) -> None:
         while self._received:

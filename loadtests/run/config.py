@@ -132,9 +132,14 @@ def processes_here(values: Values) -> int:
 
 
 def _joining(values: Values) -> Joining:
+    bind = values["MASTER_BIND"].strip()
+    if not bind:
+        raise LoadTestError(
+            "MASTER_BIND= is empty: give an address of this machine, or 0.0.0.0 for all of them"
+        )
     return Joining(
         workers=whole(values, "WORKERS_EXPECTED", 1, 10_000),
-        bind=values["MASTER_BIND"].strip(),
+        bind=bind,
         port=whole(values, "MASTER_PORT", 0, 65535),
         wait_s=whole_seconds(values, "JOIN_WAIT"),
     )

@@ -17,35 +17,34 @@ from reports.page.words import count, listing, printable, seconds
 from reports.records.run_directory import RunDirectory
 
 _POLL_SECONDS = 0.25
-_EVERYWHERE = ("0.0.0.0", "*")  # noqa: S104 - only where the user says so
+_EVERYWHERE = "0.0.0.0"  # noqa: S104 - only where the user says so
 _ELSEWHERE = ("192.0.2.1", 9)
 """An address for documentation (RFC 5737): nothing is sent there."""
 
 
 def listening(joining: Joining) -> Joining:
-    """The same with a port that is free. Raises LoadTestError where the master could not listen."""
+    """The same with an address in digits and a port that is free. Raises LoadTestError."""
     address = "" if joining.bind == "*" else joining.bind
     try:
         with socket.create_server((address, joining.port)) as probe:
-            return replace(joining, port=probe.getsockname()[1])
-    except socket.gaierror:
-        raise LoadTestError(
-            f"MASTER_BIND={joining.bind} is not an address: give one of this machine's"
-        ) from None
+            bind, port = probe.getsockname()[:2]
+            return replace(joining, bind=bind, port=port)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise LoadTestError(
                 f"MASTER_PORT={joining.port} is taken on {joining.bind}: give another, to the workers too"
             ) from None
+        why = (error.strerror or str(error)).partition(" (while")[0].lower()
         raise LoadTestError(
-            f"MASTER_BIND={joining.bind} MASTER_PORT={joining.port}: cannot listen there ({error.strerror})"
+            f"MASTER_BIND={joining.bind}: cannot listen on port {joining.port} there ({why}): give an "
+            "address of this machine"
         ) from None
 
 
 def how_to_join(joining: Joining, deployment: Deployment, access: Access) -> list[str]:
     """What to run on the other machines, and what may be in the way."""
-    is_open = joining.bind not in (LOOPBACK, "localhost")
-    master = _own_address() if joining.bind in _EVERYWHERE else joining.bind
+    is_open = joining.bind != LOOPBACK
+    master = _own_address() if joining.bind == _EVERYWHERE else joining.bind
     settings: dict[str, object] = {"MASTER": master, "MASTER_PORT": joining.port}
     if access.headers:
         settings["TARGET"] = deployment.url

@@ -4,7 +4,7 @@ import pytest
 
 from reports.run.sections import generators
 
-LOST = {
+LOST: dict[str, Any] = {
     "heard_at": 112.0,
     "users": 6,
     "counted": {"step": 100, "reset": 2},
@@ -23,11 +23,12 @@ def clock(offset_s: float, round_trip_s: float = 0.001) -> dict[str, float]:
 
 def test_a_lost_generator_is_named_with_what_is_missing() -> None:
     found = run({"name": "a:1"}, {"name": "b:2", "clock": clock(2.5), "lost": LOST})
-    assert list(generators.lost(found)) == [
-        "The generator b:2 was lost: it was last heard 12.0 s into the run with 6 users, whose load was missing "
-        "from then on. Its records end 11.0 s into the run, without 3 steps that Locust had counted."
-    ]
-    unheard = {"heard_at": None, "users": 0, "counted": {}, "recorded": {}, "last_row_at": None}
+    (said,) = generators.lost(found)
+    assert said == (
+        "The generator b:2 was lost: it was last heard 12.0 s into the run with 6 users, whose load was "
+        "missing from then on. Its records end 11.0 s into the run, without 3 steps that Locust had counted."
+    )
+    unheard = LOST | {"heard_at": None, "counted": {}, "recorded": {}, "last_row_at": None}
     assert list(generators.lost(run({"name": "c_7", "lost": unheard}))) == [
         "The generator c_7 was lost: it was never heard. Nothing that it did is recorded."
     ]
@@ -54,8 +55,8 @@ def test_how_far_and_which_way_it_is_off() -> None:
         run({"name": "a:1", "clock": clock(2.5)}, {"name": "b:2", "clock": clock(-0.25, 0.01)})
     )
     assert fast.startswith(
-        "The clock of the generator a:1 is 2.50 s ahead of the master's (known within 0.50 ms): in time lines and "
-        "in the measured window its operations are by as much too late."
+        "The clock of the generator a:1 is 2.50 s ahead of the master's (known within 0.50 ms): in time "
+        "lines and in the measured window its operations are by as much too late."
     )
     assert "b:2 is 250 ms behind the master's (known within 5.00 ms)" in slow
     assert "too early" in slow
@@ -67,7 +68,7 @@ def test_rows_are_held_against_what_locust_counted() -> None:
     lost = {"name": "b:2", "lost": LOST}
     assert generators.counts(run(lost, counted={"step": 5}), {"step": 102, "reset": 3}) is None
     assert generators.counts(run(counted={"step": 1200, "reset": 4}), {"step": 1100, "reset": 4}) == (
-        "Locust counted 1,200 steps, of which 1,100 are recorded: either the records or its statistics are not "
-        "complete."
+        "Locust counted 1,200 steps, of which 1,100 are recorded: either the records or its statistics are "
+        "not complete."
     )
     assert "0 connects, of which 2 are recorded" in (generators.counts(run(counted={}), {"connect": 2}) or "")
