@@ -128,7 +128,7 @@ def test_workers_elsewhere_account_for_all_that_they_did(deployment: LocalDeploy
 def test_a_generator_that_is_lost_is_named_with_what_was_lost(
     deployment: LocalDeployment, tmp_path: Path, number: signal.Signals
 ) -> None:
-    with under_way(deployment.url, tmp_path, "-t", "7s") as (master, away):
+    with under_way(deployment.url, tmp_path, "-t", "4s") as (master, away):
         wait_for_rows(tmp_path)
         time.sleep(0.5)
         lost_at, pid = time.time(), worker_of(away)
