@@ -38,6 +38,14 @@ scaling: settings ## an experiment over a grid of deployments and loads, and its
 webui: settings ## the same deployment under Locust's web page on http://127.0.0.1:8089
 	@$(BIN)/python -m loadtests webui
 
+.PHONY: master
+master: settings ## one load test whose load comes from workers on this machine and others: WORKERS_EXPECTED=4
+	@$(BIN)/python -m loadtests master
+
+.PHONY: worker
+worker: settings ## worker processes for a master on another machine: make worker MASTER=10.0.0.9 PROCESSES=auto
+	@$(BIN)/python -m loadtests worker
+
 .PHONY: capacity
 capacity: settings ## search how many sessions a deployment holds, what stops it, and how to lift that
 	@$(BIN)/python -m loadtests capacity

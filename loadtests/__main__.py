@@ -16,6 +16,7 @@ from loadtests.load.page.credentials import taken_credentials
 from loadtests.places import version
 from loadtests.run.config import deployment_config, load_test_config, web_login, web_port
 from loadtests.run.outlets import open_outlets
+from loadtests.run.worker import run_worker, worker_config
 from loadtests.settings import add_settings
 from loadtests.terminal import progress
 from reports.__main__ import become_compare, become_csv, become_report, become_results
@@ -47,6 +48,11 @@ def _run(options: argparse.Namespace) -> int:
 
     with open_outlets(vars(options), progress(_CONSOLE)) as outlets:
         return run_load_test(config, _CONSOLE, outlets)
+
+
+def _worker(options: argparse.Namespace) -> int:
+    config = worker_config(vars(options))
+    return run_worker(config, _CONSOLE)
 
 
 def _webui(options: argparse.Namespace) -> int:
@@ -133,6 +139,20 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(command=command)
 
     add_with_settings("run", _run, "one load test, from deployment to report")
+    add_with_settings(
+        "master",
+        _run,
+        "one load test whose load comes from workers that join over the network",
+        "Runs a load test like `run`, but waits for Locust worker processes, on this machine or others, and "
+        "has them make the load. Exit codes: 0 passed, 1 not passed, 2 bad input, 130 interrupted.",
+    )
+    add_with_settings(
+        "worker",
+        _worker,
+        "worker processes for a master on another machine",
+        "Starts Locust worker processes that join a master, do its test and end with it. Exit codes: 0 the "
+        "test is over, 1 the master was lost, 2 bad input or refused, 130 interrupted.",
+    )
     add_with_settings(
         "scaling",
         _scaling,

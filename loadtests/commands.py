@@ -150,6 +150,32 @@ WEB_SETTINGS = (
     ),
 )
 
+_MASTER_PORT = Setting("MASTER_PORT", "5557", "the port on which workers join Locust's master")
+_JOIN_WAIT = Setting(
+    "JOIN_WAIT", "5m", "how long the master waits for its workers, and a worker for its master"
+)
+
+MASTER_SETTINGS = _about(
+    "workers",
+    Setting("WORKERS_EXPECTED", "1", "Locust worker processes that make the load, of all machines together"),
+    Setting(
+        "MASTER_BIND",
+        "127.0.0.1",
+        "the address on which workers join, unencrypted and unasked; 0.0.0.0: all of this machine's",
+    ),
+    replace(_MASTER_PORT, help=f"{_MASTER_PORT.help}; 0: any free one"),
+    _JOIN_WAIT,
+)
+
+WORKER_SETTINGS = _about(
+    "workers",
+    Setting("MASTER", "", "the name or address of the machine with the master"),
+    _MASTER_PORT,
+    Setting("PROCESSES", "1", "worker processes to start; auto: one for each core"),
+    _JOIN_WAIT,
+    Setting("TARGET", "", "where HEADERS are set: the URL of the one server that they are for"),
+)
+
 _OF_AN_EXPERIMENT = {
     "TARGET": ("auto", "what to load: auto, compose, local or a URL; several with commas, named as name=URL"),
     "REPLICAS": ("1,2", "numbers of environment servers behind the balancer"),
@@ -258,6 +284,15 @@ _TO_LOAD = _ACCESS_VARIABLES + _TO_BRING_UP
 
 COMMANDS: Table = {
     "run": DEPLOYMENT_SETTINGS + LOAD_SETTINGS + OUTPUT_SETTINGS + METRICS_SETTINGS + _TO_LOAD,
+    "master": (
+        *DEPLOYMENT_SETTINGS,
+        *(each for each in LOAD_SETTINGS if each.name != "PROCESSES"),
+        *MASTER_SETTINGS,
+        *OUTPUT_SETTINGS,
+        *METRICS_SETTINGS,
+        *_TO_LOAD,
+    ),
+    "worker": WORKER_SETTINGS + _ACCESS_VARIABLES,
     "webui": DEPLOYMENT_SETTINGS + LOAD_SETTINGS + WEB_SETTINGS + METRICS_SETTINGS + _TO_LOAD,
     "scaling": EXPERIMENT_SETTINGS + GRID_SETTINGS + OUTPUT_SETTINGS + METRICS_SETTINGS + _TO_LOAD,
     "capacity": CAPACITY_SETTINGS + OUTPUT_SETTINGS + METRICS_SETTINGS + _TO_LOAD,

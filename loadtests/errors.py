@@ -19,3 +19,9 @@ EXIT_POLICY_FAILED = 5
 """Locust's exit code where the policy raised an error or returned what is no action; run.json says how."""
 
 POLICY_FAILED = "the policy failed"
+
+EXIT_REFUSED = 6
+"""Locust's exit code of a worker that its master refused, or that could not start the test; it says why."""
+
+EXIT_MASTER_LOST = 7
+"""Locust's exit code where a worker has heard nothing of its master for a minute."""

@@ -22,13 +22,16 @@ from flask import abort, request
 from locust import events
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
-from locust.runners import WorkerRunner
+from locust.runners import MasterRunner, WorkerRunner
 
 from loadtests.actions.policy import policy_of_class
+from loadtests.commands import invocation
 from loadtests.deployments.url import base_url
-from loadtests.errors import LoadTestError
+from loadtests.errors import EXIT_REFUSED, LoadTestError
 from loadtests.load.batch import Batch
+from loadtests.load.carried import CarriedFiles
 from loadtests.load.garbage import QuietCollector
+from loadtests.load.generators import Generators
 from loadtests.load.locust_options import add_options, parsed_load_options
 from loadtests.load.loop_lag import LoopLag
 from loadtests.load.options import LoadOptions, played_by, settled
@@ -37,9 +40,11 @@ from loadtests.load.page.login import require_login
 from loadtests.load.page.pulses import Pulses
 from loadtests.load.page.tabs import Tabs
 from loadtests.load.policy_watch import PolicyWatch
+from loadtests.load.presence import Presence
 from loadtests.load.recording import Recording
 from loadtests.load.users import OpenEnvHttpUser, OpenEnvUser, OpenEnvWebSocketUser
 from loadtests.load.workers import WorkerWatch
+from loadtests.machine import process_name
 from loadtests.protocol.access import HEADERS
 
 __all__ = ["OpenEnvHttpUser", "OpenEnvWebSocketUser"]
@@ -59,6 +64,12 @@ def _prepare(environment: Environment, **_: Any) -> None:
     gevent.get_hub().loop.update_now()
     options = environment.parsed_options
     assert options is not None
+    runner = environment.runner
+    generators = Generators(environment) if isinstance(runner, MasterRunner) else None
+    carried = CarriedFiles(environment, generators)
+    lag = LoopLag(environment, Path(options.lag_folder) if options.lag_folder else None)
+    if isinstance(runner, WorkerRunner):
+        Presence(environment, lag)
     try:
         headers_for = base_url(environment.host, "-H") if environment.host else None
         _drop_classes_of_ours(environment)
@@ -77,7 +88,7 @@ def _prepare(environment: Environment, **_: Any) -> None:
     if options.scenario == "batch" and options.spawn_rate is None:
         options.spawn_rate = options.num_users
     environment.events.test_start.add_listener(
-        partial(_apply_options, headers_for=headers_for, policy=options.policy)
+        partial(_apply_options, headers_for=headers_for, policy=options.policy, carried=carried)
     )
     if environment.web_ui is not None and environment.web_ui.app is not None:
         environment.web_ui.app.before_request(_refuse_other_pages)
@@ -85,18 +96,17 @@ def _prepare(environment: Environment, **_: Any) -> None:
             require_login(environment.web_ui, who, options.web_base_path or "")
     Batch(environment)
     OpenEnvUser.policy_watch = PolicyWatch(environment)
-    WorkerWatch(environment)
+    if isinstance(runner, MasterRunner) and generators is not None:
+        WorkerWatch(runner, generators)
     collector = QuietCollector()
     environment.events.test_start.add_listener(lambda **_: collector.start())
     environment.events.test_stop.add_listener(lambda **_: collector.stop())
     if (options.run_directory or options.run_template) and not isinstance(environment.runner, WorkerRunner):
         gevent.spawn(_end_without_parent, os.getppid())
-    if options.lag_folder:
-        LoopLag(environment, Path(options.lag_folder))
     if not options.no_recorder:
         pulses = Pulses(environment)
         watchers = [Tabs(environment, pulses)] if environment.web_ui is not None else []
-        Recording(environment, options, OpenEnvUser.policy_watch, watchers)
+        Recording(environment, options, OpenEnvUser.policy_watch, watchers, generators)
 
 
 def _refuse_other_pages() -> None:
@@ -140,13 +150,28 @@ def _with_own_policies(options: LoadOptions, environment: Environment) -> LoadOp
     return played_by(options, policy_of_class(acting[0]), str(given.steps_per_episode))
 
 
-def _apply_options(environment: Environment, headers_for: str | None, policy: str, **_: Any) -> None:
+def _apply_options(
+    environment: Environment, headers_for: str | None, policy: str, carried: CarriedFiles, **_: Any
+) -> None:
+    options = environment.parsed_options
+    assert options is not None
     try:
+        carried.apply(options)
         _check_policy(environment, policy)
         _use_options(environment, headers_for, test_begins=True)
     except LoadTestError as error:
         logger.error("The test was not started: %s", error)  # noqa: TRY400 - the page shows this line
+        if isinstance(environment.runner, WorkerRunner):
+            _give_up(environment, environment.runner, error)
         raise gevent.GreenletExit from None
+
+
+def _give_up(environment: Environment, runner: WorkerRunner, error: LoadTestError) -> None:
+    """Ends a worker that cannot do what its master's options say, and the test, which would lack its load."""
+    if OpenEnvUser.policy_watch is not None:
+        OpenEnvUser.policy_watch.note(f"{process_name()} could not start: {error}")
+    environment.process_exit_code = EXIT_REFUSED
+    gevent.spawn(runner.quit)
 
 
 def _check_policy(environment: Environment, policy: str) -> None:
@@ -175,7 +200,7 @@ def _use_options(environment: Environment, headers_for: str | None, *, test_begi
         if options.access.headers and environment.host != headers_for:
             raise LoadTestError(
                 f"{HEADERS} are not sent to a server that Locust was not started for: start it with "
-                f"-H {environment.host}"
+                f"-H {environment.host} ({invocation('worker', TARGET=environment.host)})"
             )
     elif test_begins:
         raise LoadTestError("no server was named: give one with -H http://127.0.0.1:8000")

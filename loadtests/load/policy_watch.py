@@ -1,4 +1,4 @@
-"""Ends the test when a policy fails, and says why once, whichever process it failed in."""
+"""Ends the test when a policy fails or a worker cannot start, and says why once, whichever process it was."""
 
 import logging
 from typing import Any

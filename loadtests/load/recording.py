@@ -21,19 +21,25 @@ import pyarrow as pa
 from flask import request
 from gevent.lock import RLock
 from locust.env import Environment
-from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
+from locust.runners import STATE_MISSING, STATE_RUNNING, STATE_SPAWNING, MasterRunner, WorkerRunner
 
+from loadtests.clock import now
 from loadtests.commands import invocation
-from loadtests.errors import EXIT_ROWS_LOST, EXIT_WORKER_LOST, ROWS_LOST, WORKER_LOST
+from loadtests.errors import EXIT_ROWS_LOST, EXIT_WORKER_LOST, ROWS_LOST
+from loadtests.load.accounting import Accounting
+from loadtests.load.attendance import attendance
+from loadtests.load.generators import Generators
 from loadtests.load.policy_times import PolicyTimes
 from loadtests.load.policy_watch import PolicyWatch
 from loadtests.load.recorder import Recorder
 from loadtests.load.run_json import UNKNOWN, Target, starting_run
+from loadtests.load.usage_recording import UsageRecording
 from loadtests.load.users import OpenEnvUser
 from loadtests.places import PACKAGES
+from reports.page.words import count, listing
 from reports.records.columns import STEPS
 from reports.records.run_directory import RunDirectory, RunDirectoryError
-from reports.records.schema import RunJson, RunStatus, is_batch
+from reports.records.schema import GeneratorJson, RunJson, RunStatus, is_batch
 from reports.records.tables import StreamWriter
 
 _ROWS = "openenv-rows"
@@ -67,8 +73,12 @@ class Recording:
         options: Namespace,
         policy: PolicyWatch | None = None,
         watchers: Sequence[Watcher] = (),
+        generators: Generators | None = None,
     ) -> None:
+        """`generators` are a master's workers."""
         self._environment = environment
+        self._generators = generators
+        self._accounting = Accounting(environment)
         self._watchers = watchers
         self._template_host = environment.host
         self._options = options
@@ -83,6 +93,10 @@ class Recording:
         self._is_worker = isinstance(environment.runner, WorkerRunner)
         self._recording_workers: set[str] = set()
         self._finished_workers: set[str] = set()
+        self._left_workers: set[str] = set()
+        self._usage = None if self._is_worker else UsageRecording(generators, options)
+        if generators is not None and options.run_directory:
+            generators.on_change = self._note_generators
         if isinstance(environment.runner, MasterRunner):
             environment.runner.register_message(_ROWS, self._receive)
         elif isinstance(environment.runner, WorkerRunner):
@@ -104,6 +118,7 @@ class Recording:
         workers = runner.clients.all if isinstance(runner, MasterRunner) else []
         self._recording_workers = {worker.id for worker in workers if worker.state != STATE_MISSING}
         self._finished_workers.clear()
+        self._left_workers.clear()
         self._received.clear()
         self._policy_times = PolicyTimes()
         self._started = time.monotonic()
@@ -136,7 +151,13 @@ class Recording:
             directory, self._directory = self._directory, None
             lost = recorder.stop() if recorder is not None else 0
             runner = self._environment.runner
+            if self._usage is not None:
+                self._usage.stop()
             if isinstance(runner, WorkerRunner):
+                # Locust's master gives the workers half a second to send these, which busy ones may miss.
+                statistics: dict[str, Any] = {}
+                self._environment.events.report_to_master.fire(client_id=runner.client_id, data=statistics)
+                runner.send_message("stats", statistics)
                 runner.send_message(_ROWS, {"final": True, "policy_times": self._policy_times.packed()})
             elif isinstance(runner, MasterRunner) and directory is not None:
                 self._collect(runner)
@@ -157,7 +178,7 @@ class Recording:
             logger.error("Rows are missing from %s: they could not be written", directory.path)
             self._environment.process_exit_code = EXIT_ROWS_LOST
         if self._options.run_directory:
-            self._note_policy(directory)
+            self._note_end(directory)
         else:
             reporting = self._complete(directory)
             for watcher in self._watchers:
@@ -175,20 +196,56 @@ class Recording:
     def _policy_failure(self) -> str | None:
         return self._policy.failure if self._policy is not None else None
 
-    def _note_policy(self, directory: RunDirectory) -> None:
-        """Says in run.json, which the harness completes, how long the policy took, and how it failed."""
-        times = self._policy_times.summary()
-        if times is None and self._policy_failure is None:
-            return
+    def _note_end(self, directory: RunDirectory) -> None:
+        """Says in run.json, which the harness completes, what only Locust's processes know."""
         try:
             run = directory.read()
-            if times is not None:
-                run["policy_time"] = times
-            if self._policy_failure is not None:
-                run["status_detail"] = self._policy_failure
+            self._add_what_is_known(run, directory)
+            if (failure := self._failure or self._policy_failure) is not None:
+                run["status_detail"] = failure
             directory.write(run)
         except RunDirectoryError as error:
-            logger.error("The policy's times could not be written: %s", error)  # noqa: TRY400
+            logger.error("The end of the run could not be written: %s", error)  # noqa: TRY400
+
+    def _add_what_is_known(self, run: RunJson, directory: RunDirectory) -> None:
+        """Adds the generators, what Locust counted, and how long the policy took."""
+        lost = self._lost_workers
+        if (counted := self._accounting.counted(without=lost)) is not None:
+            run["counted"] = counted
+        if self._generators is not None:
+            run["generators"] = attendance(
+                self._generators, self._accounting, self._recording_workers, lost, directory.steps.stream
+            )
+        if (times := self._policy_times.summary()) is not None:
+            run["policy_time"] = times
+
+    def _note_start(self, directory: RunDirectory) -> None:
+        """Says in run.json when the load started, which workers may have been waited for."""
+        try:
+            run = directory.read()
+            run["started_at"] = now()
+            directory.write(run)
+        except RunDirectoryError as error:
+            logger.error("The start of the run could not be written: %s", error)  # noqa: TRY400
+
+    def _note_generators(self) -> None:
+        """Says in run.json which workers have come, before the test."""
+        if self._generators is None or self._started:
+            return
+        directory = RunDirectory(Path(self._options.run_directory))
+        try:
+            run = directory.read()
+            run["generators"] = [GeneratorJson(name=each.name) for each in self._generators.present]
+            if self._generators.refused:
+                run["refused_workers"] = self._generators.refused
+            directory.write(run)
+        except RunDirectoryError as error:
+            logger.error("The workers could not be noted: %s", error)  # noqa: TRY400
+
+    @property
+    def _lost_workers(self) -> set[str]:
+        """Workers that took part and did not stay to the end."""
+        return (self._recording_workers - self._finished_workers) | self._left_workers
 
     def _is_early(self) -> bool:
         """Whether the test was stopped before its time was over."""
@@ -201,8 +258,7 @@ class Recording:
             run = directory.read()
             run["status"], run["status_detail"] = self._ending()
             run["ended_at"] = time.time()
-            if (times := self._policy_times.summary()) is not None:
-                run["policy_time"] = times
+            self._add_what_is_known(run, directory)
             if not is_batch(run):
                 run["config"]["duration_s"] = self._options.run_time  # the page may change it meanwhile
             if self._stopped_on_page and self._is_early():
@@ -216,6 +272,8 @@ class Recording:
         run: RunJson | None = None
         if self._options.run_directory:
             self._directory = RunDirectory(Path(self._options.run_directory))
+            if self._generators is not None:
+                self._note_start(self._directory)
         else:
             try:
                 self._directory = RunDirectory.create(Path(self._options.results), self._options.transport)
@@ -232,6 +290,8 @@ class Recording:
             logger.error("Nothing is recorded: %s", error)  # noqa: TRY400
             self._environment.process_exit_code = EXIT_ROWS_LOST
             return False
+        if self._usage is not None:
+            self._usage.start(self._directory)
         if run is not None:
             for watcher in self._watchers:
                 watcher.begin(self._directory, run)
@@ -251,6 +311,9 @@ class Recording:
             if msg.node_id not in self._finished_workers:
                 self._policy_times.add_packed(msg.data["policy_times"])
             self._finished_workers.add(msg.node_id)
+            if self._generators is not None and self._has_left_early(msg.node_id):
+                self._left_workers.add(msg.node_id)
+                self._generators.dismiss(msg.node_id)
             return
         self._received.append(msg.data["batch"])
         if self._writer is not None:
@@ -258,6 +321,14 @@ class Recording:
                 self._write_received(self._writer)
             except OSError as error:
                 logger.error("%d batches wait to be recorded: %s", len(self._received), error)  # noqa: TRY400
+
+    def _has_left_early(self, worker: str) -> bool:
+        """Whether a worker that sends its last rows was ended alone; what ends a child ends all."""
+        runner = self._environment.runner
+        if not isinstance(runner, MasterRunner) or runner.state not in (STATE_SPAWNING, STATE_RUNNING):
+            return False
+        known = self._generators.known.get(worker) if self._generators is not None else None
+        return known is not None and known.process is None and worker in runner.clients
 
     def _write_received(self, writer: StreamWriter) -> None:
         while self._received:
@@ -283,12 +354,11 @@ class Recording:
             for worker in self._recording_workers - self._finished_workers
         ):
             gevent.sleep(0.05)
-        if lost := self._recording_workers - self._finished_workers:
-            logger.error(
-                "%d of %d Locust workers died or stopped answering", len(lost), len(self._recording_workers)
-            )
+        if (lost := self._lost_workers) and self._generators is not None:
+            names = listing(sorted(map(self._generators.name_of, lost)))
+            self._failure = f"lost {count(len(lost), 'generator')} of {len(self._recording_workers)}, {names}"
+            logger.error("The load is incomplete: %s", self._failure)
             self._environment.process_exit_code = EXIT_WORKER_LOST
-            self._failure = WORKER_LOST
 
     @staticmethod
     def _may_finish(runner: MasterRunner, worker: str, waited_s: float) -> bool:
@@ -300,10 +370,6 @@ class Recording:
         runner = self._environment.runner
         if isinstance(runner, WorkerRunner):
             runner.stop()
-            # Locust's master gives the workers half a second to send these, which busy ones may miss.
-            statistics: dict[str, Any] = {}
-            self._environment.events.report_to_master.fire(client_id=runner.client_id, data=statistics)
-            runner.send_message("stats", statistics)
             self._stop()
 
     def _starting_run(self, run_id: str) -> RunJson:

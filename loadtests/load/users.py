@@ -2,9 +2,7 @@
 
 import itertools
 import json
-import os
 import random
-import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -25,6 +23,7 @@ from loadtests.load.options import LoadOptions
 from loadtests.load.policy_times import PolicyTimes
 from loadtests.load.policy_watch import PolicyWatch
 from loadtests.load.recorder import Recorder
+from loadtests.machine import process_name
 from loadtests.protocol.frames import TextFrame
 from loadtests.protocol.http import HttpClient
 from loadtests.protocol.replies import NOBODY, Answer, OperationError, parse_http
@@ -72,7 +71,7 @@ class OpenEnvUser(User):
         runner = environment.runner
         process = max(runner.worker_index, 0) if isinstance(runner, WorkerRunner) else 0
         self._number = process * _USERS_A_PROCESS + next(OpenEnvUser._numbers)
-        self._generator = f"{socket.gethostname()}:{os.getpid()}"
+        self._generator = process_name()
         actions = self.options.actions
         self._turns = actions.turns() if actions else itertools.repeat(0)
         self._observation: dict[str, Any] = {}

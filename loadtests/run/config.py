@@ -23,6 +23,19 @@ _TAG = re.compile(r"[\w.-]{1,40}", re.ASCII)
 
 
 @dataclass(frozen=True)
+class Joining:
+    """How Locust's workers join its master over the network."""
+
+    workers: int
+    """Processes that are waited for."""
+    bind: str
+    """The address that the master listens on."""
+    port: int
+    """0: any that is free."""
+    wait_s: int
+
+
+@dataclass(frozen=True)
 class LoadTestConfig:
     """A load test, every value checked."""
 
@@ -43,6 +56,8 @@ class LoadTestConfig:
     """Seconds after all users are there that do not count, nor does the ramp-up before; None: all counts."""
     tags: tuple[str, ...] = ()
     """Words by which the run is found again among others."""
+    joining: Joining | None = None
+    """None: all processes are this machine's, started with the load test."""
 
 
 def deployment_config(values: Values) -> DeploymentConfig:
@@ -83,7 +98,8 @@ def environment_of(values: Values) -> Environment:
 def load_test_config(values: Values) -> LoadTestConfig:
     """Checks all settings. Raises LoadTestError with the bad value and what is allowed."""
     users = whole(values, "USERS", 1, 1_000_000)
-    processes = cores() if values["PROCESSES"] == "auto" else whole(values, "PROCESSES", 1, 256)
+    joining = _joining(values) if "WORKERS_EXPECTED" in values else None
+    processes = joining.workers if joining is not None else processes_here(values)
     success_rate = number(values, "SLO_SUCCESS_RATE")
     if not 0 <= success_rate <= 1:
         raise LoadTestError(f"SLO_SUCCESS_RATE={values['SLO_SUCCESS_RATE']} is not a share: give 0 to 1")
@@ -106,6 +122,26 @@ def load_test_config(values: Values) -> LoadTestConfig:
             total_p99_s=above_zero(values, "SLO_P99") if values["SLO_P99"] else None,
         ),
         tags=tags(values["TAG"]),
+        joining=joining,
+    )
+
+
+def processes_here(values: Values) -> int:
+    """How many Locust processes this machine starts. Raises LoadTestError."""
+    return cores() if values["PROCESSES"] == "auto" else whole(values, "PROCESSES", 1, 256)
+
+
+def _joining(values: Values) -> Joining:
+    bind = values["MASTER_BIND"].strip()
+    if not bind:
+        raise LoadTestError(
+            "MASTER_BIND= is empty: give an address of this machine, or 0.0.0.0 for all of them"
+        )
+    return Joining(
+        workers=whole(values, "WORKERS_EXPECTED", 1, 10_000),
+        bind=bind,
+        port=whole(values, "MASTER_PORT", 0, 65535),
+        wait_s=whole_seconds(values, "JOIN_WAIT"),
     )
 
 

@@ -60,7 +60,10 @@ def locust_command(
     command += _actions(options, scratch / "actions.jsonl")
     if meter is not None:
         command += ["--lag-folder", str(meter.lag_folder)]
-    if config.processes > 1:
+    if (joining := config.joining) is not None:
+        command += ["--master", "--expect-workers", str(joining.workers)]
+        command += ["--master-bind-host", joining.bind, "--master-bind-port", str(joining.port)]
+    elif config.processes > 1:
         port = str(free_port())
         command += ["--processes", str(config.processes)]
         command += ["--master-bind-host", LOOPBACK, "--master-bind-port", port]

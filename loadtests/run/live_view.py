@@ -1,7 +1,6 @@
 """The terminal during a run: figures and bars of workers or hosts, or a line now and then in a log."""
 
 import time
-from typing import Self
 
 from rich.console import Console, Group, RenderableType
 from rich.progress_bar import ProgressBar
@@ -41,15 +40,13 @@ class LiveView(LiveDisplay):
         self._unit = "sessions" if config.transport == "ws" else "users"
         self._heading = heading
         self._lines = lines and not console.is_terminal
-        self._started = time.monotonic()
+        self._started: float | None = None
         self._last_line = 0.0
-
-    def __enter__(self) -> Self:
-        self._started = time.monotonic()
-        return super().__enter__()
 
     def show(self, snapshot: Snapshot) -> None:
         """Draws the snapshot; in a log it prints a line every two seconds."""
+        if self._started is None:
+            self._started = time.monotonic()
         elapsed = time.monotonic() - self._started
         self.draw(self._picture(snapshot, elapsed))
         if self._lines and elapsed - self._last_line >= _LINE_SECONDS:

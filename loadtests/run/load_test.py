@@ -36,6 +36,7 @@ from loadtests.load.run_json import Target, starting_run
 from loadtests.run.config import LoadTestConfig
 from loadtests.run.finish import finish_run, list_in_index, print_outcome, reported
 from loadtests.run.generator import Generator, locust_command, longest_run_time, most_sessions, stop_timeout
+from loadtests.run.joining import how_to_join, listening, wait_for_workers
 from loadtests.run.live_statistics import FollowedRun, Snapshot
 from loadtests.run.live_view import LiveView
 from loadtests.run.outlets import NO_OUTLETS, Outlets
@@ -70,6 +71,8 @@ def run_load_test(config: LoadTestConfig, console: Console, outlets: Outlets = N
     """
     check_writable(config.results)
     say = progress(console)
+    if config.joining is not None:
+        config = replace(config, joining=listening(config.joining))
     with deployed(config.target, config.deployment, say) as deployment:
         config = fitted(settled_for(config, deployment, say), deployment, say)
         if warning := too_many_sessions(config, deployment):
@@ -296,6 +299,11 @@ def _make_load(
     try:
         with (directory.path / "locust.log").open("wb") as log:
             generator.start(log)
+        if config.joining is not None:
+            for line in how_to_join(config.joining, deployment, config.options.access):
+                say(line)
+            if problem := wait_for_workers(config.joining, generator, directory, say):
+                return "failed", problem
         sampler = ResourceSampler(directory, deployment.resources, generator.pid)
         sampler.start()
         outcome = _watch(config, generator, directory, show, followed)
@@ -334,7 +342,7 @@ def _watch(
     if code == EXIT_ROWS_LOST:
         return "failed", ROWS_LOST
     if code == EXIT_WORKER_LOST:
-        return "failed", WORKER_LOST
+        return "failed", directory.read().get("status_detail") or WORKER_LOST
     if code == EXIT_POLICY_FAILED:
         return "failed", directory.read().get("status_detail") or POLICY_FAILED
     if code not in (0, 1):

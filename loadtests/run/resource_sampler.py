@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -13,9 +14,11 @@ import pyarrow as pa
 
 from loadtests.clock import now
 from loadtests.deployments import Usage
+from loadtests.load.usage import Rates, usage_of
+from loadtests.machine import machine_of
 from reports.records.columns import RESOURCES
 from reports.records.run_directory import RunDirectory
-from reports.records.tables import StreamWriter
+from reports.records.tables import StreamReader, StreamWriter
 
 _SECONDS = 1.0
 
@@ -23,15 +26,20 @@ logger = logging.getLogger(__name__)
 
 
 class ResourceSampler:
-    """A thread that samples between `start` and `stop`; what it cannot read it leaves out."""
+    """A thread that samples between `start` and `stop`; what it cannot read it leaves out.
+
+    What generators elsewhere say of themselves, which Locust notes in the run directory, it takes over.
+    """
 
     def __init__(
         self, directory: RunDirectory, deployment: Callable[[], list[Usage]], generator_pid: int
     ) -> None:
         self._writer = StreamWriter(directory.resources.stream, RESOURCES)
+        self._noted = directory.generator_usage
+        self._reader = StreamReader(self._noted)
         self._deployment = deployment
         self._generator_pid = generator_pid
-        self._before: dict[tuple[str, str], tuple[float, float]] = {}
+        self._rates = Rates()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="resource-sampler", daemon=True)
 
@@ -42,7 +50,9 @@ class ResourceSampler:
         self._stopped.set()
         self._thread.join(timeout=10)
         with contextlib.suppress(OSError):
+            self._take_over()
             self._writer.close()
+            self._noted.unlink(missing_ok=True)
 
     def _run(self) -> None:
         while True:
@@ -56,25 +66,26 @@ class ResourceSampler:
 
     def _sample(self) -> None:
         rows: list[dict[str, Any]] = []
-        machine = self._since_last(("machine", ""), machine_cpu_seconds())
+        machine = self._rates.cores(("machine", ""), now(), machine_cpu_seconds())
+        elsewhere = self._take_over()
         for usage in self._deployment() + generator_usage(self._generator_pid):
-            cores = self._since_last((usage.role, usage.name), usage.cpu_seconds)
+            at = now()
+            cores = self._rates.cores((usage.role, usage.name), at, usage.cpu_seconds)
             if cores is not None:
-                rows.append({"at": now(), "cpu_cores": cores, **asdict(usage)})
+                rows.append({"at": at, "cpu_cores": cores, **asdict(usage)})
         if rows and machine is not None:
-            others = max(0.0, machine - sum(row["cpu_cores"] for row in rows))
+            others = max(0.0, machine - sum(row["cpu_cores"] for row in rows) - elsewhere)
             rows.append({"at": now(), "role": "others", "name": "other programs", "cpu_cores": others})
         if rows:
             self._writer.append(pa.RecordBatch.from_pylist(rows, schema=RESOURCES))
 
-    def _since_last(self, key: tuple[str, str], cpu_seconds: float) -> float | None:
-        """The cores kept busy since this was last asked; None the first time."""
-        at = now()
-        before = self._before.get(key)
-        self._before[key] = (at, cpu_seconds)
-        if before is None or at <= before[0]:
-            return None
-        return max(0.0, cpu_seconds - before[1]) / (at - before[0])
+    def _take_over(self) -> float:
+        """Records what was noted of generators; returns the cores of those that run on this machine too."""
+        newest: dict[str, float] = {}
+        for batch in self._reader.read():
+            self._writer.append(batch)
+            newest |= zip(batch["name"].to_pylist(), batch["cpu_cores"].to_pylist(), strict=True)
+        return sum(cores for name, cores in newest.items() if machine_of(name) == socket.gethostname())
 
 
 def machine_cpu_seconds() -> float:
@@ -94,16 +105,5 @@ def generator_usage(pid: int) -> list[Usage]:
         return []
     for process in processes:
         with contextlib.suppress(psutil.Error):
-            with process.oneshot():
-                cpu = process.cpu_times()
-                memory = process.memory_info().rss
-            found.append(
-                Usage(
-                    role="generator",
-                    name=f"locust {process.pid}",
-                    cpu_seconds=cpu.user + cpu.system,
-                    memory_bytes=memory,
-                    open_files=process.num_fds(),
-                )
-            )
+            found.append(usage_of(process))
     return found

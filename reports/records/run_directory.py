@@ -34,6 +34,11 @@ class RunDirectory(RecordDirectory[RunJson]):
         return RecordedTable(self.path / "resources.arrows", self.path / "resources.parquet", RESOURCES)
 
     @property
+    def generator_usage(self) -> Path:
+        """While a run goes on: a stream of what generators used that only Locust sees, for `resources`."""
+        return self.path / "generators.arrows"
+
+    @property
     def episodes(self) -> Path:
         """One row for every episode, made from the steps with the report, where any episode was finished."""
         return self.path / "episodes.parquet"

@@ -150,6 +150,41 @@ class RunConfig(TypedDict):
     """Words by which runs are found again."""
 
 
+class ClockJson(TypedDict):
+    """A generator's clock beside that of the master."""
+
+    offset_s: float
+    """The generator's minus the master's, right within half of the round trip."""
+    round_trip_s: float
+    """Of the messages that it was measured with."""
+
+
+class LostJson(TypedDict):
+    """What is known of a generator that did not stay to the end."""
+
+    heard_at: float | None
+    """When it last gave a sign of life, in Unix time by the master's clock; None: never."""
+    users: int
+    """That it had then."""
+    counted: dict[str, int]
+    """Its operations by op as far as Locust's statistics have them, which come every three seconds."""
+    recorded: dict[str, int]
+    """Its rows by op."""
+    last_row_at: float | None
+    """When the last of them started; None where there is none."""
+
+
+class GeneratorJson(TypedDict):
+    """A Locust worker process that took part in a run."""
+
+    name: str
+    """As the column `generator` has it: `host:pid`."""
+    clock: NotRequired[ClockJson]
+    """As measured up to the start of the load."""
+    clock_at_end: NotRequired[ClockJson]
+    lost: NotRequired[LostJson]
+
+
 class RunJson(TypedDict):
     """run.json: written when a run starts, completed when it ends."""
 
@@ -165,6 +200,12 @@ class RunJson(TypedDict):
     """What happened to the deployment during the run, a sentence each."""
     policy_time: NotRequired[PolicyTime]
     """How long the policy took, where there is one and it was called."""
+    generators: NotRequired[list[GeneratorJson]]
+    """Locust's workers, where it has any; before the load those that have come so far."""
+    refused_workers: NotRequired[list[str]]
+    """Workers that could not take part, and why, a sentence each."""
+    counted: NotRequired[dict[str, int]]
+    """Operations by op as Locust's own statistics have them, without those of lost generators."""
     started_at: float
     ended_at: float | None
     config: RunConfig

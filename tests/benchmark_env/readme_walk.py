@@ -78,8 +78,17 @@ PAGES = {
 """What is appended to commands that serve Locust's page until Ctrl-C."""
 
 
+MASTER = f"{RUNNING} {SMALL_LOAD} WORKERS_EXPECTED=1 MASTER_BIND=127.0.0.1 MASTER_PORT={{port}}"
+WORKER = "MASTER=127.0.0.1 MASTER_PORT={port} PROCESSES=1"
+PAIRS = {
+    "make master*": (MASTER, f"make worker {WORKER}"),
+    "make worker*": (WORKER, f"make master {MASTER}"),
+}
+"""What is appended to commands that need another one at the same time, and that one."""
+
+
 def is_on_the_walk(command: str) -> bool:
-    return bool(_fitting(RULES, command) or _fitting(PAGES, command))
+    return any(_fitting(table, command) for table in (RULES, PAGES, PAIRS))
 
 
 class Walk:
@@ -107,6 +116,9 @@ class Walk:
         """Runs a command; fails unless it does what it is for."""
         if page := _fitting(PAGES, command):
             self._serves_a_page(command, page)
+            return
+        if pair := _fitting(PAIRS, command):
+            self._does_its_part(command, *pair)
             return
         rule = _fitting(RULES, command)
         assert rule
@@ -160,6 +172,12 @@ class Walk:
             page = _eventually(lambda: _answer(f"http://127.0.0.1:{port}"), process)
             _press_ctrl_c(process)
         assert "<title>Locust</title>" in page
+
+    def _does_its_part(self, command: str, settings: str, other: str) -> None:
+        port = free_port()
+        with self._started(self._with_real_names(other.format(port=port))) as process:
+            self._run(self._with_real_names(f"{command} {settings.format(port=port)}"))
+            assert process.wait(60) == 0, process.communicate()[0]
 
     def _run(self, command: str) -> str:
         with self._started(command) as process:

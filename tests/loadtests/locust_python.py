@@ -25,12 +25,14 @@ _IMPORTED = [
     "locust.main",
     "loadtests.actions.policy",
     "loadtests.load.batch",
+    "loadtests.load.carried",
     "loadtests.load.garbage",
     "loadtests.load.locust_options",
     "loadtests.load.loop_lag",
     "loadtests.load.page.login",
     "loadtests.load.page.tabs",
     "loadtests.load.policy_watch",
+    "loadtests.load.presence",
     "loadtests.load.recording",
     "loadtests.load.users",
     "loadtests.load.workers",
@@ -42,7 +44,7 @@ class LocustPython:
     """`python -m module …` or `python -c program …`, started in a session of its own.
 
     It is a fork of a process that has imported Locust, which cannot be forked from a test: it patches Python.
-    One goes on at a time.
+    One of each `source` goes on at a time.
     """
 
     def __init__(
@@ -51,15 +53,16 @@ class LocustPython:
         environ: Mapping[str, str] = os.environ,
         cwd: Path = ROOT,
         without: Sequence[str] = (),
+        source: int = 0,
     ) -> None:
         """`without` names modules that are not installed, as it seems to it."""
         self._arguments = arguments
         self._code: int | None = None
         self._outputs = Outputs()
-        source = _source()
-        assert source.stdin is not None
-        assert source.stdout is not None
-        self._answers = source.stdout
+        forking = _source(source)
+        assert forking.stdin is not None
+        assert forking.stdout is not None
+        self._answers = forking.stdout
         order = {
             "arguments": arguments,
             "environ": dict(environ),
@@ -67,7 +70,7 @@ class LocustPython:
             "without": without,
             "outputs": self._outputs.names,
         }
-        source.stdin.write(json.dumps(order).encode() + b"\n")
+        forking.stdin.write(json.dumps(order).encode() + b"\n")
         self.pid = int(self._answers.readline())
 
     def wait(self, timeout: float = 90) -> "subprocess.CompletedProcess[str]":
@@ -98,8 +101,8 @@ def locust_python(
 
 
 @functools.cache
-def _source() -> "subprocess.Popen[bytes]":
-    """The process whose forks they are."""
+def _source(_number: int) -> "subprocess.Popen[bytes]":
+    """A process whose forks they are."""
     command = [sys.executable, "-m", __name__]
     source = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
     atexit.register(source.communicate)

@@ -1,10 +1,10 @@
 """What a run did in all, and the window in which its throughput is measured."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from reports.records.steps import STEP, Answers, Bools, Floats, Steps, UserSpans, sessions_of
+from reports.records.steps import OPS, STEP, Answers, Bools, Floats, Steps, UserSpans, sessions_of
 
 LAST_PART = 0.2
 """The last part of a run, as a share of it, in which every user that stays to the end makes an operation."""
@@ -49,6 +49,8 @@ class Totals:
     counted_operations: int | None = None
     """Operations that ended after the window began, where ramp-up and warm-up do not count; else None."""
     counted_successes: int | None = None
+    by_op: dict[str, int] = field(default_factory=dict)
+    """Operations of each kind."""
     users_shut_out: int = 0
     """Users with no successful step and a failed operation: turned away, refused, or never answered."""
 
@@ -103,6 +105,7 @@ def summarize(
         batch_succeeded=None if batch_users is None else stepped,
         counted_operations=None if since is None else int(np.count_nonzero(since)),
         counted_successes=None if since is None else int(np.count_nonzero(steps.succeeded[since])),
+        by_op={op: int(np.count_nonzero(steps.op == code)) for code, op in enumerate(OPS)},
         users_shut_out=int(np.count_nonzero(out)),
     )
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from reports.page.words import count, printable, seconds
 from reports.records.schema import RunJson
+from reports.run.sections import generators
 from reports.run.sections.isolation import Isolation
 from reports.run.sections.resources import PartUsage, Resources
 from reports.run.sections.totals import LAST_PART, Totals
@@ -25,6 +26,9 @@ Code = Literal[
     "stopped_early",
     "shorter_than_planned",
     "users_left",
+    "generator_lost",
+    "clocks_differ",
+    "counts_differ",
     "generator_saturated",
     "machine_saturated",
     "machine_shared",
@@ -72,6 +76,7 @@ def judge(run: RunJson, totals: Totals, isolation: Isolation, resources: Resourc
         *_steps(totals),
         *_users(run, totals),
         *_time(run, totals),
+        *_generators(run, totals),
         *_isolation(isolation),
         *_saturation(run, totals, resources),
     ]
@@ -173,6 +178,14 @@ def _pause(think_time: str, totals: Totals) -> tuple[float, str]:
         return after_error_s, f"users were in their think time ({printable(think_time)}), "
 
 
+def _generators(run: RunJson, totals: Totals) -> list[RunWarning]:
+    warnings = [RunWarning("generator_lost", message) for message in generators.lost(run)]
+    warnings += [RunWarning("clocks_differ", message) for message in generators.clocks(run)]
+    if message := generators.counts(run, totals.by_op):
+        warnings.append(RunWarning("counts_differ", message))
+    return warnings
+
+
 def _isolation(isolation: Isolation) -> list[RunWarning]:
     if not isolation.violations:
         return []
@@ -207,7 +220,11 @@ def _saturation(run: RunJson, totals: Totals, resources: Resources) -> list[RunW
         )
         warnings.append(RunWarning("machine_shared", message))
     if run["config"]["deployment"] != "url":
-        busy = sum(cores for part, cores in used if part.role != "others" and cores is not None)
+        busy = sum(
+            cores
+            for part, cores in used
+            if part.role != "others" and cores is not None and not _is_elsewhere(run, part)
+        )
         if busy >= SATURATED_SHARE * cores_of_machine:
             message = (
                 f"The machine was full: generator and deployment together kept {busy:.1f} of its "
@@ -222,6 +239,12 @@ def _serves_here(run: RunJson) -> bool:
     """Whether a server that was given by its URL is one of the programs of this machine."""
     host = urlsplit(run["config"]["url"]).hostname or ""
     return run["config"]["deployment"] == "url" and (host == "localhost" or host.startswith("127."))
+
+
+def _is_elsewhere(run: RunJson, part: PartUsage) -> bool:
+    """Whether a part is a generator, `host:pid`, on another machine than the one whose cores are known."""
+    host = part.name.rpartition(":")[0]
+    return part.role == "generator" and host not in ("", run["machine"].get("hostname", host))
 
 
 def mean_cores(part: PartUsage, window_s: tuple[float, float]) -> float | None:

@@ -15,7 +15,7 @@ for path in ("/swarm", "/stop"):
     app.add_url_rule(path, path, lambda: "", methods=["POST"])
 environment = Environment()
 environment.web_ui = SimpleNamespace(app=app)
-options = Namespace(run_time=60)
+options = Namespace(run_time=60, run_directory="", run_template="", lag_folder="")
 Recording(environment, options)
 page = app.test_client()
 page.post("/stop")
@@ -47,7 +47,7 @@ environment.create_local_runner()
 OpenEnvUser.options = load_options({setting.name: setting.default for setting in USER_SETTINGS})
 options = Namespace(
     run_time=5, run_directory="", run_template=str(results / "template"), results=str(results),
-    transport="ws", scenario="sustained", processes=1, spawn_rate=1,
+    transport="ws", scenario="sustained", processes=1, spawn_rate=1, lag_folder="",
 )
 Recording(environment, options)
 for host in ("http://a", "http://b"):

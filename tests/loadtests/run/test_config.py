@@ -2,10 +2,11 @@ import argparse
 
 import pytest
 
-from loadtests.commands import DEPLOYMENT_SETTINGS, LOAD_SETTINGS
+from loadtests.commands import COMMANDS, DEPLOYMENT_SETTINGS, LOAD_SETTINGS
 from loadtests.errors import LoadTestError
 from loadtests.machine import cores
 from loadtests.run.config import (
+    Joining,
     LoadTestConfig,
     load_test_config,
 )
@@ -100,3 +101,14 @@ def test_a_bad_value_is_named_on_one_line(name: str, value: str) -> None:
     assert str(raised.value).startswith(f"{name}=")
     assert value in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_the_workers_of_a_master_are_its_processes() -> None:
+    given = {each.name: each.default for each in COMMANDS["master"] if each.has_option}
+    config = load_test_config({**given, "WORKERS_EXPECTED": "4", "JOIN_WAIT": "90s"})
+    assert config.joining == Joining(workers=4, bind="127.0.0.1", port=5557, wait_s=90)
+    assert (config.processes, config.spawn_rate) == (4, 32)
+    with pytest.raises(LoadTestError, match="MASTER_BIND= is empty"):
+        load_test_config({**given, "MASTER_BIND": " "})
+    with pytest.raises(LoadTestError, match="WORKERS_EXPECTED=0 is not allowed"):
+        load_test_config({**given, "WORKERS_EXPECTED": "0"})

@@ -1,12 +1,17 @@
 import os
+import socket
 import time
 from pathlib import Path
 
+import psutil
+import pyarrow as pa
 import pytest
 
 from loadtests.deployments import Usage
 from loadtests.run.resource_sampler import ResourceSampler, generator_usage
+from reports.records.columns import RESOURCES
 from reports.records.run_directory import RunDirectory
+from reports.records.tables import StreamWriter
 
 
 def test_it_samples_each_second_until_it_is_stopped(tmp_path: Path) -> None:
@@ -52,3 +57,31 @@ def test_a_part_that_cannot_be_read_does_not_end_the_sampling(tmp_path: Path) ->
 
 def test_a_generator_that_is_gone_uses_nothing() -> None:
     assert generator_usage(2**22 + 1) == []
+
+
+def test_what_generators_elsewhere_say_of_themselves_is_taken_over(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    writer = StreamWriter(directory.generator_usage, RESOURCES)
+    here, cores = f"{socket.gethostname()}:7", float(psutil.cpu_count() or 1) + 1
+
+    def note(name: str) -> None:
+        row = {"at": time.time(), "role": "generator", "name": name, "cpu_cores": cores}
+        writer.append(pa.RecordBatch.from_pylist([row], schema=RESOURCES))
+
+    sampler = ResourceSampler(directory, list, os.getpid())
+    note("away:1")
+    note(here)
+    sampler.start()
+    time.sleep(0.5)
+    note("away:1")
+    note(here)
+    time.sleep(1)
+    note("away:2")
+    sampler.stop()
+    samples = directory.resources.read().to_pandas()
+    assert samples["name"].value_counts().to_dict() | {here: 2, "away:1": 2, "away:2": 1} == (
+        samples["name"].value_counts().to_dict()
+    )
+    # More than there is: what runs here too is not counted twice.
+    assert samples.loc[samples["role"] == "others", "cpu_cores"].tolist() == [0.0]
+    assert not directory.generator_usage.exists()

@@ -21,6 +21,7 @@ def test_steps_are_successes_and_failures_are_of_any_operation() -> None:
     )
     assert (counted.operations, counted.steps, counted.failures) == (6, 2, 2)
     assert counted.success_rate == pytest.approx(4 / 6)
+    assert counted.by_op == {"connect": 2, "reset": 1, "step": 3}
 
 
 def test_sessions_are_counted_by_name() -> None:

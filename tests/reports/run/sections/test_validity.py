@@ -212,3 +212,35 @@ def test_users_that_were_shut_out_are_told_of_a_sustained_run_only() -> None:
         "others."
     )
     assert codes(judged(totals=replace(totals, batch_users=200))) == []
+
+
+def test_generators_of_other_machines_do_not_fill_this_one() -> None:
+    machine = {"cores": 2, "hostname": "here"}
+    found = [part("replica", *[0.9] * 20), part("generator", *[0.8] * 20, name="here:1")]
+    away = [part("generator", *[0.8] * 20, name=f"away:{pid}") for pid in range(4)]
+    report = normal()
+
+    def said(parts: list[PartUsage]) -> list[str]:
+        run: Any = {
+            **report.run,
+            "machine": machine,
+            "config": {**report.run["config"], "deployment": "local"},
+        }
+        return codes(judge(run, replace(report.totals, users=200), KEPT_APART, Resources(parts, [])))
+
+    assert said(found[:1] + away) == []
+    assert said([*found, part("nginx", *[0.3] * 20)]) == ["machine_saturated"]
+
+
+def test_what_is_known_of_generators_is_said() -> None:
+    report = normal()
+    lost: dict[str, Any] = {"heard_at": None, "users": 0, "counted": {}, "recorded": {}, "last_row_at": None}
+    off = {"offset_s": 1.0, "round_trip_s": 0.001}
+    run: Any = {
+        **report.run,
+        "generators": [{"name": "a:1", "clock": off}, {"name": "a:2", "lost": lost}],
+        "counted": {"step": 1},
+    }
+    totals = replace(report.totals, users=200, by_op={"step": 2})
+    found = judge(run, totals, KEPT_APART, Resources([], []))
+    assert codes(found) == ["generator_lost", "clocks_differ", "counts_differ"]

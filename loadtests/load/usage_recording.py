@@ -1,0 +1,92 @@
+"""Writes into a run directory what generator processes use that no harness can see."""
+
+import logging
+import os
+from argparse import Namespace
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import gevent
+import psutil
+import pyarrow as pa
+
+from loadtests.clock import now
+from loadtests.load.generators import Generators
+from loadtests.load.loop_lag import write_lag
+from loadtests.load.usage import Rates, usage_of
+from reports.records.columns import RESOURCES
+from reports.records.run_directory import RunDirectory
+from reports.records.tables import StreamWriter
+
+_SECONDS = 1.0
+_RECORDED = ("role", "name", "memory_bytes", "open_files")
+
+logger = logging.getLogger(__name__)
+
+
+class UsageRecording:
+    """During a test, writes each second what those processes use that no harness samples.
+
+    These are this process and its children where there is no harness, or where it cannot see them, as from
+    outside a container; and those of other machines.
+    """
+
+    def __init__(self, generators: Generators | None, options: Namespace) -> None:
+        """`generators` are a master's workers."""
+        self._generators = generators
+        self._lag_folder = Path(options.lag_folder) if options.lag_folder else None
+        harness = bool(options.run_directory or options.run_template)
+        self._has_harness = harness
+        # The first process of a container has no parent in it.
+        self._is_sampled = harness and os.getppid() > 1
+        self._own = psutil.Process()
+        self._greenlet: gevent.Greenlet | None = None
+
+    def start(self, directory: RunDirectory) -> None:
+        """Starts to write into the directory of a run."""
+        stream = directory.generator_usage if self._has_harness else directory.resources.stream
+        self._greenlet = gevent.spawn(self._write_each_second, stream)
+
+    def stop(self) -> None:
+        if self._greenlet is not None:
+            self._greenlet.kill()
+            self._greenlet = None
+
+    def _write_each_second(self, stream: Path) -> None:
+        writer: StreamWriter | None = None
+        rates = Rates()
+        try:
+            while True:
+                if rows := list(self._rows(rates)):
+                    writer = writer or StreamWriter(stream, RESOURCES)
+                    writer.append(pa.RecordBatch.from_pylist(rows, schema=RESOURCES))
+                gevent.sleep(_SECONDS)
+        except OSError as error:
+            logger.error("What the generators use is not recorded: %s", error)  # noqa: TRY400
+        finally:
+            if writer is not None:
+                with suppress(OSError):
+                    writer.close()
+
+    def _rows(self, rates: Rates) -> Iterator[dict[str, Any]]:
+        if not self._is_sampled:
+            yield from _row(rates, now(), asdict(usage_of(self._own)))
+        if self._generators is None:
+            return
+        for each in self._generators.present:
+            usage, each.usage = each.usage, None
+            if usage is None:
+                continue
+            if self._lag_folder is not None and each.process is None and usage["lag_s"] is not None:
+                write_lag(self._lag_folder, each.name, usage["lag_s"])
+            if each.process is None or not self._is_sampled:
+                yield from _row(rates, usage["at"], usage)
+
+
+def _row(rates: Rates, at: float, usage: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    cores = rates.cores((usage["role"], usage["name"]), at, usage["cpu_seconds"])
+    if cores is not None:
+        yield {"at": at, "cpu_cores": cores, **{name: usage[name] for name in _RECORDED}}
