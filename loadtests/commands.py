@@ -124,6 +124,15 @@ LOAD_SETTINGS = (
     ),
 )
 
+GENERATOR_SETTINGS = _about(
+    "load",
+    Setting(
+        "GENERATORS",
+        "0",
+        "containers that generate the load inside the network of TARGET=compose; 0: PROCESSES do, from here",
+    ),
+)
+
 OUTPUT_SETTINGS = _about(
     "results",
     Setting("JUNIT", "", "a file that gets the verdict as JUnit XML, which CI systems show as tests"),
@@ -167,7 +176,7 @@ _OF_AN_EXPERIMENT = {
 EXPERIMENT_SETTINGS = (
     *(
         Setting(each.name, *_OF_AN_EXPERIMENT.get(each.name, (each.default, each.help)), each.topic)
-        for each in DEPLOYMENT_SETTINGS + LOAD_SETTINGS
+        for each in DEPLOYMENT_SETTINGS + LOAD_SETTINGS + GENERATOR_SETTINGS
     ),
     *_about(
         "grid",
@@ -201,7 +210,7 @@ _OF_A_SEARCH = {"PORT": "0", "WAIT": "1", "STEP_TIMEOUT": "30"}
 CAPACITY_SETTINGS = (
     *(
         replace(each, default=_OF_A_SEARCH.get(each.name, each.default))
-        for each in DEPLOYMENT_SETTINGS + LOAD_SETTINGS
+        for each in DEPLOYMENT_SETTINGS + LOAD_SETTINGS + GENERATOR_SETTINGS
         if each.name not in NOT_OF_A_BATCH
     ),
     *_about(
@@ -246,6 +255,11 @@ _CONTAINER_VARIABLES = _variables(
     DOCKER_TLS_VERIFY="1: the engine's certificate is checked",
     DOCKER_CERT_PATH="where the certificates for it are",
 )
+_GENERATOR_VARIABLES = _variables(
+    "containers",
+    LOCUST_IMAGE="the load generators' image (default: built here)",
+    LOCUST_MEMORY="what a load generator may use, such as 2g",
+)
 _BALANCER_VARIABLES = _variables("deployment", NGINX_WORKERS="the balancer's processes")
 _ACCESS_VARIABLES = _variables(
     "the server",
@@ -255,12 +269,22 @@ _ACCESS_VARIABLES = _variables(
 
 _TO_BRING_UP = _BALANCER_VARIABLES + SERVER_VARIABLES + _CONTAINER_VARIABLES
 _TO_LOAD = _ACCESS_VARIABLES + _TO_BRING_UP
+_TO_LOAD_FROM_CONTAINERS = _TO_LOAD + _GENERATOR_VARIABLES
 
 COMMANDS: Table = {
-    "run": DEPLOYMENT_SETTINGS + LOAD_SETTINGS + OUTPUT_SETTINGS + METRICS_SETTINGS + _TO_LOAD,
+    "run": DEPLOYMENT_SETTINGS
+    + LOAD_SETTINGS
+    + GENERATOR_SETTINGS
+    + OUTPUT_SETTINGS
+    + METRICS_SETTINGS
+    + _TO_LOAD_FROM_CONTAINERS,
     "webui": DEPLOYMENT_SETTINGS + LOAD_SETTINGS + WEB_SETTINGS + METRICS_SETTINGS + _TO_LOAD,
-    "scaling": EXPERIMENT_SETTINGS + GRID_SETTINGS + OUTPUT_SETTINGS + METRICS_SETTINGS + _TO_LOAD,
-    "capacity": CAPACITY_SETTINGS + OUTPUT_SETTINGS + METRICS_SETTINGS + _TO_LOAD,
+    "scaling": EXPERIMENT_SETTINGS
+    + GRID_SETTINGS
+    + OUTPUT_SETTINGS
+    + METRICS_SETTINGS
+    + _TO_LOAD_FROM_CONTAINERS,
+    "capacity": CAPACITY_SETTINGS + OUTPUT_SETTINGS + METRICS_SETTINGS + _TO_LOAD_FROM_CONTAINERS,
     "up": DEPLOYMENT_SETTINGS + _TO_BRING_UP,
     "down": (),
     "report": OUTPUT_SETTINGS,

@@ -34,6 +34,8 @@ class DeploymentConfig:
     """Each worker of a replica listens on a socket of its own; False: they share one."""
     access: Access = OPEN
     """How to reach a server that is given by its URL."""
+    generators: int = 0
+    """Containers that generate the load inside the deployment's network; 0: processes of this machine do."""
 
     @property
     def listeners(self) -> int:
@@ -67,6 +69,11 @@ class Deployment(ABC):
     @abstractmethod
     def url(self) -> str:
         """Where clients connect: http://host:port, followed by a path where the routes lie under one."""
+
+    @property
+    def load_url(self) -> str:
+        """Where the load generators connect; they may be nearer to it than the harness."""
+        return self.url
 
     def topology(self) -> Topology:
         """Replicas, workers, hosts and their names."""

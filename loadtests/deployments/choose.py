@@ -54,6 +54,8 @@ def choose(
         return compose, "target: compose, as asked"
     if config.environment.image is not None:
         return compose, "target: compose, because it is an image"
+    if config.generators:
+        return compose, "target: compose, whose network GENERATORS join"
     if reason := docker_engine.unavailable():
         return local, f"target: local processes, because {reason}"
     try:

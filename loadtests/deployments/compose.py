@@ -1,5 +1,6 @@
 """Replicas as containers behind an nginx container, driven by `docker compose`."""
 
+import json
 import os
 import re
 import subprocess
@@ -11,14 +12,31 @@ from dataclasses import replace
 from functools import cached_property, partial
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import docker
 from docker.errors import DockerException
 
-from loadtests.deployments import Kind, Usage, docker_engine, health, images, nginx, ports, processes, ready
+from loadtests.deployments import (
+    Kind,
+    Usage,
+    docker_engine,
+    generators,
+    health,
+    images,
+    nginx,
+    ports,
+    processes,
+    ready,
+)
 from loadtests.deployments.docker_engine import Container
-from loadtests.deployments.images import build_step, environment_image, provide_images
+from loadtests.deployments.generators import LOAD_URL, MASTER, WORKER, ContainerGenerators, LoadOrder
+from loadtests.deployments.images import (
+    build_step,
+    environment_image,
+    provide_generators_image,
+    provide_images,
+)
 from loadtests.deployments.local import VERSIONS
 from loadtests.deployments.managed import EndedPart, ManagedDeployment
 from loadtests.errors import LoadTestError
@@ -30,6 +48,8 @@ from reports.records.schema import EnvironmentJson, Role
 COMPOSE_FILE = compose_folder() / "compose.yaml"
 ANY_ENVIRONMENT = compose_folder() / "any-environment.yaml"
 """What is different for environments of others, which know nothing of this file."""
+WITH_GENERATORS = compose_folder() / "generators.yaml"
+"""What is different for load generators that the harness drives."""
 ANSWERS = r"""
 answers() {
   exec 3<>/dev/tcp/"$1"/"$2" && printf 'GET /health HTTP/1.0\r\n\r\n' >&3 && head -1 <&3 | grep -q ' 200'
@@ -63,6 +83,8 @@ class ComposeDeployment(ManagedDeployment):
         super().prepare()
         with self._taken_down_on_error():
             provide_images(self._client, self._compose, self._config.environment, self._progress)
+            if self._config.generators:
+                provide_generators_image(self._client, self._compose, self._home, self._progress)
             self._check_workers()
 
     def up(self) -> None:
@@ -113,7 +135,7 @@ class ComposeDeployment(ManagedDeployment):
         return versions
 
     def resources(self) -> list[Usage]:
-        """Of each replica and of nginx, all requested at once.
+        """Of each replica, of nginx and of each load generator in a container, all requested at once.
 
         Engines before 23 answer only at the end of the current second.
         """
@@ -121,8 +143,53 @@ class ComposeDeployment(ManagedDeployment):
         usages = self._threads.map(self._usage, running)
         return [usage for usage in usages if usage is not None]
 
+    @property
+    def load_url(self) -> str:
+        """For generators in containers the balancer by its name, else where it listens."""
+        return LOAD_URL if self._config.generators else self.url
+
+    def load_generators(self, order: LoadOrder) -> ContainerGenerators:
+        """Generators in the deployment's own network, not started yet."""
+        return ContainerGenerators(self, order, self._progress)
+
+    def start_generators(self, order: LoadOrder) -> None:
+        """Starts the master and its workers as containers of the project."""
+        self._progress(generators.described(self._config.generators))
+        added = self._home / "load.json"
+        added.write_text(json.dumps(generators.overlay(order, self._config.generators)))
+        self._compose(
+            *("up", "--detach", "--no-build", "--no-deps", "--force-recreate", MASTER, WORKER),
+            log="load.log",
+            timeout_s=CREATE_S,
+            files=(WITH_GENERATORS, added),
+            **generators.variables(order, rootless=docker_engine.is_rootless(self._client)),
+        )
+
+    def generator_containers(self) -> list[Container]:
+        """Locust's master and workers, those that have ended too."""
+        return [container for container in self._containers() if container.service in (MASTER, WORKER)]
+
+    def follow_generators(self, log: IO[bytes]) -> list["subprocess.Popen[bytes]"]:
+        """Copies what they print, each line with its container's name, to a log."""
+        return [self._copied(log, "logs", "--follow", "--no-color", MASTER, WORKER)]
+
+    def stop_master(self) -> None:
+        """Tells Locust's master to end the test."""
+        with suppress(DockerException, OSError):
+            for container in self.generator_containers():
+                if container.service == MASTER and container.running:
+                    self._client.api.kill(container.id, "SIGTERM")
+
+    def remove_generators(self) -> None:
+        """Removes the master and the workers by force."""
+        with suppress(DockerException, OSError):
+            for container in self.generator_containers():
+                self._client.api.remove_container(container.id, v=True, force=True)
+
     def most_sessions(self) -> int | None:
         """How many WebSocket sessions fit through the engine's proxy; None where that is unknown."""
+        if self._config.generators:
+            return None
         return docker_engine.published_connections(self._record.ports[0])
 
     @property
@@ -188,17 +255,27 @@ class ComposeDeployment(ManagedDeployment):
             variables["BASE_IMAGE"] = base
         return variables
 
-    def _compose(self, *arguments: str, log: str, timeout_s: float, **variables: str) -> None:
+    def _command(self, *arguments: str, files: Sequence[Path] = ()) -> list[str]:
+        """A `docker compose` command, on the files of the deployment and further ones."""
+        own = [COMPOSE_FILE] if self._config.environment.is_benchmark else [COMPOSE_FILE, ANY_ENVIRONMENT]
+        words = (word for file in (*own, *files) for word in ("-f", str(file)))
+        return ["docker", "compose", "--ansi", "never", "-p", self._project, *words, *arguments]
+
+    def _environ(self) -> dict[str, str]:
+        """The environment of `docker compose`. What is named is started, whatever its profile."""
+        return {**_without_compose_settings(), "COMPOSE_PROFILES": "loadgen", **self._variables()}
+
+    def _compose(
+        self, *arguments: str, log: str, timeout_s: float, files: Sequence[Path] = (), **variables: str
+    ) -> None:
         """Runs `docker compose` to its end, its output in a log. Raises LoadTestError with the last lines."""
         path = self._home / log
-        files = [COMPOSE_FILE] if self._config.environment.is_benchmark else [COMPOSE_FILE, ANY_ENVIRONMENT]
-        compose = ["docker", "compose", "--ansi", "never", "-p", self._project]
         process = processes.start(
-            [*compose, *(word for file in files for word in ("-f", str(file))), *arguments],
+            self._command(*arguments, files=files),
             record=self._record,
             registry=self._registry,
             log=path,
-            environ={**_without_compose_settings(), **self._variables(), **variables},
+            environ={**self._environ(), **variables},
         )
         deadline = time.monotonic() + timeout_s
         shown = None
@@ -218,6 +295,16 @@ class ComposeDeployment(ManagedDeployment):
             raise LoadTestError(
                 f"`docker compose {arguments[0]}` failed ({how}); the end of {path}:\n{processes.tail(path)}"
             )
+
+    def _copied(self, log: IO[bytes], *arguments: str) -> "subprocess.Popen[bytes]":
+        """`docker compose` with these arguments, which goes on, its output in a file that is open."""
+        return processes.start(
+            self._command(*arguments),
+            record=self._record,
+            registry=self._registry,
+            log=Path(log.name),
+            environ=self._environ(),
+        )
 
     def _start(self) -> None:
         ports.release(self._held)
@@ -285,18 +372,26 @@ class ComposeDeployment(ManagedDeployment):
         except (DockerException, OSError) as error:
             return 1, str(error)
 
+    def _role_and_name(self, container: Container) -> tuple[Role, str]:
+        """The part as resources name it: a generator as its rows name it, by its host and its pid there."""
+        match container.service:
+            case "env":
+                return "replica", self._host(container)
+            case "nginx":
+                return "nginx", "nginx"
+            case _:
+                return "generator", f"{container.hostname}:1"
+
     def _usage(self, container: Container) -> Usage | None:
         try:
             stats: dict[str, Any] = self._client.api.stats(container.id, stream=False, one_shot=True)
-            return usage(self._host(container) if container.service == "env" else "nginx", stats)
+            return usage(*self._role_and_name(container), stats)
         except (DockerException, OSError, KeyError):
             return None
 
 
-def usage(name: str, stats: Mapping[str, Any]) -> Usage:
-    """Usage of a replica's host, or of `nginx`, from the engine's statistics.
-
-    Raises KeyError where they lack something.
+def usage(role: Role, name: str, stats: Mapping[str, Any]) -> Usage:
+    """Usage of a part from the engine's statistics. Raises KeyError where they lack something.
 
     Memory excludes the file cache that the kernel would reclaim first, as in `docker stats`.
     """
@@ -304,7 +399,6 @@ def usage(name: str, stats: Mapping[str, Any]) -> Usage:
     details = memory.get("stats", {})
     # The name in cgroup v1, and the one in v2.
     cache = details.get("total_inactive_file", details.get("inactive_file", 0))
-    role: Role = "nginx" if name == "nginx" else "replica"
     return Usage(
         role=role,
         name=name,

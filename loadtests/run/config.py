@@ -36,6 +36,7 @@ class LoadTestConfig:
     duration_s: int
     options: LoadOptions
     processes: int
+    """Locust processes that generate the load: of this machine, or one in each generator's container."""
     results: Path
     slo: Slo
     scenario: Scenario = "sustained"
@@ -55,7 +56,31 @@ def deployment_config(values: Values) -> DeploymentConfig:
         port=whole(values, "PORT", 0, 65535),
         access_log=choice(values, "ACCESS_LOG", ("0", "1")) == "1",
         reuse_port=choice(values, "REUSE_PORT", ("0", "1")) == "1",
+        generators=_generators(values),
     )
+
+
+def _generators(values: Values) -> int:
+    """Checks the number of load generators in containers, which not every command has."""
+    if values.get("GENERATORS", "0") == "0":
+        return 0
+    number, target, policy = whole(values, "GENERATORS", 0, 256), values["TARGET"], values["POLICY"]
+    if target == "local" or "://" in target:
+        raise LoadTestError(
+            f"GENERATORS={number} are containers in a deployment's network, and TARGET={target} has none: "
+            f"use TARGET=compose, or PROCESSES={number} for processes of this machine"
+        )
+    if values["PROCESSES"] != "1":
+        raise LoadTestError(
+            f"PROCESSES={values['PROCESSES']} and GENERATORS={number} are both given: each generator is one "
+            "process: leave PROCESSES out"
+        )
+    if policy and not policy.rpartition(":")[0].endswith(".py") and not policy.endswith(".py"):
+        raise LoadTestError(
+            f"POLICY={policy} is a module, which generators in containers do not have: give its file, as in "
+            "my_policy.py:function"
+        )
+    return number
 
 
 def environment_of(values: Values) -> Environment:
@@ -88,9 +113,11 @@ def load_test_config(values: Values) -> LoadTestConfig:
     if not 0 <= success_rate <= 1:
         raise LoadTestError(f"SLO_SUCCESS_RATE={values['SLO_SUCCESS_RATE']} is not a share: give 0 to 1")
     options = load_options(values)
+    deployment = replace(deployment_config(values), access=options.access)
+    processes = deployment.generators or processes
     return LoadTestConfig(
         target=values["TARGET"],
-        deployment=replace(deployment_config(values), access=options.access),
+        deployment=deployment,
         transport=cast(Transport, choice(values, "TRANSPORT", get_args(Transport))),
         users=users,
         users_given=values["USERS"] != DEFAULT_USERS,

@@ -26,8 +26,9 @@ class ResourceSampler:
     """A thread that samples between `start` and `stop`; what it cannot read it leaves out."""
 
     def __init__(
-        self, directory: RunDirectory, deployment: Callable[[], list[Usage]], generator_pid: int
+        self, directory: RunDirectory, deployment: Callable[[], list[Usage]], generator_pid: int | None
     ) -> None:
+        """`generator_pid` is None where the generators are parts of the deployment."""
         self._writer = StreamWriter(directory.resources.stream, RESOURCES)
         self._deployment = deployment
         self._generator_pid = generator_pid
@@ -84,8 +85,10 @@ def machine_cpu_seconds() -> float:
     return float(sum(times.values()) - idle)
 
 
-def generator_usage(pid: int) -> list[Usage]:
+def generator_usage(pid: int | None) -> list[Usage]:
     """Usage of a Locust process and of each of its workers."""
+    if pid is None:
+        return []
     found = []
     try:
         parent = psutil.Process(pid)

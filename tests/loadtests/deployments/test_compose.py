@@ -25,15 +25,14 @@ def test_usage_leaves_the_file_cache_out(cache: str) -> None:
         "cpu_stats": {"cpu_usage": {"total_usage": 2_500_000_000}},
         "memory_stats": {"usage": 1000, "stats": {cache: 300}},
     }
-    found = usage("0123456789ab:8000", stats)
+    found = usage("replica", "0123456789ab:8000", stats)
     assert (found.role, found.name) == ("replica", "0123456789ab:8000")
     assert (found.cpu_seconds, found.memory_bytes, found.open_files) == (2.5, 700, None)
-    assert (usage("nginx", stats).role, usage("nginx", stats).name) == ("nginx", "nginx")
 
 
 def test_usage_of_a_container_that_has_ended_is_not_made_up() -> None:
     with pytest.raises(KeyError):
-        usage("nginx", {"cpu_stats": {"cpu_usage": {"total_usage": 0}}, "memory_stats": {}})
+        usage("nginx", "nginx", {"cpu_stats": {"cpu_usage": {"total_usage": 0}}, "memory_stats": {}})
 
 
 @pytest.fixture(scope="module")
