@@ -31,7 +31,7 @@ ENVIRONMENT_SETTINGS = _about(
 
 DEPLOYMENT_SETTINGS = ENVIRONMENT_SETTINGS + _about(
     "deployment",
-    Setting("TARGET", "auto", "auto, compose, local, or the URL of a server that is already running"),
+    Setting("TARGET", "auto", "auto, compose, local, stack, or the URL of a server that is already running"),
     Setting("REPLICAS", "2", "environment servers behind the balancer"),
     Setting("WORKERS", "2", "worker processes of each replica"),
     Setting("BALANCING", "round_robin", "round_robin, least_conn, ip_hash or random"),
@@ -129,9 +129,31 @@ GENERATOR_SETTINGS = _about(
     Setting(
         "GENERATORS",
         "0",
-        "containers that generate the load inside the network of TARGET=compose; 0: PROCESSES do, from here",
+        "containers inside the network of compose or stack that generate the load; 0: PROCESSES do it",
     ),
 )
+
+_OF_A_STACK = {
+    "GENERATORS": ("2", "containers that generate the load, spread over the nodes like the replicas"),
+    "PORT": ("8000", "where the balancer listens, if PUBLISH=1"),
+}
+
+STACK_SETTINGS = (
+    *(
+        Setting(each.name, *_OF_A_STACK.get(each.name, (each.default, each.help)), each.topic)
+        for each in DEPLOYMENT_SETTINGS + LOAD_SETTINGS + GENERATOR_SETTINGS
+        if each.name not in ("TARGET", "PROCESSES", "ENV_PYTHON")
+    ),
+    *_about(
+        "deployment",
+        Setting(
+            "PUBLISH",
+            "0",
+            "1: the balancer is open at PORT on all addresses of this machine, to whoever asks",
+        ),
+    ),
+)
+"""Of a load test on a stack of a Docker Swarm."""
 
 OUTPUT_SETTINGS = _about(
     "results",
@@ -160,7 +182,10 @@ WEB_SETTINGS = (
 )
 
 _OF_AN_EXPERIMENT = {
-    "TARGET": ("auto", "what to load: auto, compose, local or a URL; several with commas, named as name=URL"),
+    "TARGET": (
+        "auto",
+        "what to load: auto, compose, local, stack or a URL; several with commas, named as name=URL",
+    ),
     "REPLICAS": ("1,2", "numbers of environment servers behind the balancer"),
     "WORKERS": ("1,2", "numbers of worker processes of each replica"),
     "BALANCING": ("round_robin", "policies: round_robin, least_conn, ip_hash, random"),
@@ -278,6 +303,7 @@ COMMANDS: Table = {
     + OUTPUT_SETTINGS
     + METRICS_SETTINGS
     + _TO_LOAD_FROM_CONTAINERS,
+    "stack": STACK_SETTINGS + OUTPUT_SETTINGS + METRICS_SETTINGS + _TO_LOAD_FROM_CONTAINERS,
     "webui": DEPLOYMENT_SETTINGS + LOAD_SETTINGS + WEB_SETTINGS + METRICS_SETTINGS + _TO_LOAD,
     "scaling": EXPERIMENT_SETTINGS
     + GRID_SETTINGS

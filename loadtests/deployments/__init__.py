@@ -9,7 +9,7 @@ from loadtests.deployments.environment import BENCHMARK, Environment
 from loadtests.protocol.access import OPEN, Access
 from reports.records.schema import EnvironmentJson, Role, Topology
 
-Kind = Literal["compose", "local", "url"]
+Kind = Literal["compose", "local", "stack", "url"]
 Balancing = Literal["round_robin", "least_conn", "ip_hash", "random"]
 Progress = Callable[[str], None]
 """Called with a few words, in the present tense, about what a deployment is doing."""
@@ -36,6 +36,8 @@ class DeploymentConfig:
     """How to reach a server that is given by its URL."""
     generators: int = 0
     """Containers that generate the load inside the deployment's network; 0: processes of this machine do."""
+    published: bool = False
+    """Whether a stack's balancer listens at the port on all addresses of this machine too."""
 
     @property
     def listeners(self) -> int:
@@ -94,6 +96,10 @@ class Deployment(ABC):
     def resources(self) -> list[Usage]:
         """Usage of replicas and balancer now; parts that have ended are left out."""
         return []
+
+    def alive(self) -> set[str]:
+        """The replicas, by their hosts, and `nginx`, as far as they run now."""
+        return {usage.name for usage in self.resources() if usage.role != "generator"}
 
     def most_sessions(self) -> int | None:
         """How many WebSocket sessions fit through what lies in front of the replicas; None where unknown."""

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import cached_property, partial
 from http.client import HTTPException
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import docker
 from docker.errors import DockerException
@@ -78,14 +78,22 @@ class ComposeDeployment(ManagedDeployment):
         if self._recorded:
             return
         if reason := docker_engine.unavailable():
-            raise LoadTestError(f"TARGET=compose: {reason}; start or install it, or use TARGET=local")
+            raise LoadTestError(f"TARGET={self.kind}: {reason}; start or install it, or use TARGET=local")
         self._record.project = self._project
         super().prepare()
         with self._taken_down_on_error():
-            provide_images(self._client, self._compose, self._config.environment, self._progress)
-            if self._config.generators:
-                provide_generators_image(self._client, self._compose, self._home, self._progress)
+            self._provide_images()
             self._check_workers()
+
+    def _provide_images(self) -> None:
+        """Builds or pulls what is missing. Raises ImageError."""
+        self._provide_servers_images()
+        if self._config.generators:
+            provide_generators_image(self._client, self._compose, self._home, self._progress)
+
+    def _provide_servers_images(self, *, build: bool = True) -> None:
+        environment = self._config.environment
+        provide_images(self._client, self._compose, environment, self._progress, build=build)
 
     def up(self) -> None:
         """Brings the containers up."""
@@ -139,7 +147,7 @@ class ComposeDeployment(ManagedDeployment):
 
         Engines before 23 answer only at the end of the current second.
         """
-        running = [container for container in self._containers() if container.running]
+        running = [each for each in self._containers() if each.running and each.here]
         usages = self._threads.map(self._usage, running)
         return [usage for usage in usages if usage is not None]
 
@@ -167,22 +175,25 @@ class ComposeDeployment(ManagedDeployment):
 
     def generator_containers(self) -> list[Container]:
         """Locust's master and workers, those that have ended too."""
-        return [container for container in self._containers() if container.service in (MASTER, WORKER)]
+        try:
+            return [container for container in self._containers() if container.service in (MASTER, WORKER)]
+        except (DockerException, OSError) as error:
+            raise LoadTestError(f"the Docker engine cannot be asked: {error}") from error
 
-    def follow_generators(self, log: IO[bytes]) -> list["subprocess.Popen[bytes]"]:
+    def follow_generators(self, log: Path) -> list["subprocess.Popen[bytes]"]:
         """Copies what they print, each line with its container's name, to a log."""
-        return [self._copied(log, "logs", "--follow", "--no-color", MASTER, WORKER)]
+        return [self._started(self._command("logs", "--follow", "--no-color", MASTER, WORKER), log)]
 
     def stop_master(self) -> None:
         """Tells Locust's master to end the test."""
-        with suppress(DockerException, OSError):
+        with suppress(DockerException, OSError, LoadTestError):
             for container in self.generator_containers():
                 if container.service == MASTER and container.running:
                     self._client.api.kill(container.id, "SIGTERM")
 
     def remove_generators(self) -> None:
         """Removes the master and the workers by force."""
-        with suppress(DockerException, OSError):
+        with suppress(DockerException, OSError, LoadTestError):
             for container in self.generator_containers():
                 self._client.api.remove_container(container.id, v=True, force=True)
 
@@ -238,7 +249,7 @@ class ComposeDeployment(ManagedDeployment):
         memory = f"{512 * (workers + 1)}m" if environment.is_benchmark else f"{2048 * workers}m"
         variables = {
             **common,
-            "PORT": str(self._record.ports[0]),
+            "PORT": str(self._record.ports[0] if self._record.ports else self._config.port),
             "REPLICAS": str(self._config.replicas),
             "WORKERS": str(workers),
             "REUSE_PORT": str(int(self._config.reuse_port)),
@@ -269,14 +280,15 @@ class ComposeDeployment(ManagedDeployment):
         self, *arguments: str, log: str, timeout_s: float, files: Sequence[Path] = (), **variables: str
     ) -> None:
         """Runs `docker compose` to its end, its output in a log. Raises LoadTestError with the last lines."""
+        command = self._command(*arguments, files=files)
+        self._run(command, f"docker compose {arguments[0]}", log, timeout_s, variables)
+
+    def _run(
+        self, command: Sequence[str], name: str, log: str, timeout_s: float, variables: Mapping[str, str]
+    ) -> None:
+        """Runs a command to its end, its output in a log. Raises LoadTestError with the last lines."""
         path = self._home / log
-        process = processes.start(
-            self._command(*arguments, files=files),
-            record=self._record,
-            registry=self._registry,
-            log=path,
-            environ={**self._environ(), **variables},
-        )
+        process = self._started(command, path, variables)
         deadline = time.monotonic() + timeout_s
         shown = None
         try:
@@ -292,18 +304,18 @@ class ComposeDeployment(ManagedDeployment):
                     process.wait(docker_engine.STOP_S)
         if (code := process.returncode) != 0:
             how = f"exit code {code}" if code else f"not done in {timeout_s:.0f} s"
-            raise LoadTestError(
-                f"`docker compose {arguments[0]}` failed ({how}); the end of {path}:\n{processes.tail(path)}"
-            )
+            raise LoadTestError(f"`{name}` failed ({how}); the end of {path}:\n{processes.tail(path)}")
 
-    def _copied(self, log: IO[bytes], *arguments: str) -> "subprocess.Popen[bytes]":
-        """`docker compose` with these arguments, which goes on, its output in a file that is open."""
+    def _started(
+        self, command: Sequence[str], log: Path, variables: Mapping[str, str] | None = None
+    ) -> "subprocess.Popen[bytes]":
+        """A command that goes on, its output in a log."""
         return processes.start(
-            self._command(*arguments),
+            command,
             record=self._record,
             registry=self._registry,
-            log=Path(log.name),
-            environ=self._environ(),
+            log=log,
+            environ={**self._environ(), **(variables or {})},
         )
 
     def _start(self) -> None:
@@ -320,17 +332,17 @@ class ComposeDeployment(ManagedDeployment):
 
     def _readiness(self) -> dict[str, Callable[[], bool]]:
         replicas = self._replicas()
-        seconds = str(ready.patience_s(len(replicas)))
-        if self._config.environment.is_benchmark:
-            script = Path(ready.__file__).read_text()
-            check = ["python", "-I", "-S", "-c", script, str(self._config.environment.port)]
-            commands = {each: (each, [*check, str(self._config.listeners), seconds]) for each in replicas}
-        else:
-            # Their images may have neither Python nor a shell: asked from the balancer's.
-            balancer = next(each for each in self._containers() if each.service == "nginx")
-            check = ["bash", "-c", ANSWERS, "bash"]
-            port = str(self._config.environment.port)
-            commands = {each: (balancer, [*check, each.address, port, seconds]) for each in replicas}
+        seconds, port = str(ready.patience_s(len(replicas))), str(self._config.environment.port)
+        balancer = next(each for each in self._containers() if each.service == "nginx")
+        listens = ["python", "-I", "-S", "-c", Path(ready.__file__).read_text(), port]
+        answers = ["bash", "-c", ANSWERS, "bash"]
+        commands = {
+            each: (each, [*listens, str(self._config.listeners), seconds])
+            if self._config.environment.is_benchmark and each.here
+            # Images of others may have neither Python nor a shell: asked from the balancer's.
+            else (balancer, [*answers, each.address, port, seconds])
+            for each in replicas
+        }
         return {
             replica.name: partial(
                 self._is_ready, replica.name, self._threads.submit(self._execute, container, command)

@@ -40,6 +40,8 @@ class Container:
     """Its address in the project's network, while it runs."""
     exit_code: int | None = None
     """Of one that has ended, where it is known."""
+    here: bool = True
+    """Whether it is on this engine, not on another node of its swarm."""
 
     @property
     def hostname(self) -> str:

@@ -12,12 +12,15 @@ from typing import IO, Any, Protocol
 from loadtests.deployments import Progress
 from loadtests.deployments.docker_engine import Container
 from loadtests.deployments.processes import deferred
+from loadtests.errors import LoadTestError
 from reports.page.words import count
 
 MASTER, WORKER = "locust-master", "locust-worker"
 """Services of the compose file; the first is also the name by which workers find the master."""
 LOAD_URL = "http://nginx:8000"
 """The balancer as the generators know it."""
+FILE = "file-"
+"""How the names of what the generators are given to read begin."""
 WORKERS_S = 60
 """How long the master waits for its workers to connect."""
 _SIGNALS_FROM = 128
@@ -50,7 +53,7 @@ class Engine(Protocol):
     def generator_containers(self) -> list[Container]:
         """The master and its workers, ended ones too. Raises LoadTestError where that cannot be known."""
 
-    def follow_generators(self, log: IO[bytes]) -> "list[subprocess.Popen[bytes]]":
+    def follow_generators(self, log: Path) -> "list[subprocess.Popen[bytes]]":
         """Starts to copy their output to a log, until they end."""
 
     def stop_master(self) -> None:
@@ -85,17 +88,20 @@ class ContainerGenerators:
         self._begun_at = time.monotonic()
         with deferred():
             if log is not None:
-                self._following = self._engine.follow_generators(log)
+                self._following = self._engine.follow_generators(Path(log.name))
 
     def poll(self) -> int | None:
         """The master's exit code, negative for a signal; None while it runs, or cannot be asked."""
         if self._exit_code is not None:
             return self._exit_code
-        containers = {each.name: each for each in self._engine.generator_containers()}
-        for each in containers.values():
+        try:
+            containers = self._engine.generator_containers()
+        except LoadTestError:
+            return None
+        for each in containers:
             if each.service == WORKER and not each.running:
                 self._note_ended(each)
-        masters = [each for each in containers.values() if each.service == MASTER]
+        masters = [each for each in containers if each.service == MASTER]
         if all(each.running for each in masters) and masters:
             return None
         code = next((each.exit_code for each in masters if each.exit_code is not None), _OUT_OF_MEMORY)
@@ -156,7 +162,7 @@ def _how(code: int | None) -> str:
 
 def overlay(order: LoadOrder, workers: int) -> dict[str, Any]:
     """What is added to the compose file for an order: commands, and the files that they name."""
-    names = {path: f"file-{number}" for number, path in enumerate(order.files)}
+    names = {path: f"{FILE}{number}" for number, path in enumerate(order.files)}
     configs = [{"source": name, "target": str(path)} for path, name in names.items()]
     lead = ["--master", "--expect-workers", str(workers), "--expect-workers-max-wait", str(WORKERS_S)]
     run_directory = ["--run-directory", str(order.run_directory)]

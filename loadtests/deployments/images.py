@@ -42,16 +42,21 @@ class Compose(Protocol):
 
 
 def provide_images(
-    client: docker.DockerClient, compose: Compose, environment: Environment, progress: Progress
+    client: docker.DockerClient,
+    compose: Compose,
+    environment: Environment,
+    progress: Progress,
+    *,
+    build: bool = True,
 ) -> None:
     """Builds the environment's image if it is missing or outdated, or pulls the one given; pulls nginx's.
 
-    Raises ImageError.
+    Without `build` it is taken as it is, or pulled. Raises ImageError.
     """
-    if environment.image is None:
+    if environment.image is None and build:
         _build_environment(client, compose, environment, progress)
     else:
-        _pull(client, compose, "env", environment.image, progress)
+        _pull(client, compose, "env", environment_image(environment), progress)
     _pull(client, compose, "nginx", nginx_image(), progress)
 
 

@@ -57,18 +57,21 @@ def deployment_config(values: Values) -> DeploymentConfig:
         access_log=choice(values, "ACCESS_LOG", ("0", "1")) == "1",
         reuse_port=choice(values, "REUSE_PORT", ("0", "1")) == "1",
         generators=_generators(values),
+        published=choice({"PUBLISH": "0", **values}, "PUBLISH", ("0", "1")) == "1",
     )
 
 
 def _generators(values: Values) -> int:
     """Checks the number of load generators in containers, which not every command has."""
-    if values.get("GENERATORS", "0") == "0":
+    target, policy = values["TARGET"], values.get("POLICY", "")
+    if (number := whole({"GENERATORS": "0", **values}, "GENERATORS", 0, 256)) == 0:
+        if target == "stack":
+            raise LoadTestError("TARGET=stack is loaded from inside its network: give GENERATORS=2 or more")
         return 0
-    number, target, policy = whole(values, "GENERATORS", 0, 256), values["TARGET"], values["POLICY"]
     if target == "local" or "://" in target:
         raise LoadTestError(
             f"GENERATORS={number} are containers in a deployment's network, and TARGET={target} has none: "
-            f"use TARGET=compose, or PROCESSES={number} for processes of this machine"
+            f"use TARGET=compose or stack, or PROCESSES={number} for processes of this machine"
         )
     if values["PROCESSES"] != "1":
         raise LoadTestError(

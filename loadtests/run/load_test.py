@@ -181,7 +181,7 @@ def ended_parts(deployment: Deployment) -> list[str]:
     if isinstance(deployment, UrlDeployment):
         return [] if deployment.answers() else ["The server"]
     try:
-        alive = {usage.name for usage in deployment.resources()}
+        alive = deployment.alive()
     except Exception:  # the records matter more
         return []
     names = deployment.topology()["names"]
