@@ -1,12 +1,13 @@
 """The configuration of a load test, from the command line and the environment, checked before it runs."""
 
+import os
 import re
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, cast, get_args
 
-from loadtests.commands import LOAD_SETTINGS
+from loadtests.commands import LOAD_SETTINGS, invocation
 from loadtests.deployments import Balancing, DeploymentConfig
 from loadtests.deployments.environment import Environment
 from loadtests.errors import LoadTestError
@@ -66,7 +67,10 @@ def _generators(values: Values) -> int:
     target, policy = values["TARGET"], values.get("POLICY", "")
     if (number := whole({"GENERATORS": "0", **values}, "GENERATORS", 0, 256)) == 0:
         if target == "stack":
-            raise LoadTestError("TARGET=stack is loaded from inside its network: give GENERATORS=2 or more")
+            raise LoadTestError(
+                f"TARGET=stack is loaded from inside its network: use `{invocation('stack')}`, or "
+                "GENERATORS=2 with loadtest, scaling or capacity"
+            )
         return 0
     if target == "local" or "://" in target:
         raise LoadTestError(
@@ -78,7 +82,8 @@ def _generators(values: Values) -> int:
             f"PROCESSES={values['PROCESSES']} and GENERATORS={number} are both given: each generator is one "
             "process: leave PROCESSES out"
         )
-    if policy and not policy.rpartition(":")[0].endswith(".py") and not policy.endswith(".py"):
+    where = policy.rpartition(":")[0] or policy
+    if policy and not where.endswith(".py") and os.sep not in where:
         raise LoadTestError(
             f"POLICY={policy} is a module, which generators in containers do not have: give its file, as in "
             "my_policy.py:function"

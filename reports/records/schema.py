@@ -182,6 +182,11 @@ def is_batch(run: RunJson) -> bool:
     return run["config"].get("scenario") == "batch"
 
 
+def processes_setting(config: RunConfig) -> str:
+    """The setting that would give a run more load generator processes."""
+    return "GENERATORS" if config.get("generators") else "PROCESSES"
+
+
 class CellJson(TypedDict):
     """One cell of an experiment's grid: one run, done or still to do."""
 

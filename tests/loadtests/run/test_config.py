@@ -1,4 +1,5 @@
 import argparse
+import re
 
 import pytest
 
@@ -100,3 +101,30 @@ def test_a_bad_value_is_named_on_one_line(name: str, value: str) -> None:
     assert str(raised.value).startswith(f"{name}=")
     assert value in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"TARGET": "local", "GENERATORS": "4"}, "use TARGET=compose or stack, or PROCESSES=4"),
+        ({"TARGET": "http://10.0.0.1:8000", "GENERATORS": "4"}, "TARGET=http://10.0.0.1:8000 has none"),
+        ({"TARGET": "compose", "GENERATORS": "4", "PROCESSES": "2"}, "leave PROCESSES out"),
+        ({"TARGET": "compose", "GENERATORS": "four"}, "GENERATORS=four"),
+        (
+            {"TARGET": "compose", "GENERATORS": "2", "POLICY": "random:random"},
+            "POLICY=random:random is a module",
+        ),
+        ({"TARGET": "stack"}, "TARGET=stack is loaded from inside its network"),
+        ({"TARGET": "stack", "GENERATORS": "2", "PUBLISH": "yes"}, "PUBLISH=yes"),
+    ],
+)
+def test_generators_in_containers_are_refused_where_they_cannot_be(given: dict[str, str], words: str) -> None:
+    defaults = {each.name: each.default for each in SETTINGS}
+    with pytest.raises(LoadTestError, match=re.escape(words)):
+        load_test_config({**defaults, **given})
+
+
+def test_each_generator_in_a_container_is_one_process() -> None:
+    defaults = {each.name: each.default for each in SETTINGS}
+    found = load_test_config({**defaults, "TARGET": "auto", "GENERATORS": "3", "USERS": "1000"})
+    assert (found.processes, found.deployment.generators, found.spawn_rate) == (3, 3, 300)
