@@ -30,6 +30,8 @@ _CONVERGE_S = 600.0
 """Nodes may have to fetch images first."""
 _PENDING_S = 30.0
 """How long a task may find no node that takes it."""
+_FETCHING_S = 5.0
+"""A task that prepares for longer than this waits for its image."""
 _LOGS_S = 30
 _BYTES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
 
@@ -170,14 +172,14 @@ class StackDeployment(ComposeDeployment):
                 raise LoadTestError(
                     f"after {_CONVERGE_S:.0f} s only {up} of {sum(wanted.values())} tasks run"
                 )
-            if (now := f"waiting for tasks ({up} of {sum(wanted.values())} run){self._busy(tasks)}") != shown:
-                shown = now
-                self._progress(now)
+            said = f"waiting for tasks ({up} of {sum(wanted.values())} run)"
+            if time.monotonic() - begin > _FETCHING_S:
+                fetching = sorted({self._node(task) for task in tasks if task.state == "preparing"})
+                said += f", images are fetched by {', '.join(fetching)}" if fetching else ""
+            if said != shown:
+                shown = said
+                self._progress(said)
             time.sleep(0.2)
-
-    def _busy(self, tasks: Sequence[Task]) -> str:
-        fetching = sorted({self._node(task) for task in tasks if task.state == "preparing"})
-        return f", {', '.join(fetching)} prepares images" if fetching else ""
 
     def _node(self, task: Task) -> str:
         return self._swarm.nodes.get(task.node, task.node or "no node")

@@ -102,11 +102,10 @@ def swarm_of(client: docker.DockerClient) -> Swarm:
 
 def tasks(client: docker.DockerClient, stack: str) -> list[Task]:
     """The tasks of a stack by service and number, those that have ended too. Raises DockerException."""
-    found = [
-        _task(task, service.name.removeprefix(f"{stack}_"))
-        for service in _services(client, stack)
-        for task in service.tasks()
-    ]
+    names = {service.id: service.name.removeprefix(f"{stack}_") for service in _services(client, stack)}
+    api: Any = client.api
+    listed: list[dict[str, Any]] = api.tasks(filters=_of(stack))
+    found = [_task(task, names[task["ServiceID"]]) for task in listed if task["ServiceID"] in names]
     return sorted(found, key=lambda task: (task.service, task.number))
 
 

@@ -21,6 +21,11 @@ def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(setting.name, raising=False)
 
 
+def act(observation: object, reward: object, step: object, rng: object) -> dict[str, object]:
+    """A policy in a module."""
+    return {"seen": (observation, reward, step, rng)}
+
+
 def config(*arguments: str) -> LoadTestConfig:
     parser = argparse.ArgumentParser()
     add_settings(parser, SETTINGS)
@@ -111,8 +116,8 @@ def test_a_bad_value_is_named_on_one_line(name: str, value: str) -> None:
         ({"TARGET": "compose", "GENERATORS": "4", "PROCESSES": "2"}, "leave PROCESSES out"),
         ({"TARGET": "compose", "GENERATORS": "four"}, "GENERATORS=four"),
         (
-            {"TARGET": "compose", "GENERATORS": "2", "POLICY": "random:random"},
-            "POLICY=random:random is a module",
+            {"TARGET": "compose", "GENERATORS": "2", "POLICY": f"{__name__}:act"},
+            f"POLICY={__name__}:act is a module",
         ),
         ({"TARGET": "stack"}, "TARGET=stack is loaded from inside its network"),
         ({"TARGET": "stack", "GENERATORS": "2", "PUBLISH": "yes"}, "PUBLISH=yes"),
