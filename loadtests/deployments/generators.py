@@ -21,7 +21,7 @@ LOAD_URL = "http://nginx:8000"
 """The balancer as the generators know it."""
 FILE = "file-"
 """How the names of what the generators are given to read begin."""
-WORKERS_S = 60
+WORKERS_S = 60.0
 """How long the master waits for its workers to connect."""
 _SIGNALS_FROM = 128
 _OUTPUT_S = 3.0
@@ -160,11 +160,14 @@ def _how(code: int | None) -> str:
     return f", with exit code {code}{hint}"
 
 
-def overlay(order: LoadOrder, workers: int) -> dict[str, Any]:
-    """What is added to the compose file for an order: commands, and the files that they name."""
+def overlay(order: LoadOrder, workers: int, *, patience_s: float = WORKERS_S) -> dict[str, Any]:
+    """What is added to the compose file for an order: commands, and the files that they name.
+
+    The master gives up where its workers have not connected within `patience_s`.
+    """
     names = {path: f"{FILE}{number}" for number, path in enumerate(order.files)}
     configs = [{"source": name, "target": str(path)} for path, name in names.items()]
-    lead = ["--master", "--expect-workers", str(workers), "--expect-workers-max-wait", str(WORKERS_S)]
+    lead = ["--master", "--expect-workers", str(workers), "--expect-workers-max-wait", f"{patience_s:.0f}"]
     run_directory = ["--run-directory", str(order.run_directory)]
     master = [*lead, *order.options, *run_directory]
     worker = ["--worker", "--master-host", MASTER, "--host", LOAD_URL]

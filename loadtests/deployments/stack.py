@@ -118,7 +118,8 @@ class StackDeployment(ComposeDeployment):
         """Starts the master on this node, where the run directory is, and the workers anywhere."""
         self._progress(generators.described(self._config.generators))
         added = self._home / "load.json"
-        added.write_text(json.dumps(generators.overlay(order, self._config.generators)))
+        parts = generators.overlay(order, self._config.generators, patience_s=_CONVERGE_S)
+        added.write_text(json.dumps(parts))
         variables = generators.variables(order, rootless=docker_engine.is_rootless(self._client))
         files = (WITH_GENERATORS, AS_STACK, added)
         self._deploy((MASTER, WORKER), files, log="load.log", variables=variables)
