@@ -19,6 +19,7 @@ from loadtests.deployments.images import ImageError, environment_image, generato
 from loadtests.deployments.swarm import Swarm, Task
 from loadtests.errors import LoadTestError
 from loadtests.places import compose_folder
+from loadtests.protocol.access import LOCUST_HEADERS
 from reports.page.words import count
 
 if TYPE_CHECKING:
@@ -151,6 +152,7 @@ class StackDeployment(ComposeDeployment):
         alone = len(self._swarm.nodes) == 1
         told = {**(self._images_by_id() if alone else {}), **(variables or {})}
         config = ("config", "--format", "json", "--output", str(merged), *services)
+        merged.touch(mode=0o600)
         self._compose(*config, log=log, timeout_s=CREATE_S, files=files, **told)
         merged.write_text(json.dumps(as_stack(json.loads(merged.read_text()))))
         resolve = "never" if alone else "always"
@@ -208,13 +210,18 @@ class StackDeployment(ComposeDeployment):
 
 
 def as_stack(model: dict[str, Any]) -> dict[str, Any]:
-    """What `docker compose config` gives, in the words that `docker stack deploy` takes."""
+    """What `docker compose config` gives, in the words that `docker stack deploy` takes.
+
+    Without headers: deploying takes them from its own environment, so that no file has them.
+    """
     services = {name: _as_part(service) for name, service in model["services"].items()}
     return {key: value for key, value in model.items() if key != "name"} | {"services": services}
 
 
 def _as_part(service: Mapping[str, Any]) -> dict[str, Any]:
     part = {key: value for key, value in service.items() if value is not None and key != "tmpfs"}
+    if LOCUST_HEADERS in part.get("environment", {}):
+        part["environment"] = {**part["environment"], LOCUST_HEADERS: None}
     if scratch := service.get("tmpfs"):
         part["volumes"] = [*part.get("volumes", []), *map(_as_volume, scratch)]
     return part

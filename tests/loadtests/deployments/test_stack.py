@@ -42,6 +42,17 @@ def test_what_compose_says_becomes_what_swarm_understands() -> None:
     }
 
 
+def test_headers_are_in_no_file() -> None:
+    service = {
+        "environment": {"LOADTEST_HEADERS": "Authorization: Bearer not-for-others", "LOG_LEVEL": "info"}
+    }
+    stack = as_stack({"services": {"locust-worker": service}})
+    assert stack["services"]["locust-worker"]["environment"] == {
+        "LOADTEST_HEADERS": None,
+        "LOG_LEVEL": "info",
+    }
+
+
 @pytest.fixture(scope="module")
 def client(request: pytest.FixtureRequest) -> docker.DockerClient:
     request.getfixturevalue("docker_engine")
