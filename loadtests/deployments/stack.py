@@ -153,7 +153,7 @@ class StackDeployment(ComposeDeployment):
         told = {**(self._images_by_id() if alone else {}), **(variables or {})}
         config = ("config", "--format", "json", "--output", str(merged), *services)
         merged.touch(mode=0o600)
-        self._compose(*config, log=log, timeout_s=CREATE_S, files=files, **told)
+        self._compose(*config, log="config.log", timeout_s=CREATE_S, files=files, **told)
         merged.write_text(json.dumps(as_stack(json.loads(merged.read_text()))))
         resolve = "never" if alone else "always"
         deploy = ["docker", "stack", "deploy", "--compose-file", str(merged), "--resolve-image", resolve]
@@ -222,6 +222,8 @@ def _as_part(service: Mapping[str, Any]) -> dict[str, Any]:
     part = {key: value for key, value in service.items() if value is not None and key != "tmpfs"}
     if LOCUST_HEADERS in part.get("environment", {}):
         part["environment"] = {**part["environment"], LOCUST_HEADERS: None}
+    if published := service.get("ports"):
+        part["ports"] = [{**port, "published": int(port["published"])} for port in published]
     if scratch := service.get("tmpfs"):
         part["volumes"] = [*part.get("volumes", []), *map(_as_volume, scratch)]
     return part

@@ -26,12 +26,18 @@ def act(observation, reward, step, rng):
 
 
 def test_what_compose_says_becomes_what_swarm_understands() -> None:
-    service = {"image": "x", "command": None, "tmpfs": ["/tmp:size=64m,mode=1777", "/run"], "volumes": []}
+    service = {
+        "image": "x",
+        "command": None,
+        "ports": [{"target": 8000, "published": "80", "mode": "host"}],
+        "tmpfs": ["/tmp:size=64m,mode=1777", "/run"],
+    }
     stack = as_stack({"name": "me", "services": {"env": service}, "networks": {"default": None}})
     assert stack == {
         "services": {
             "env": {
                 "image": "x",
+                "ports": [{"target": 8000, "published": 80, "mode": "host"}],
                 "volumes": [
                     {"type": "tmpfs", "target": "/tmp", "tmpfs": {"size": 67108864}},
                     {"type": "tmpfs", "target": "/run"},
