@@ -30,6 +30,10 @@ settings: $(READY)
 loadtest: settings ## one load test: deployment up, load, report, deployment down
 	@$(BIN)/python -m loadtests run
 
+.PHONY: stack
+stack: settings ## one load test on all nodes of a Docker Swarm: replicas, balancer and load generators
+	@$(BIN)/python -m loadtests stack
+
 .PHONY: scaling
 scaling: settings ## an experiment over a grid of deployments and loads, and its scaling report
 	@$(BIN)/python -m loadtests scaling

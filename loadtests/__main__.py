@@ -26,6 +26,8 @@ Command = Callable[[argparse.Namespace], int]
 """Runs with the options that were given; returns the exit code."""
 
 _CONSOLE = Console(highlight=False)
+_OF_A_STACK = {"TARGET": "stack", "PROCESSES": "1", "ENV_PYTHON": ""}
+"""What is no choice there."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -53,6 +55,14 @@ def _run(options: argparse.Namespace) -> int:
 def _worker(options: argparse.Namespace) -> int:
     config = worker_config(vars(options))
     return run_worker(config, _CONSOLE)
+
+
+def _stack(options: argparse.Namespace) -> int:
+    config = load_test_config({**_OF_A_STACK, **vars(options)})
+    from loadtests.run.load_test import run_load_test
+
+    with open_outlets(vars(options), progress(_CONSOLE)) as outlets:
+        return run_load_test(config, _CONSOLE, outlets)
 
 
 def _webui(options: argparse.Namespace) -> int:
@@ -169,6 +179,13 @@ def _parser() -> argparse.ArgumentParser:
         "Searches the largest batch of sessions that meets the SLO when all connect, reset and "
         "step at once, and says what was hit first. Exit codes: 0 found, 1 no batch met the SLO or the "
         "search failed, 2 bad input, 130 interrupted.",
+    )
+    add_with_settings(
+        "stack",
+        _stack,
+        "one load test on all nodes of a Docker Swarm",
+        "Deploys replicas, balancer and load generators as a stack of the swarm that this machine's Docker "
+        "engine manages, runs one load test, reports, and removes the stack.",
     )
     add_with_settings("webui", _webui, "a deployment under Locust's web page")
     add_with_settings("up", _up, "bring a deployment up and leave it running")

@@ -31,7 +31,7 @@ ENVIRONMENT_SETTINGS = _about(
 
 DEPLOYMENT_SETTINGS = ENVIRONMENT_SETTINGS + _about(
     "deployment",
-    Setting("TARGET", "auto", "auto, compose, local, or the URL of a server that is already running"),
+    Setting("TARGET", "auto", "auto, compose, local, stack, or the URL of a server that is already running"),
     Setting("REPLICAS", "2", "environment servers behind the balancer"),
     Setting("WORKERS", "2", "worker processes of each replica"),
     Setting("BALANCING", "round_robin", "round_robin, least_conn, ip_hash or random"),
@@ -124,6 +124,37 @@ LOAD_SETTINGS = (
     ),
 )
 
+GENERATOR_SETTINGS = _about(
+    "load",
+    Setting(
+        "GENERATORS",
+        "0",
+        "containers inside the network of compose or stack that generate the load; 0: PROCESSES do it",
+    ),
+)
+
+_OF_A_STACK = {
+    "GENERATORS": ("2", "containers that generate the load, spread over the nodes like the replicas"),
+    "PORT": ("8000", "where the balancer listens, if PUBLISH=1"),
+}
+
+STACK_SETTINGS = (
+    *(
+        Setting(each.name, *_OF_A_STACK.get(each.name, (each.default, each.help)), each.topic)
+        for each in DEPLOYMENT_SETTINGS + LOAD_SETTINGS + GENERATOR_SETTINGS
+        if each.name not in ("TARGET", "PROCESSES", "ENV_PYTHON")
+    ),
+    *_about(
+        "deployment",
+        Setting(
+            "PUBLISH",
+            "0",
+            "1: the balancer is open at PORT on all addresses of this machine, to whoever asks",
+        ),
+    ),
+)
+"""Of a load test on a stack of a Docker Swarm."""
+
 OUTPUT_SETTINGS = _about(
     "results",
     Setting("JUNIT", "", "a file that gets the verdict as JUnit XML, which CI systems show as tests"),
@@ -177,7 +208,10 @@ WORKER_SETTINGS = _about(
 )
 
 _OF_AN_EXPERIMENT = {
-    "TARGET": ("auto", "what to load: auto, compose, local or a URL; several with commas, named as name=URL"),
+    "TARGET": (
+        "auto",
+        "what to load: auto, compose, local, stack or a URL; several with commas, named as name=URL",
+    ),
     "REPLICAS": ("1,2", "numbers of environment servers behind the balancer"),
     "WORKERS": ("1,2", "numbers of worker processes of each replica"),
     "BALANCING": ("round_robin", "policies: round_robin, least_conn, ip_hash, random"),
@@ -193,7 +227,7 @@ _OF_AN_EXPERIMENT = {
 EXPERIMENT_SETTINGS = (
     *(
         Setting(each.name, *_OF_AN_EXPERIMENT.get(each.name, (each.default, each.help)), each.topic)
-        for each in DEPLOYMENT_SETTINGS + LOAD_SETTINGS
+        for each in DEPLOYMENT_SETTINGS + LOAD_SETTINGS + GENERATOR_SETTINGS
     ),
     *_about(
         "grid",
@@ -227,7 +261,7 @@ _OF_A_SEARCH = {"PORT": "0", "WAIT": "1", "STEP_TIMEOUT": "30"}
 CAPACITY_SETTINGS = (
     *(
         replace(each, default=_OF_A_SEARCH.get(each.name, each.default))
-        for each in DEPLOYMENT_SETTINGS + LOAD_SETTINGS
+        for each in DEPLOYMENT_SETTINGS + LOAD_SETTINGS + GENERATOR_SETTINGS
         if each.name not in NOT_OF_A_BATCH
     ),
     *_about(
@@ -272,6 +306,11 @@ _CONTAINER_VARIABLES = _variables(
     DOCKER_TLS_VERIFY="1: the engine's certificate is checked",
     DOCKER_CERT_PATH="where the certificates for it are",
 )
+_GENERATOR_VARIABLES = _variables(
+    "containers",
+    LOCUST_IMAGE="the load generators' image (default: built here)",
+    LOCUST_MEMORY="what a load generator may use, such as 2g",
+)
 _BALANCER_VARIABLES = _variables("deployment", NGINX_WORKERS="the balancer's processes")
 _ACCESS_VARIABLES = _variables(
     "the server",
@@ -281,9 +320,15 @@ _ACCESS_VARIABLES = _variables(
 
 _TO_BRING_UP = _BALANCER_VARIABLES + SERVER_VARIABLES + _CONTAINER_VARIABLES
 _TO_LOAD = _ACCESS_VARIABLES + _TO_BRING_UP
+_TO_LOAD_FROM_CONTAINERS = _TO_LOAD + _GENERATOR_VARIABLES
 
 COMMANDS: Table = {
-    "run": DEPLOYMENT_SETTINGS + LOAD_SETTINGS + OUTPUT_SETTINGS + METRICS_SETTINGS + _TO_LOAD,
+    "run": DEPLOYMENT_SETTINGS
+    + LOAD_SETTINGS
+    + GENERATOR_SETTINGS
+    + OUTPUT_SETTINGS
+    + METRICS_SETTINGS
+    + _TO_LOAD_FROM_CONTAINERS,
     "master": (
         *DEPLOYMENT_SETTINGS,
         *(each for each in LOAD_SETTINGS if each.name != "PROCESSES"),
@@ -294,8 +339,13 @@ COMMANDS: Table = {
     ),
     "worker": WORKER_SETTINGS + _ACCESS_VARIABLES,
     "webui": DEPLOYMENT_SETTINGS + LOAD_SETTINGS + WEB_SETTINGS + METRICS_SETTINGS + _TO_LOAD,
-    "scaling": EXPERIMENT_SETTINGS + GRID_SETTINGS + OUTPUT_SETTINGS + METRICS_SETTINGS + _TO_LOAD,
-    "capacity": CAPACITY_SETTINGS + OUTPUT_SETTINGS + METRICS_SETTINGS + _TO_LOAD,
+    "scaling": EXPERIMENT_SETTINGS
+    + GRID_SETTINGS
+    + OUTPUT_SETTINGS
+    + METRICS_SETTINGS
+    + _TO_LOAD_FROM_CONTAINERS,
+    "capacity": CAPACITY_SETTINGS + OUTPUT_SETTINGS + METRICS_SETTINGS + _TO_LOAD_FROM_CONTAINERS,
+    "stack": STACK_SETTINGS + OUTPUT_SETTINGS + METRICS_SETTINGS + _TO_LOAD_FROM_CONTAINERS,
     "up": DEPLOYMENT_SETTINGS + _TO_BRING_UP,
     "down": (),
     "report": OUTPUT_SETTINGS,

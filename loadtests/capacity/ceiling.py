@@ -23,6 +23,7 @@ def ceiling(config: CapacityConfig, deployment: Deployment) -> Ceiling:
     """The largest batch that may be tried: as asked for, or as open files allow."""
     processes = config.load.processes
     files = raise_open_file_limit()
+    setting = "GENERATORS" if config.load.deployment.generators else "PROCESSES"
     own = most_sessions(processes, files)
     bounds = [
         Ceiling(
@@ -35,7 +36,7 @@ def ceiling(config: CapacityConfig, deployment: Deployment) -> Ceiling:
             own,
             "open_files",
             f"the load generator may have {files:,} open files: {own:,} sessions",
-            f"raise the limit of open files (ulimit -n), or use more processes, PROCESSES={2 * processes}",
+            f"raise the limit of open files (ulimit -n), or use more processes, {setting}={2 * processes}",
         ),
     ]
     most = deployment.most_sessions()

@@ -260,6 +260,7 @@ class CapacitySearch:
             step_timeout_s=load.options.step_timeout_s,
             connect_timeout_s=load.options.connect_timeout_s,
             processes=load.processes,
+            processes_setting="GENERATORS" if load.deployment.generators else "PROCESSES",
             cores=None if self._is_url else self._machine["cores"],
             generator_cores=self._machine["cores"],
             success_rate=load.slo["success_rate"],

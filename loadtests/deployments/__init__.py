@@ -9,7 +9,7 @@ from loadtests.deployments.environment import BENCHMARK, Environment
 from loadtests.protocol.access import OPEN, Access
 from reports.records.schema import EnvironmentJson, Role, Topology
 
-Kind = Literal["compose", "local", "url"]
+Kind = Literal["compose", "local", "stack", "url"]
 Balancing = Literal["round_robin", "least_conn", "ip_hash", "random"]
 Progress = Callable[[str], None]
 """Called with a few words, in the present tense, about what a deployment is doing."""
@@ -36,6 +36,10 @@ class DeploymentConfig:
     """WebSocket sessions that are to fit through the balancer, where more than usual are known to come."""
     access: Access = OPEN
     """How to reach a server that is given by its URL."""
+    generators: int = 0
+    """Containers that generate the load inside the deployment's network; 0: processes of this machine do."""
+    published: bool = False
+    """Whether a stack's balancer listens at the port on all addresses of this machine too."""
 
     @property
     def listeners(self) -> int:
@@ -69,6 +73,11 @@ class Deployment(ABC):
     @abstractmethod
     def url(self) -> str:
         """Where clients connect: http://host:port, followed by a path where the routes lie under one."""
+
+    @property
+    def load_url(self) -> str:
+        """Where the load generators connect; they may be nearer to it than the harness."""
+        return self.url
 
     def topology(self) -> Topology:
         """Replicas, workers, hosts and their names."""

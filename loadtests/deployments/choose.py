@@ -8,8 +8,11 @@ from loadtests.deployments.compose import ComposeDeployment
 from loadtests.deployments.images import ImageError
 from loadtests.deployments.local import LocalDeployment
 from loadtests.deployments.registry import REGISTRY, Purpose, Registry
+from loadtests.deployments.stack import StackDeployment
 from loadtests.deployments.url import UrlDeployment
 from loadtests.errors import LoadTestError
+
+TARGETS = ("auto", "compose", "local", "stack")
 
 
 def choose(
@@ -36,9 +39,9 @@ def choose(
             raise LoadTestError(f"{what} is to be deployed, and TARGET={target} is running: leave one out")
         deployment = UrlDeployment(target, config.access)
         return deployment, f"target: the server at {deployment.url}"
-    if target not in ("auto", "compose", "local"):
+    if target not in TARGETS:
         raise LoadTestError(
-            f"TARGET={target} is not known: give auto, compose, local or a URL such as http://…"
+            f"TARGET={target} is not known: give auto, compose, local, stack or a URL such as http://…"
         )
     if purpose == "up" and (running := registry.left_running()) is not None:
         raise LoadTestError(f"a deployment is up already, at {running.url}: `{invocation('down')}` first")
@@ -49,11 +52,16 @@ def choose(
     local = LocalDeployment(config, name=name, purpose=purpose, progress=progress, registry=registry)
     if target == "local":
         return local, "target: local, as asked"
+    if target == "stack":
+        stack = StackDeployment(config, name=name, purpose=purpose, progress=progress, registry=registry)
+        return stack, "target: a stack of the swarm, as asked"
     compose = ComposeDeployment(config, name=name, purpose=purpose, progress=progress, registry=registry)
     if target == "compose":
         return compose, "target: compose, as asked"
     if config.environment.image is not None:
         return compose, "target: compose, because it is an image"
+    if config.generators:
+        return compose, "target: compose, whose network GENERATORS join"
     if reason := docker_engine.unavailable():
         return local, f"target: local processes, because {reason}"
     try:

@@ -1,5 +1,6 @@
 """Replicas as containers behind an nginx container, driven by `docker compose`."""
 
+import json
 import os
 import re
 import subprocess
@@ -16,9 +17,26 @@ from typing import Any
 import docker
 from docker.errors import DockerException
 
-from loadtests.deployments import Kind, Usage, docker_engine, health, images, nginx, ports, processes, ready
+from loadtests.deployments import (
+    Kind,
+    Usage,
+    docker_engine,
+    generators,
+    health,
+    images,
+    nginx,
+    ports,
+    processes,
+    ready,
+)
 from loadtests.deployments.docker_engine import Container
-from loadtests.deployments.images import build_step, environment_image, provide_images
+from loadtests.deployments.generators import LOAD_URL, MASTER, WORKER, ContainerGenerators, LoadOrder
+from loadtests.deployments.images import (
+    build_step,
+    environment_image,
+    provide_generators_image,
+    provide_images,
+)
 from loadtests.deployments.local import VERSIONS
 from loadtests.deployments.managed import EndedPart, ManagedDeployment
 from loadtests.errors import LoadTestError
@@ -30,6 +48,8 @@ from reports.records.schema import EnvironmentJson, Role
 COMPOSE_FILE = compose_folder() / "compose.yaml"
 ANY_ENVIRONMENT = compose_folder() / "any-environment.yaml"
 """What is different for environments of others, which know nothing of this file."""
+WITH_GENERATORS = compose_folder() / "generators.yaml"
+"""What is different for load generators that the harness drives."""
 ANSWERS = r"""
 answers() {
   exec 3<>/dev/tcp/"$1"/"$2" && printf 'GET /health HTTP/1.0\r\n\r\n' >&3 && head -1 <&3 | grep -q ' 200'
@@ -58,12 +78,22 @@ class ComposeDeployment(ManagedDeployment):
         if self._recorded:
             return
         if reason := docker_engine.unavailable():
-            raise LoadTestError(f"TARGET=compose: {reason}; start or install it, or use TARGET=local")
+            raise LoadTestError(f"TARGET={self.kind}: {reason}; start or install it, or use TARGET=local")
         self._record.project = self._project
         super().prepare()
         with self._taken_down_on_error():
-            provide_images(self._client, self._compose, self._config.environment, self._progress)
+            self._provide_images()
             self._check_workers()
+
+    def _provide_images(self) -> None:
+        """Builds or pulls what is missing. Raises ImageError."""
+        self._provide_servers_images()
+        if self._config.generators:
+            provide_generators_image(self._client, self._compose, self._home, self._progress)
+
+    def _provide_servers_images(self, *, build: bool = True) -> None:
+        environment = self._config.environment
+        provide_images(self._client, self._compose, environment, self._progress, build=build)
 
     def up(self) -> None:
         """Brings the containers up."""
@@ -113,20 +143,69 @@ class ComposeDeployment(ManagedDeployment):
         return versions
 
     def resources(self) -> list[Usage]:
-        """Of each replica and of nginx, all requested at once.
+        """Of each replica, of nginx and of each load generator in a container, all requested at once.
 
         Engines before 23 answer only at the end of the current second.
         """
-        running = [container for container in self._containers() if container.running]
+        running = [each for each in self._containers() if each.running and each.here]
         usages = self._threads.map(self._usage, running)
         return [usage for usage in usages if usage is not None]
 
     def running(self) -> set[str]:
         """The hosts of the replicas that run now, and `nginx` where it does. Raises DockerException."""
-        return {self._part(container) for container in self._containers() if container.running}
+        parts = [self._role_and_name(container) for container in self._containers() if container.running]
+        return {name for role, name in parts if role != "generator"}
+
+    @property
+    def load_url(self) -> str:
+        """For generators in containers the balancer by its name, else where it listens."""
+        return LOAD_URL if self._config.generators else self.url
+
+    def load_generators(self, order: LoadOrder) -> ContainerGenerators:
+        """Generators in the deployment's own network, not started yet."""
+        return ContainerGenerators(self, order, self._progress)
+
+    def start_generators(self, order: LoadOrder) -> None:
+        """Starts the master and its workers as containers of the project."""
+        self._progress(generators.described(self._config.generators))
+        added = self._home / "load.json"
+        added.write_text(json.dumps(generators.overlay(order, self._config.generators)))
+        self._compose(
+            *("up", "--detach", "--no-build", "--no-deps", "--force-recreate", MASTER, WORKER),
+            log="load.log",
+            timeout_s=CREATE_S,
+            files=(WITH_GENERATORS, added),
+            **generators.variables(order, rootless=docker_engine.is_rootless(self._client)),
+        )
+
+    def generator_containers(self) -> list[Container]:
+        """Locust's master and workers, those that have ended too."""
+        try:
+            return [container for container in self._containers() if container.service in (MASTER, WORKER)]
+        except (DockerException, OSError) as error:
+            raise LoadTestError(f"the Docker engine cannot be asked: {error}") from error
+
+    def follow_generators(self, log: Path) -> list["subprocess.Popen[bytes]"]:
+        """Copies what they print, each line with its container's name, to a log."""
+        return [self._started(self._command("logs", "--follow", "--no-color", MASTER, WORKER), log)]
+
+    def stop_master(self) -> None:
+        """Tells Locust's master to end the test."""
+        with suppress(DockerException, OSError, LoadTestError):
+            for container in self.generator_containers():
+                if container.service == MASTER and container.running:
+                    self._client.api.kill(container.id, "SIGTERM")
+
+    def remove_generators(self) -> None:
+        """Removes the master and the workers by force."""
+        with suppress(DockerException, OSError, LoadTestError):
+            for container in self.generator_containers():
+                self._client.api.remove_container(container.id, v=True, force=True)
 
     def most_sessions(self) -> int | None:
         """How many WebSocket sessions fit through the engine's proxy; None where that is unknown."""
+        if self._config.generators:
+            return None
         return docker_engine.published_connections(self._record.ports[0])
 
     @property
@@ -160,9 +239,6 @@ class ComposeDeployment(ManagedDeployment):
         name = replica.hostname if self._hosts_are_said else replica.address
         return f"{name}:{self._config.environment.port}"
 
-    def _part(self, container: Container) -> str:
-        return self._host(container) if container.service == "env" else "nginx"
-
     def _variables(self) -> dict[str, str]:
         """The values for compose.yaml's variables."""
         common = nginx.common_variables(
@@ -178,7 +254,7 @@ class ComposeDeployment(ManagedDeployment):
         memory = f"{512 * (workers + 1)}m" if environment.is_benchmark else f"{2048 * workers}m"
         variables = {
             **common,
-            "PORT": str(self._record.ports[0]),
+            "PORT": str(self._record.ports[0] if self._record.ports else self._config.port),
             "REPLICAS": str(self._config.replicas),
             "WORKERS": str(workers),
             "REUSE_PORT": str(int(self._config.reuse_port)),
@@ -195,18 +271,29 @@ class ComposeDeployment(ManagedDeployment):
             variables["BASE_IMAGE"] = base
         return variables
 
-    def _compose(self, *arguments: str, log: str, timeout_s: float, **variables: str) -> None:
+    def _command(self, *arguments: str, files: Sequence[Path] = ()) -> list[str]:
+        """A `docker compose` command, on the files of the deployment and further ones."""
+        own = [COMPOSE_FILE] if self._config.environment.is_benchmark else [COMPOSE_FILE, ANY_ENVIRONMENT]
+        words = (word for file in (*own, *files) for word in ("-f", str(file)))
+        return ["docker", "compose", "--ansi", "never", "-p", self._project, *words, *arguments]
+
+    def _environ(self) -> dict[str, str]:
+        """The environment of `docker compose`. What is named is started, whatever its profile."""
+        return {**_without_compose_settings(), "COMPOSE_PROFILES": "loadgen", **self._variables()}
+
+    def _compose(
+        self, *arguments: str, log: str, timeout_s: float, files: Sequence[Path] = (), **variables: str
+    ) -> None:
         """Runs `docker compose` to its end, its output in a log. Raises LoadTestError with the last lines."""
+        command = self._command(*arguments, files=files)
+        self._run(command, f"docker compose {arguments[0]}", log, timeout_s, variables)
+
+    def _run(
+        self, command: Sequence[str], name: str, log: str, timeout_s: float, variables: Mapping[str, str]
+    ) -> None:
+        """Runs a command to its end, its output in a log. Raises LoadTestError with the last lines."""
         path = self._home / log
-        files = [COMPOSE_FILE] if self._config.environment.is_benchmark else [COMPOSE_FILE, ANY_ENVIRONMENT]
-        compose = ["docker", "compose", "--ansi", "never", "-p", self._project]
-        process = processes.start(
-            [*compose, *(word for file in files for word in ("-f", str(file))), *arguments],
-            record=self._record,
-            registry=self._registry,
-            log=path,
-            environ={**_without_compose_settings(), **self._variables(), **variables},
-        )
+        process = self._started(command, path, variables)
         deadline = time.monotonic() + timeout_s
         shown = None
         try:
@@ -222,9 +309,19 @@ class ComposeDeployment(ManagedDeployment):
                     process.wait(docker_engine.STOP_S)
         if (code := process.returncode) != 0:
             how = f"exit code {code}" if code else f"not done in {timeout_s:.0f} s"
-            raise LoadTestError(
-                f"`docker compose {arguments[0]}` failed ({how}); the end of {path}:\n{processes.tail(path)}"
-            )
+            raise LoadTestError(f"`{name}` failed ({how}); the end of {path}:\n{processes.tail(path)}")
+
+    def _started(
+        self, command: Sequence[str], log: Path, variables: Mapping[str, str] | None = None
+    ) -> "subprocess.Popen[bytes]":
+        """A command that goes on, its output in a log."""
+        return processes.start(
+            command,
+            record=self._record,
+            registry=self._registry,
+            log=log,
+            environ={**self._environ(), **(variables or {})},
+        )
 
     def _start(self) -> None:
         ports.release(self._held)
@@ -240,17 +337,17 @@ class ComposeDeployment(ManagedDeployment):
 
     def _readiness(self) -> dict[str, Callable[[], bool]]:
         replicas = self._replicas()
-        seconds = str(ready.patience_s(len(replicas)))
-        if self._config.environment.is_benchmark:
-            script = Path(ready.__file__).read_text()
-            check = ["python", "-I", "-S", "-c", script, str(self._config.environment.port)]
-            commands = {each: (each, [*check, str(self._config.listeners), seconds]) for each in replicas}
-        else:
-            # Their images may have neither Python nor a shell: asked from the balancer's.
-            balancer = next(each for each in self._containers() if each.service == "nginx")
-            check = ["bash", "-c", ANSWERS, "bash"]
-            port = str(self._config.environment.port)
-            commands = {each: (balancer, [*check, each.address, port, seconds]) for each in replicas}
+        seconds, port = str(ready.patience_s(len(replicas))), str(self._config.environment.port)
+        balancer = next(each for each in self._containers() if each.service == "nginx")
+        listens = ["python", "-I", "-S", "-c", Path(ready.__file__).read_text(), port]
+        answers = ["bash", "-c", ANSWERS, "bash"]
+        commands = {
+            each: (each, [*listens, str(self._config.listeners), seconds])
+            if self._config.environment.is_benchmark and each.here
+            # Images of others may have neither Python nor a shell: asked from the balancer's.
+            else (balancer, [*answers, each.address, port, seconds])
+            for each in replicas
+        }
         return {
             replica.name: partial(
                 self._is_ready, replica.name, self._threads.submit(self._execute, container, command)
@@ -292,18 +389,27 @@ class ComposeDeployment(ManagedDeployment):
         except (DockerException, OSError) as error:
             return 1, str(error)
 
+    def _role_and_name(self, container: Container) -> tuple[Role, str]:
+        """The part as resources name it: a generator as its rows name it, by its host and its pid there."""
+        match container.service:
+            case "env":
+                return "replica", self._host(container)
+            case "nginx":
+                return "nginx", "nginx"
+            case _:
+                return "generator", f"{container.hostname}:1"
+
     def _usage(self, container: Container) -> Usage | None:
         try:
             stats: dict[str, Any] = self._client.api.stats(container.id, stream=False, one_shot=True)
-            return usage(self._part(container), stats)
+
+            return usage(*self._role_and_name(container), stats)
         except (DockerException, OSError, KeyError):
             return None
 
 
-def usage(name: str, stats: Mapping[str, Any]) -> Usage:
-    """Usage of a replica's host, or of `nginx`, from the engine's statistics.
-
-    Raises KeyError where they lack something.
+def usage(role: Role, name: str, stats: Mapping[str, Any]) -> Usage:
+    """Usage of a part from the engine's statistics. Raises KeyError where they lack something.
 
     Memory excludes the file cache that the kernel would reclaim first, as in `docker stats`.
     """
@@ -311,7 +417,6 @@ def usage(name: str, stats: Mapping[str, Any]) -> Usage:
     details = memory.get("stats", {})
     # The name in cgroup v1, and the one in v2.
     cache = details.get("total_inactive_file", details.get("inactive_file", 0))
-    role: Role = "nginx" if name == "nginx" else "replica"
     return Usage(
         role=role,
         name=name,

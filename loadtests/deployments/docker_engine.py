@@ -1,6 +1,7 @@
 """The Docker engine and its compose projects."""
 
 import os
+import re
 import shutil
 import subprocess
 from contextlib import suppress
@@ -23,6 +24,7 @@ FILES_PER_PROXIED_CONNECTION = 6
 PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
 NUMBER_LABEL = "com.docker.compose.container-number"
+_EXITED = re.compile(r"Exited \((\d+)\)")
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,20 @@ class Container:
     running: bool
     address: str = ""
     """Its address in the project's network, while it runs."""
+    exit_code: int | None = None
+    """Of one that has ended, where it is known."""
+    here: bool = True
+    """Whether it is on this engine, not on another node of its swarm."""
 
     @property
     def hostname(self) -> str:
         """What the container calls itself."""
         return self.id[:12]
+
+    @property
+    def short_name(self) -> str:
+        """Its name among those of its deployment."""
+        return f"{self.service}-{self.number}"
 
 
 def unavailable() -> str | None:
@@ -76,6 +87,11 @@ def connect() -> docker.DockerClient:
         raise LoadTestError(f"no Docker engine answers: {error}") from error
 
 
+def is_rootless(client: docker.DockerClient) -> bool:
+    """Whether the engine runs without root's rights, so that its containers' root is its own user."""
+    return any("name=rootless" in each for each in client.info().get("SecurityOptions") or [])
+
+
 def containers(client: docker.DockerClient, project: str) -> list[Container]:
     """The containers of a project, including those that have ended, by service and number."""
     listed: list[dict[str, Any]] = client.api.containers(
@@ -89,10 +105,17 @@ def containers(client: docker.DockerClient, project: str) -> list[Container]:
             number=int(entry["Labels"].get(NUMBER_LABEL, 0)),
             running=entry["State"] in {"running", "paused", "restarting"},
             address=next((each["IPAddress"] for each in entry["NetworkSettings"]["Networks"].values()), ""),
+            exit_code=_exit_code(entry["Status"]),
         )
         for entry in listed
     ]
     return sorted(found, key=lambda container: (container.service, container.number))
+
+
+def _exit_code(status: str) -> int | None:
+    """From `Exited (137) 2 seconds ago`."""
+    said = _EXITED.match(status)
+    return int(said[1]) if said else None
 
 
 def published_connections(port: int) -> int | None:

@@ -2,7 +2,10 @@
 
 import os
 import re
+import shutil
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Protocol
 
 import docker
@@ -12,11 +15,14 @@ from docker.models.images import Image
 from loadtests.deployments import Progress
 from loadtests.deployments.environment import Environment, content_of
 from loadtests.errors import LoadTestError
+from loadtests.places import PACKAGES, compose_folder
 
 INPUTS_LABEL = "openenv-loadtest.inputs"
 BUILD_S = 1800.0
 NGINX_IMAGE = "nginx:1.31"
+GENERATORS_IMAGE = "openenv-loadtest-locust:latest"
 
+_GENERATORS_FILES = ("Dockerfile.locust", "requirements-locust.txt")
 _SERVER = re.compile(r"(?:^|[\s/])(?:uvicorn|gunicorn)\s")
 _WORKERS = re.compile(r"(?:--workers|-w)[= ]+(\S+)")
 _BUILD_STEP = re.compile(r"^(?:Step \d+/\d+ : |#\d+ \[.*\d+/\d+\] )(?:FROM|RUN|COPY).*", re.MULTILINE)
@@ -29,22 +35,70 @@ class ImageError(LoadTestError):
 class Compose(Protocol):
     """Runs `docker compose` with these arguments and these variables for compose.yaml."""
 
-    def __call__(self, *arguments: str, log: str, timeout_s: float, **variables: str) -> None:
+    def __call__(
+        self, *arguments: str, log: str, timeout_s: float, files: Sequence[Path] = (), **variables: str
+    ) -> None:
         """Returns at its end. Raises LoadTestError where it fails or takes too long."""
 
 
 def provide_images(
-    client: docker.DockerClient, compose: Compose, environment: Environment, progress: Progress
+    client: docker.DockerClient,
+    compose: Compose,
+    environment: Environment,
+    progress: Progress,
+    *,
+    build: bool = True,
 ) -> None:
     """Builds the environment's image if it is missing or outdated, or pulls the one given; pulls nginx's.
 
-    Raises ImageError.
+    Without `build` it is taken as it is, or pulled. Raises ImageError.
     """
-    if environment.image is None:
-        _build(client, compose, environment, progress)
+    if environment.image is None and build:
+        _build_environment(client, compose, environment, progress)
     else:
-        _pull(client, compose, "env", environment.image, progress)
-    _pull(client, compose, "nginx", os.environ.get("NGINX_IMAGE") or NGINX_IMAGE, progress)
+        _pull(client, compose, "env", environment_image(environment), progress)
+    _pull(client, compose, "nginx", nginx_image(), progress)
+
+
+def provide_generators_image(
+    client: docker.DockerClient, compose: Compose, scratch: Path, progress: Progress
+) -> None:
+    """Builds the load generators' image if it is missing or outdated, or pulls the one given.
+
+    What it is built from is gathered in the folder `scratch`. Raises ImageError.
+    """
+    inputs = _generators_inputs()
+    name = generators_image()
+    if name != GENERATORS_IMAGE:
+        _pull(client, compose, "locust-master", name, progress)
+        given = _image(client, name)
+        if given is not None and given.labels.get(INPUTS_LABEL) not in (None, "", inputs):
+            progress(f"LOCUST_IMAGE={name} was made from another version of the harness than this one")
+        return
+
+    def build() -> None:
+        context = scratch / "locust"
+        _gather(context)
+        compose(
+            *("build", "locust-master"),
+            log="build-locust.log",
+            timeout_s=BUILD_S,
+            LOCUST_CONTEXT=str(context),
+            LOCUST_IMAGE_INPUTS=inputs,
+        )
+        shutil.rmtree(context)
+
+    _build(client, name, inputs, build, progress)
+
+
+def generators_image() -> str:
+    """The name of the load generators' image."""
+    return os.environ.get("LOCUST_IMAGE") or GENERATORS_IMAGE
+
+
+def nginx_image() -> str:
+    """The name of the balancer's image."""
+    return os.environ.get("NGINX_IMAGE") or NGINX_IMAGE
 
 
 def environment_image(environment: Environment) -> str:
@@ -89,26 +143,54 @@ def _image(client: docker.DockerClient, name: str) -> Image | None:
         return None
 
 
-def _build(
+def _build_environment(
     client: docker.DockerClient, compose: Compose, environment: Environment, progress: Progress
 ) -> None:
     source = environment.source
     if source.dockerfile is None:
         raise ImageError(f"ENV={source.path} has neither server/Dockerfile nor Dockerfile: use TARGET=local")
-    name = environment_image(environment)
     inputs = content_of(source.path, os.environ.get("PYTHON_IMAGE") or "")
+
+    def build() -> None:
+        compose("build", "env", log="build.log", timeout_s=BUILD_S, ENV_IMAGE_INPUTS=inputs)
+
+    _build(client, environment_image(environment), inputs, build, progress)
+
+
+def _build(
+    client: docker.DockerClient, name: str, inputs: str, build: Callable[[], None], progress: Progress
+) -> None:
+    """Builds an image unless it was built from the same inputs. Raises ImageError."""
     before = _image(client, name)
     if before is not None and before.labels.get(INPUTS_LABEL) == inputs:
         return
     progress(f"building the image {name}: takes minutes the first time")
     try:
-        compose("build", "env", log="build.log", timeout_s=BUILD_S, ENV_IMAGE_INPUTS=inputs)
+        build()
     except LoadTestError as error:
         raise ImageError(f"the image {name} cannot be built: {error}") from error
     if before is not None and INPUTS_LABEL in before.labels:
         # Stays where a container still uses it.
         with suppress(DockerException):
             client.images.remove(before.id or "")
+
+
+def _generators_inputs() -> str:
+    """A hash of all that the load generators' image is built from."""
+    texts = [(compose_folder() / name).read_text() for name in _GENERATORS_FILES]
+    others = (content_of(PACKAGES / "reports"), *texts, os.environ.get("PYTHON_IMAGE") or "")
+    return content_of(PACKAGES / "loadtests", *others)
+
+
+def _gather(context: Path) -> None:
+    """Copies to a folder what the load generators' image is built from, as it lies in a checkout."""
+    for package in ("loadtests", "reports"):
+        shutil.copytree(
+            PACKAGES / package, context / package, ignore=shutil.ignore_patterns("__pycache__", "*.py[cod]")
+        )
+    (context / "compose").mkdir()
+    for name in _GENERATORS_FILES:
+        shutil.copy(compose_folder() / name, context / "compose")
 
 
 def _pull(

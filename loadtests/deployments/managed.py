@@ -50,7 +50,7 @@ class ManagedDeployment(Deployment):
 
     @property
     def url(self) -> str:
-        """Where nginx listens."""
+        """Where nginx listens, as this machine knows it."""
         if self._record.url is None:
             raise RuntimeError("the deployment is not up")
         return self._record.url
@@ -62,7 +62,8 @@ class ManagedDeployment(Deployment):
         with self._taken_down_on_error():
             self._hold_ports()
             self._record.ports = [held.port for held in self._held]
-            self._record.url = f"http://{ports.LOOPBACK}:{self._record.ports[0]}"
+            if self._held:
+                self._record.url = f"http://{ports.LOOPBACK}:{self._record.ports[0]}"
             self._registry.create(self._record)
             self._recorded = True
 

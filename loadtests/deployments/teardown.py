@@ -1,6 +1,6 @@
 """Takes down what a record names, whoever started it."""
 
-from loadtests.deployments import docker_engine, processes
+from loadtests.deployments import docker_engine, processes, swarm
 from loadtests.deployments.docker_engine import STOP_S
 from loadtests.deployments.registry import Record, Registry
 
@@ -14,6 +14,8 @@ def take_down(record: Record, registry: Registry, *, keep: str | None = None, st
     """
     with processes.uninterrupted():
         processes.stop(record, registry.home(record.name))
-        if record.project is not None:
+        if record.project is not None and record.kind == "stack":
+            swarm.remove_stack(record.project)
+        elif record.project is not None:
             docker_engine.remove_project(record.project, stop_s)
         registry.remove(record.name, keep=keep)

@@ -125,7 +125,7 @@ def named_targets(text: str) -> dict[str, str]:
             name = urlsplit(base_url(item)).netloc if "://" in item else item
         if "://" in target:
             target = base_url(target)
-        elif target not in ("auto", "compose", "local"):
+        elif target not in ("auto", "compose", "local", "stack"):
             raise LoadTestError(
                 f"TARGET={target} is not known: give auto, compose, local or a URL such as http://…"
             )

@@ -142,7 +142,9 @@ def _resolved(settings: Values, targets: dict[str, str], console: Console) -> di
     resolved: dict[str, str] = {}
     for name, target in targets.items():
         if target == "auto":
-            config = DeploymentConfig(environment=environment_of(settings), port=0)
+            config = DeploymentConfig(
+                environment=environment_of(settings), port=0, generators=int(settings["GENERATORS"] != "0")
+            )
             deployment, why = choose(target, config, progress=progress(console))
             progress(console)(why)
             kind = deployment.kind

@@ -21,7 +21,7 @@ from reports.records.schema import (
 class Target(TypedDict):
     """What the harness knows of the target and Locust does not; passed to Locust's page as JSON."""
 
-    deployment: Literal["compose", "local", "url"]
+    deployment: Literal["compose", "local", "stack", "url"]
     topology: Topology
     versions: dict[str, str]
     """Of what serves."""
@@ -58,6 +58,7 @@ def starting_run(
     duration_s: float | None,
     scenario: Scenario,
     processes: int,
+    generators: int = 0,
     warmup_s: float | None = None,
 ) -> RunJson:
     """What is known of a run when it starts. `duration_s` is None where nothing but its users ends it."""
@@ -80,6 +81,8 @@ def starting_run(
         processes=processes,
         slo=target["slo"],
     )
+    if generators:
+        config["generators"] = generators
     if options.policy is not None:
         config["policy"] = options.policy.described()
     if options.actions and (described := options.actions.described()):

@@ -1,12 +1,13 @@
 """The configuration of a load test, from the command line and the environment, checked before it runs."""
 
+import os
 import re
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, cast, get_args
 
-from loadtests.commands import LOAD_SETTINGS
+from loadtests.commands import LOAD_SETTINGS, invocation
 from loadtests.deployments import Balancing, DeploymentConfig
 from loadtests.deployments.environment import Environment
 from loadtests.errors import LoadTestError
@@ -49,6 +50,7 @@ class LoadTestConfig:
     duration_s: int
     options: LoadOptions
     processes: int
+    """Locust processes that generate the load: of this machine, or one in each generator's container."""
     results: Path
     slo: Slo
     scenario: Scenario = "sustained"
@@ -70,7 +72,38 @@ def deployment_config(values: Values) -> DeploymentConfig:
         port=whole(values, "PORT", 0, 65535),
         access_log=choice(values, "ACCESS_LOG", ("0", "1")) == "1",
         reuse_port=choice(values, "REUSE_PORT", ("0", "1")) == "1",
+        generators=_generators(values),
+        published=choice({"PUBLISH": "0", **values}, "PUBLISH", ("0", "1")) == "1",
     )
+
+
+def _generators(values: Values) -> int:
+    """Checks the number of load generators in containers, which not every command has."""
+    target, policy = values["TARGET"], values.get("POLICY", "")
+    if (number := whole({"GENERATORS": "0", **values}, "GENERATORS", 0, 256)) == 0:
+        if target == "stack":
+            raise LoadTestError(
+                f"TARGET=stack is loaded from inside its network: use `{invocation('stack')}`, or "
+                "GENERATORS=2 with loadtest, scaling or capacity"
+            )
+        return 0
+    if target == "local" or "://" in target:
+        raise LoadTestError(
+            f"GENERATORS={number} are containers in a deployment's network, and TARGET={target} has none: "
+            f"use TARGET=compose or stack, or PROCESSES={number} for processes of this machine"
+        )
+    if values["PROCESSES"] != "1":
+        raise LoadTestError(
+            f"PROCESSES={values['PROCESSES']} and GENERATORS={number} are both given: each generator is one "
+            "process: leave PROCESSES out"
+        )
+    where = policy.rpartition(":")[0] or policy
+    if policy and not where.endswith(".py") and os.sep not in where:
+        raise LoadTestError(
+            f"POLICY={policy} is a module, which generators in containers do not have: give its file, as in "
+            "my_policy.py:function"
+        )
+    return number
 
 
 def environment_of(values: Values) -> Environment:
@@ -104,9 +137,11 @@ def load_test_config(values: Values) -> LoadTestConfig:
     if not 0 <= success_rate <= 1:
         raise LoadTestError(f"SLO_SUCCESS_RATE={values['SLO_SUCCESS_RATE']} is not a share: give 0 to 1")
     options = load_options(values)
+    deployment = replace(deployment_config(values), sessions=users, access=options.access)
+    processes = deployment.generators or processes
     return LoadTestConfig(
         target=values["TARGET"],
-        deployment=replace(deployment_config(values), sessions=users, access=options.access),
+        deployment=deployment,
         transport=cast(Transport, choice(values, "TRANSPORT", get_args(Transport))),
         users=users,
         users_given=values["USERS"] != DEFAULT_USERS,

@@ -14,17 +14,19 @@ from typing import IO, TYPE_CHECKING
 import psutil
 
 from loadtests.actions.policy import FOLDER
+from loadtests.deployments.generators import LoadOrder
 from loadtests.deployments.ports import LOOPBACK, free_port
 from loadtests.deployments.processes import deferred, raise_open_file_limit
 from loadtests.load.options import LoadOptions
 from loadtests.places import PACKAGES
-from loadtests.protocol.access import OPEN, Access
+from loadtests.protocol.access import LOCUST_HEADERS, OPEN, Access
 from loadtests.run.config import LoadTestConfig
 
 if TYPE_CHECKING:
     from loadtests.run.metrics.meter import Meter
 
 LOCUSTFILE = Path(__file__).parents[1] / "locustfile.py"
+ACTIONS = "actions.jsonl"
 
 _GRACE_SECONDS = 5.0
 _LONGEST_GRACE_SECONDS = 30.0
@@ -33,31 +35,19 @@ _MARGIN_SECONDS = 30.0
 _START_SECONDS_A_USER = 0.01
 _RESERVED_FILES = 100
 """Open files that a Locust process needs besides its sessions."""
+STOP_SECONDS = _LONGEST_GRACE_SECONDS + _SHUTDOWN_SECONDS
+"""How long Locust may take to end cleanly."""
 
 
 def locust_command(
     config: LoadTestConfig, url: str, scratch: Path, *, web: bool = False, meter: "Meter | None" = None
 ) -> list[str]:
-    """The Locust command line for the configured load on `url`.
+    """The Locust command line for the configured load on `url`, by processes of this machine.
 
     The meter, if there is one, is told by each process how late its event loop is.
-    Several actions are written to `actions.jsonl` in the folder `scratch`. Headers are not on the command
-    line, where others could read them: Locust finds them in the environment.
     """
-    options = config.options
-    spawn_rate = config.users if config.scenario == "batch" else config.spawn_rate
-    command = [
-        *(sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--host", url),
-        *("--users", str(config.users), "--spawn-rate", f"{spawn_rate:.10g}"),
-        *("--run-time", f"{longest_run_time(config)}s", "--stop-timeout", str(stop_timeout(config))),
-        *("--scenario", config.scenario, "--transport", config.transport, "--wait", options.wait.text),
-        *("--think-time", options.think_time.text, "--steps-per-episode", str(options.steps_per_episode)),
-        *("--connect-timeout", f"{options.connect_timeout_s:g}"),
-        *("--step-timeout", f"{options.step_timeout_s:g}"),
-        *("--tls-verify", "1" if options.access.verify_tls else "0"),
-        *("--upstream-header", options.access.upstream_header),
-    ]
-    command += _actions(options, scratch / "actions.jsonl")
+    command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE)]
+    command += locust_options(config, url, scratch, web=web)
     if meter is not None:
         command += ["--lag-folder", str(meter.lag_folder)]
     if (joining := config.joining) is not None:
@@ -68,7 +58,43 @@ def locust_command(
         command += ["--processes", str(config.processes)]
         command += ["--master-bind-host", LOOPBACK, "--master-bind-port", port]
         command += ["--master-host", LOOPBACK, "--master-port", port]
-    return command if web else [*command, "--headless", "--only-summary"]
+    return command
+
+
+def locust_options(config: LoadTestConfig, url: str, scratch: Path, *, web: bool = False) -> list[str]:
+    """What Locust is told of the load, by whatever processes.
+
+    Several actions are written to `actions.jsonl` in the folder `scratch`. Headers are not on the command
+    line, where others could read them: Locust finds them in the environment.
+    """
+    options = config.options
+    spawn_rate = config.users if config.scenario == "batch" else config.spawn_rate
+    told = [
+        *("--host", url, "--users", str(config.users), "--spawn-rate", f"{spawn_rate:.10g}"),
+        *("--run-time", f"{longest_run_time(config)}s", "--stop-timeout", str(stop_timeout(config))),
+        *("--scenario", config.scenario, "--transport", config.transport, "--wait", options.wait.text),
+        *("--think-time", options.think_time.text, "--steps-per-episode", str(options.steps_per_episode)),
+        *("--connect-timeout", f"{options.connect_timeout_s:g}"),
+        *("--step-timeout", f"{options.step_timeout_s:g}"),
+        *("--tls-verify", "1" if options.access.verify_tls else "0"),
+        *("--upstream-header", options.access.upstream_header),
+        *_actions(options, scratch / ACTIONS),
+    ]
+    return told if web else [*told, "--headless", "--only-summary"]
+
+
+def load_order(config: LoadTestConfig, url: str, run_directory: Path) -> LoadOrder:
+    """The configured load on `url`, for generators in containers."""
+    folder = run_directory.absolute()
+    options = locust_options(config, url, folder)
+    named = [folder / ACTIONS, config.options.policy.source if config.options.policy else None]
+    headers = config.options.access.environ().get(LOCUST_HEADERS)
+    return LoadOrder(
+        options=options,
+        run_directory=folder,
+        files=[file for file in named if file is not None and file.exists()],
+        environ={LOCUST_HEADERS: headers} if headers else {},
+    )
 
 
 def _actions(options: LoadOptions, file: Path) -> list[str]:
@@ -149,13 +175,13 @@ class Generator:
         assert self._process is not None
         return self._process.wait()
 
-    def stop(self) -> None:
+    def stop(self, timeout_s: float = STOP_SECONDS) -> None:
         """Asks for a clean end and waits for it, if it was started."""
         if self._process is None:
             return
         self._process.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_LONGEST_GRACE_SECONDS + _SHUTDOWN_SECONDS)
+            self._process.wait(timeout_s)
 
     def kill(self) -> None:
         """Ends Locust and its workers at once, if they still run."""
@@ -168,3 +194,7 @@ class Generator:
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
+
+    def incidents(self) -> list[str]:
+        """What happened to it that its exit code does not tell: nothing."""
+        return []

@@ -8,11 +8,12 @@ from dataclasses import replace
 
 from loadtests.commands import invocation
 from loadtests.deployments import Deployment, Progress
+from loadtests.deployments.generators import ContainerGenerators
 from loadtests.deployments.ports import LOOPBACK
 from loadtests.errors import LoadTestError
 from loadtests.protocol.access import Access
 from loadtests.run.config import Joining
-from loadtests.run.generator import Generator
+from loadtests.run.generator import STOP_SECONDS, Generator
 from reports.page.words import count, listing, printable, seconds
 from reports.records.run_directory import RunDirectory
 
@@ -65,7 +66,7 @@ def how_to_join(joining: Joining, deployment: Deployment, access: Access) -> lis
 
 
 def wait_for_workers(
-    joining: Joining, generator: Generator, directory: RunDirectory, say: Progress
+    joining: Joining, generator: Generator | ContainerGenerators, directory: RunDirectory, say: Progress
 ) -> str | None:
     """Waits until all have joined; returns what went wrong otherwise, with the master stopped."""
     deadline = time.monotonic() + joining.wait_s
@@ -83,7 +84,7 @@ def wait_for_workers(
         if len(there) >= joining.workers:
             return None
         if time.monotonic() > deadline:
-            generator.stop()
+            generator.stop(STOP_SECONDS)
             return _gave_up(joining, there, refused)
         time.sleep(_POLL_SECONDS)
     return None  # what follows says how Locust ended

@@ -18,6 +18,8 @@ from rich.console import Console
 from loadtests.commands import SERVER_VARIABLES
 from loadtests.deployments import Deployment, DeploymentConfig, Progress
 from loadtests.deployments.choose import choose
+from loadtests.deployments.compose import ComposeDeployment
+from loadtests.deployments.generators import ContainerGenerators
 from loadtests.deployments.processes import deferred, raise_open_file_limit, tail, uninterrupted
 from loadtests.deployments.registry import MARKER
 from loadtests.deployments.remains import remove_remains
@@ -35,7 +37,15 @@ from loadtests.load.options import settled
 from loadtests.load.run_json import Target, starting_run
 from loadtests.run.config import LoadTestConfig
 from loadtests.run.finish import finish_run, list_in_index, print_outcome, reported
-from loadtests.run.generator import Generator, locust_command, longest_run_time, most_sessions, stop_timeout
+from loadtests.run.generator import (
+    STOP_SECONDS,
+    Generator,
+    load_order,
+    locust_command,
+    longest_run_time,
+    most_sessions,
+    stop_timeout,
+)
 from loadtests.run.joining import how_to_join, listening, wait_for_workers
 from loadtests.run.live_statistics import FollowedRun, Snapshot
 from loadtests.run.live_view import LiveView
@@ -132,7 +142,7 @@ def new_run(config: LoadTestConfig, deployment: Deployment, results: Path) -> Ru
     directory.write(
         starting_run(
             directory.path.name,
-            deployment.url,
+            deployment.load_url,
             target_of(config, deployment),
             config.options,
             transport=config.transport,
@@ -141,6 +151,7 @@ def new_run(config: LoadTestConfig, deployment: Deployment, results: Path) -> Ru
             duration_s=config.duration_s,
             scenario=config.scenario,
             processes=config.processes,
+            generators=config.deployment.generators,
             warmup_s=config.warmup_s,
         )
     )
@@ -160,10 +171,11 @@ def record_run(
     Ctrl-C ends the load, not the caller: the status is "interrupted" then. Raises RunDirectoryError where
     nothing can be written.
     """
-    outcome = _make_load(config, deployment, directory, show, say, meter)
-    if gone := ended_parts(deployment):
+    outcome, incidents = _make_load(config, deployment, directory, show, say, meter)
+    incidents += [f"{name} ended before the load did." for name in ended_parts(deployment)]
+    if incidents:
         run = directory.read()
-        run["incidents"] = [f"{name} ended before the load did." for name in gone]
+        run["incidents"] = incidents
         directory.write(run)
     return outcome
 
@@ -178,6 +190,8 @@ def too_many_sessions(config: LoadTestConfig, deployment: Deployment) -> str | N
             f"USERS={config.users} is more than the {most} sessions that open files and ports allow in front "
             "of the replicas"
         )
+    if config.joining is not None or config.deployment.generators:
+        return None  # their open files are not this machine's
     files = raise_open_file_limit()
     if config.users > most_sessions(config.processes, files):
         enough = math.ceil(config.users / most_sessions(1, files))
@@ -289,12 +303,11 @@ def _make_load(
     show: Show,
     say: Progress,
     meter: "Meter | None",
-) -> Outcome:
+) -> tuple[Outcome, list[str]]:
+    """The outcome, and what happened to the load generators, a sentence each."""
     sampler: ResourceSampler | None = None
     followed = FollowedRun(directory, meter)
-    command = locust_command(config, deployment.url, directory.path, meter=meter)
-    command += ["--run-directory", str(directory.path.absolute())]
-    generator = Generator(command, config.options.access)
+    generator = _generator(config, deployment, directory, meter)
     outcome: Outcome = ("interrupted", "stopped by Ctrl-C")
     try:
         with (directory.path / "locust.log").open("wb") as log:
@@ -303,14 +316,14 @@ def _make_load(
             for line in how_to_join(config.joining, deployment, config.options.access):
                 say(line)
             if problem := wait_for_workers(config.joining, generator, directory, say):
-                return "failed", problem
+                return ("failed", problem), []
         sampler = ResourceSampler(directory, deployment.resources, generator.pid)
         sampler.start()
         outcome = _watch(config, generator, directory, show, followed)
     except KeyboardInterrupt:
         say("stopping the load; what was recorded is kept (Ctrl-C again to stop at once)")
         with contextlib.suppress(KeyboardInterrupt):
-            generator.stop()
+            generator.stop(STOP_SECONDS)
     finally:
         with deferred() as interrupts:
             generator.kill()
@@ -319,12 +332,23 @@ def _make_load(
             if interrupts:
                 outcome = ("interrupted", "stopped by Ctrl-C")
                 interrupts.clear()
-    return outcome
+    return outcome, generator.incidents()
+
+
+def _generator(
+    config: LoadTestConfig, deployment: Deployment, directory: RunDirectory, meter: "Meter | None"
+) -> Generator | ContainerGenerators:
+    """What makes the load, not started yet: containers of the deployment, or processes of this machine."""
+    if config.deployment.generators and isinstance(deployment, ComposeDeployment):
+        return deployment.load_generators(load_order(config, deployment.load_url, directory.path))
+    command = locust_command(config, deployment.load_url, directory.path, meter=meter)
+    command += ["--run-directory", str(directory.path.absolute())]
+    return Generator(command, config.options.access)
 
 
 def _watch(
     config: LoadTestConfig,
-    generator: Generator,
+    generator: Generator | ContainerGenerators,
     directory: RunDirectory,
     show: Show,
     followed: FollowedRun,

@@ -32,13 +32,16 @@ class ResourceSampler:
     """
 
     def __init__(
-        self, directory: RunDirectory, deployment: Callable[[], list[Usage]], generator_pid: int
+        self, directory: RunDirectory, deployment: Callable[[], list[Usage]], generator_pid: int | None
     ) -> None:
+        """`generator_pid` is None where the generators are parts of the deployment."""
         self._writer = StreamWriter(directory.resources.stream, RESOURCES)
         self._noted = directory.generator_usage
         self._reader = StreamReader(self._noted)
         self._deployment = deployment
         self._generator_pid = generator_pid
+        self._here: set[str] = set()
+        """Generators that are sampled here."""
         self._rates = Rates()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="resource-sampler", daemon=True)
@@ -67,8 +70,10 @@ class ResourceSampler:
     def _sample(self) -> None:
         rows: list[dict[str, Any]] = []
         machine = self._rates.cores(("machine", ""), now(), machine_cpu_seconds())
+        usages = self._deployment() + generator_usage(self._generator_pid)
+        self._here.update(usage.name for usage in usages if usage.role == "generator")
         elsewhere = self._take_over()
-        for usage in self._deployment() + generator_usage(self._generator_pid):
+        for usage in usages:
             at = now()
             cores = self._rates.cores((usage.role, usage.name), at, usage.cpu_seconds)
             if cores is not None:
@@ -82,7 +87,8 @@ class ResourceSampler:
     def _take_over(self) -> float:
         """Records what was noted of generators; returns the cores of those that run on this machine too."""
         newest: dict[str, float] = {}
-        for batch in self._reader.read():
+        for noted in self._reader.read():
+            batch = noted.filter(pa.array([name not in self._here for name in noted["name"].to_pylist()]))
             self._writer.append(batch)
             newest |= zip(batch["name"].to_pylist(), batch["cpu_cores"].to_pylist(), strict=True)
         return sum(cores for name, cores in newest.items() if machine_of(name) == socket.gethostname())
@@ -95,8 +101,10 @@ def machine_cpu_seconds() -> float:
     return float(sum(times.values()) - idle)
 
 
-def generator_usage(pid: int) -> list[Usage]:
+def generator_usage(pid: int | None) -> list[Usage]:
     """Usage of a Locust process and of each of its workers."""
+    if pid is None:
+        return []
     found = []
     try:
         parent = psutil.Process(pid)

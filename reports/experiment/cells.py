@@ -11,7 +11,7 @@ from reports.experiment.groups import Group, ordered
 from reports.page.words import printable
 from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.run_directory import RunDirectory, RunDirectoryError
-from reports.records.schema import CellJson, CellStatus, ExperimentJson, too_large
+from reports.records.schema import CellJson, CellStatus, ExperimentJson, processes_setting, too_large
 from reports.records.sent import has_actions, sent
 from reports.run.report import report_run, to_json
 from reports.run.sections.validity import INVALIDATING
@@ -86,6 +86,8 @@ class Cell:
     """Of the machine that the deployment runs on; None where unknown, as behind a URL."""
     processes: int | None = None
     """Locust processes that made the load."""
+    processes_setting: str = "PROCESSES"
+    """What gives the generator more of them."""
     hosts: int | None = None
     """Hosts that replies named; None where there are no figures."""
     sent: str | None = None
@@ -192,6 +194,7 @@ def _with_figures(cell: Cell, directory: RunDirectory, experiment: ExperimentJso
         machine_cores=cores,
         cores=None if run["config"]["deployment"] == "url" else cores,
         processes=run["config"]["processes"],
+        processes_setting=processes_setting(run["config"]),
         hosts=len(_rows(_inside(report, "distribution").get("replicas"))),
         sent=sent(run["config"]) if has_actions(run["config"]) else None,
     )

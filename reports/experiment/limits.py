@@ -131,6 +131,8 @@ class Setup:
     generator_cores: int | None = None
     """Of the machine that made the load."""
     processes: int
+    processes_setting: str = "PROCESSES"
+    """What gives the generator more of them."""
     workers: int | None
     """Of each replica."""
     total_workers: int | None = None
@@ -326,7 +328,8 @@ def _use_of_parts(
             "generator",
             f"a load generator process kept {saturated:.2f} of a core busy, which is all that it can "
             f"({used}): the server may hold more",
-            f"use more load generator processes (PROCESSES={2 * setup.processes}), or more machines",
+            f"use more load generator processes ({setup.processes_setting}={2 * setup.processes}), or more "
+            "machines",
             lower_bound=True,
         )
     workers = setup.total_workers

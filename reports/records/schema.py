@@ -113,7 +113,7 @@ class EnvironmentJson(TypedDict):
 class RunConfig(TypedDict):
     """The configuration of a run. There may be additional keys."""
 
-    deployment: Literal["compose", "local", "url"]
+    deployment: Literal["compose", "local", "stack", "url"]
     url: str
     transport: Transport
     users: int
@@ -145,6 +145,9 @@ class RunConfig(TypedDict):
     warmup_s: NotRequired[float]
     """Seconds after the arrival of all users that do not count."""
     processes: int
+    """Locust processes that generated the load."""
+    generators: NotRequired[int]
+    """The same number, where each of them was a container beside the replicas."""
     slo: Slo
     tags: NotRequired[list[str]]
     """Words by which runs are found again."""
@@ -218,6 +221,11 @@ class RunJson(TypedDict):
 def is_batch(run: RunJson) -> bool:
     """Whether all users of a run connected, reset and stepped once at the same time."""
     return run["config"].get("scenario") == "batch"
+
+
+def processes_setting(config: RunConfig) -> str:
+    """The setting that would give a run more load generator processes."""
+    return "GENERATORS" if config.get("generators") else "PROCESSES"
 
 
 class CellJson(TypedDict):

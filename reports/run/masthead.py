@@ -14,6 +14,7 @@ from reports.run.verdict import outcome
 
 DEPLOYMENTS = {
     "compose": "containers behind nginx",
+    "stack": "a Docker Swarm stack behind nginx",
     "local": "local processes behind nginx",
     "url": "a server given by its URL",
 }

@@ -65,6 +65,45 @@ def test_every_service_is_confined(services: dict[str, dict[str, Any]], name: st
     assert service["stop_grace_period"]
 
 
+def merged(*files: str, **variables: str) -> dict[str, dict[str, Any]]:
+    """The services of several compose files on top of each other."""
+    added = [word for file in files for word in ("-f", str(DIRECTORY / file))]
+    configuration = compose(*added, "--profile", "loadgen", "config", "--format", "json", **variables)
+    found: dict[str, dict[str, Any]] = json.loads(configuration)["services"]
+    return found
+
+
+def test_generators_that_the_harness_drives_are_open_to_nobody_and_write_to_one_folder_only() -> None:
+    driven = merged("generators.yaml", RUN_DIRECTORY="/results/run", LOCUST_USER="1000:100")
+    for name in ("locust-master", "locust-worker"):
+        service = driven[name]
+        assert "ports" not in service
+        assert (service["user"], service["read_only"], service["cap_drop"]) == ("1000:100", True, ["ALL"])
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert service["environment"] == {"LOADTEST_HEADERS": None}
+        # Locust is the first process, by whose pid rows and resources are matched.
+        assert not service["init"]
+    (volume,) = driven["locust-master"]["volumes"]
+    assert (volume["source"], volume["target"]) == ("/results/run", "/results/run")
+    assert "volumes" not in driven["locust-worker"]
+
+
+def test_a_stack_is_as_confined_as_swarm_can_and_publishes_nothing() -> None:
+    stack = merged("generators.yaml", "stack.yaml", NODE="here")
+    assert stack.keys() == SERVICES
+    for service in stack.values():
+        assert not service.keys() & {"ports", "profiles", "build", "depends_on"}
+        assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+        assert service["healthcheck"] == {"disable": True}
+        assert service["deploy"]["endpoint_mode"] == "dnsrr"
+        assert service["deploy"]["restart_policy"] == {"condition": "none"}
+        assert service["deploy"]["resources"]["limits"].keys() == {"memory", "pids"}
+    here = {
+        name for name, service in stack.items() if service["deploy"].get("placement", {}).get("constraints")
+    }
+    assert here == {"nginx", "locust-master"}
+
+
 def test_the_example_settings_are_the_defaults(services: dict[str, dict[str, Any]], tmp_path: Path) -> None:
     example = tmp_path / "env"
     example.write_text((DIRECTORY / ".env.example").read_text())

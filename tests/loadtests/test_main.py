@@ -1,74 +1,98 @@
-"""What speaks against the generators of a run: lost ones, clocks that differ, rows that are missing."""
+import re
+import subprocess
+import sys
+from pathlib import Path
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+import pytest
 
-from reports.page.words import count, listing, printable, seconds
-from reports.records.schema import ClockJson, GeneratorJson, LostJson, RunJson
-
-CLOCK_LIMIT_S = 0.1
-"""How far a clock may be off, beyond what its measurement leaves open.
-
-A tenth of the time lines' bins of a second: one operation in ten is then in the wrong one. Ramp-up and
-warm-up, which are cut off by the clock, are in whole seconds too.
-"""
+from loadtests.__main__ import main
+from loadtests.commands import COMMANDS
+from loadtests.places import PACKAGES
 
 
-def lost(run: RunJson) -> Iterator[str]:
-    """A sentence for each generator that did not stay to the end."""
-    for each in run.get("generators", []):
-        if (loss := each.get("lost")) is not None:
-            yield _lost(each, loss, run["started_at"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as raised:
+        main([command, "--help"])
+    assert raised.value.code == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert shown.startswith(f"usage: openenv-loadtest {command} ")
+    for setting in COMMANDS[command]:
+        assert (f"{setting.option} " if setting.has_option else f"{setting.name} (") in shown
 
 
-def clocks(run: RunJson) -> Iterator[str]:
-    """A sentence for each generator whose clock is further from the master's than the report can bear."""
-    for each in run.get("generators", []):
-        measured = [each[key] for key in ("clock", "clock_at_end") if key in each]
-        worst = max(measured, key=_surely_off, default=None)
-        if worst is not None and _surely_off(worst) > CLOCK_LIMIT_S:
-            offset_s = worst["offset_s"]
-            way = ("ahead of", "late") if offset_s > 0 else ("behind", "early")
-            yield (
-                f"The clock of the generator {printable(each['name'])} is {seconds(abs(offset_s))} {way[0]} "
-                f"the master's (known within {seconds(worst['round_trip_s'] / 2)}): in time lines and in the "
-                f"measured window its operations are by as much too {way[1]}. Latencies do not depend on it. "
-                "Let a time service keep the machines' clocks together."
-            )
-
-
-def counts(run: RunJson, rows: Mapping[str, int]) -> str | None:
-    """Where there are not as many rows as operations that Locust counted, by op; None: nowhere."""
-    if "counted" not in run:
-        return None
-    counted = Counter(run["counted"])
-    for each in run.get("generators", []):
-        if "lost" in each:  # what is missing of it is said there
-            counted.update(each["lost"]["recorded"])
-    differing = [op for op in sorted({*counted, *rows}) if counted[op] != rows.get(op, 0)]
-    if not differing:
-        return None
-    numbers = listing(
-        [f"{count(counted[op], op)}, of which {rows.get(op, 0):,} are recorded" for op in differing]
+def test_up_and_down_and_help_do_not_wait_for_what_only_rows_need() -> None:
+    program = (
+        "import sys, loadtests.__main__, loadtests.run.standing;"
+        "print({'pyarrow', 'numpy', 'pandas', 'matplotlib', 'gevent'} & set(sys.modules))"
     )
-    return f"Locust counted {numbers}: either the records or its statistics are not complete."
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=PACKAGES, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "set()\n"
 
 
-def _surely_off(clock: ClockJson) -> float:
-    return abs(clock["offset_s"]) - clock["round_trip_s"] / 2
+def test_help_shows_defaults_and_what_is_allowed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "--balancing BALANCING round_robin, least_conn, ip_hash or random (default: round_robin)" in shown
+    assert "at least" not in shown or "%%" not in shown
 
 
-def _lost(generator: GeneratorJson, loss: LostJson, started_at: float) -> str:
-    heard = "it was never heard"
-    if loss["heard_at"] is not None:
-        since = seconds(max(0.0, loss["heard_at"] - started_at))
-        users = count(loss["users"], "user")
-        heard = f"it was last heard {since} into the run with {users}, whose load was missing from then on"
-    rows = "Nothing that it did is recorded"
-    if loss["last_row_at"] is not None:
-        ahead_s = generator["clock"]["offset_s"] if "clock" in generator else 0.0
-        rows = f"Its records end {seconds(max(0.0, loss['last_row_at'] - ahead_s - started_at))} into the run"
-    gaps = {op: number - loss["recorded"].get(op, 0) for op, number in loss["counted"].items()}
-    if missing := [count(gap, op) for op, gap in gaps.items() if gap > 0]:
-        rows += f", without {listing(missing)} that Locust had counted"
-    return f"The generator {printable(generator['name'])} was lost: {heard}. {rows}."
+def test_help_is_grouped_by_topic(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    topics = re.findall(r"^(\S.*):$", capsys.readouterr().out, re.MULTILINE)
+    assert topics[1:7] == ["environment", "deployment", "load", "what is sent", "the server", "objective"]
+
+
+def test_the_version_is_that_of_the_project(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as raised:
+        main(["--version"])
+    assert raised.value.code == 0
+    name, version = capsys.readouterr().out.split()
+    assert name == "openenv-loadtest"
+    assert f'version = "{version}"' in (PACKAGES / "pyproject.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "--usres", "5"], "--usres is no option of run; did you mean --users?"),
+        (["run", "--usres=5"], "--usres is no option of run; did you mean --users?"),
+        (["run", "--user", "5"], "--user is no option of run; did you mean --users?"),
+        (["run", "--colour", "red"], "--colour is no option of run"),
+        (["up", "--users", "5"], "--users is no option of up; run, master, webui, scaling and stack have it"),
+        (["run", "--headers", "A: b"], "--headers is no option of run; set the variable HEADERS"),
+        (
+            ["down", "--port", "1"],
+            "--port is no option of down; run, master, webui, scaling, capacity, stack and up have it",
+        ),
+        (
+            ["compare", "a", "b", "--fail-on-regresion", "5"],
+            "--fail-on-regresion is no option of compare; did you mean --fail-on-regression?",
+        ),
+    ],
+)
+def test_an_option_that_does_not_exist_is_refused(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    assert capsys.readouterr().err == f"error: {message}\n"
+
+
+def test_a_word_too_many_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as raised:
+        main(["down", "now"])
+    assert raised.value.code == 2
+    assert "now" in capsys.readouterr().err
+
+
+def test_a_run_directory_that_is_not_there_is_exit_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", str(tmp_path / "nowhere")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert "nowhere" in line

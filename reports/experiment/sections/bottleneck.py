@@ -146,6 +146,7 @@ def _setup(cells: Sequence[Cell], scenario: Scenario) -> Setup:
         cores=max((cell.cores for cell in cells if cell.cores), default=None),
         generator_cores=max((cell.machine_cores for cell in cells if cell.machine_cores), default=None),
         processes=last.processes or 1,
+        processes_setting=last.processes_setting,
         workers=group.workers,
         total_workers=group.total_workers,
         reuse_port=group.reuse_port,

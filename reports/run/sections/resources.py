@@ -107,7 +107,8 @@ def _saturation(generator: PartUsage) -> Iterator[str]:
     if generator.cpu_mean >= _BUSY_CORES:
         yield (
             f"{_title(generator)} kept {generator.cpu_mean:.2f} of a core busy, about all that one process "
-            "can: the generator may be the limit, not the server. Give it more processes (PROCESSES=…)."
+            "can: the generator may be the limit, not the server. Give it more processes (PROCESSES=…, or "
+            "GENERATORS=… in containers)."
         )
     elif busy >= _OFTEN:
         used = f"{_title(generator)} used nearly a whole core in {share(busy)} of the samples"

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from reports.page.words import count, printable, seconds
-from reports.records.schema import RunJson
+from reports.records.schema import RunJson, processes_setting
 from reports.run.sections import generators
 from reports.run.sections.isolation import Isolation
 from reports.run.sections.resources import PartUsage, Resources
@@ -204,7 +204,8 @@ def _saturation(run: RunJson, totals: Totals, resources: Resources) -> list[RunW
         RunWarning(
             "generator_saturated",
             f"The generator {part.name} kept {cores:.2f} of a core busy on average, all that one process "
-            "can: its own slowness is in the latencies. Give it more processes (PROCESSES=…).",
+            "can: its own slowness is in the latencies. Give it more processes "
+            f"({processes_setting(run['config'])}=…).",
         )
         for part, cores in used
         if part.role == "generator" and cores is not None and cores >= SATURATED_CORES

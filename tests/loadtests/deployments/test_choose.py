@@ -19,7 +19,7 @@ def test_a_url_is_taken_as_it_is() -> None:
 @pytest.mark.parametrize("target", ["kubernetes", "", "Local", "127.0.0.1:8000"])
 def test_an_unknown_target_is_named_with_the_known_ones(target: str) -> None:
     with pytest.raises(
-        LoadTestError, match=rf"^TARGET={target} is not known: give auto, compose, local or a URL"
+        LoadTestError, match=rf"^TARGET={target} is not known: give auto, compose, local, stack or a URL"
     ):
         choose(target, CONFIG)
 

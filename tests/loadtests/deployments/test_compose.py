@@ -1,6 +1,7 @@
 import collections
 import json
 import os
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,11 +13,13 @@ import pytest
 
 from loadtests.deployments import DeploymentConfig, docker_engine
 from loadtests.deployments.compose import ComposeDeployment, usage
+from loadtests.deployments.generators import LoadOrder
 from loadtests.deployments.registry import Registry
 from loadtests.errors import LoadTestError
 from tests.loadtests.deployments.sessions import reset, session
 
 PROJECT = "openenv-loadtest-compose-test"
+PROJECT_OF_IT = "openenv-loadtest-generators-c"
 
 
 @pytest.mark.parametrize("cache", ["total_inactive_file", "inactive_file"])
@@ -25,15 +28,14 @@ def test_usage_leaves_the_file_cache_out(cache: str) -> None:
         "cpu_stats": {"cpu_usage": {"total_usage": 2_500_000_000}},
         "memory_stats": {"usage": 1000, "stats": {cache: 300}},
     }
-    found = usage("0123456789ab:8000", stats)
+    found = usage("replica", "0123456789ab:8000", stats)
     assert (found.role, found.name) == ("replica", "0123456789ab:8000")
     assert (found.cpu_seconds, found.memory_bytes, found.open_files) == (2.5, 700, None)
-    assert (usage("nginx", stats).role, usage("nginx", stats).name) == ("nginx", "nginx")
 
 
 def test_usage_of_a_container_that_has_ended_is_not_made_up() -> None:
     with pytest.raises(KeyError):
-        usage("nginx", {"cpu_stats": {"cpu_usage": {"total_usage": 0}}, "memory_stats": {}})
+        usage("nginx", "nginx", {"cpu_stats": {"cpu_usage": {"total_usage": 0}}, "memory_stats": {}})
 
 
 @pytest.fixture(scope="module")
@@ -202,6 +204,43 @@ def test_a_replica_that_dies_while_starting_says_why(
         deployment.up()
     assert docker_engine.containers(docker_engine.connect(), "openenv-loadtest-dies-c") == []
     assert registry.records() == []
+
+
+@pytest.mark.docker
+@pytest.mark.usefixtures("docker_engine")
+def test_a_generator_that_is_killed_is_named_and_all_go_when_the_run_is_over(
+    registry: Registry, tmp_path: Path
+) -> None:
+    config = DeploymentConfig(replicas=1, workers=1, port=0, generators=2)
+    deployment = ComposeDeployment(config, name="generators-c", registry=registry)
+    deployment.up()
+    try:
+        options = ["--host", deployment.load_url, "--users", "4", "--run-time", "60s", "--actions", "wait"]
+        order = LoadOrder([*options, "--headless"], tmp_path)
+        generators = deployment.load_generators(order)
+        with (tmp_path / "locust.log").open("wb") as log:
+            generators.start(log)
+        give_up = time.monotonic() + 60
+        while not (tmp_path / "steps.arrows").exists() and time.monotonic() < give_up:
+            assert generators.poll() is None
+            time.sleep(0.1)
+        last = deployment.generator_containers()[-1]
+        docker_engine.connect().api.kill(last.id)
+        while not generators.incidents() and time.monotonic() < give_up:
+            assert generators.poll() is None
+            time.sleep(0.1)
+        generators.kill()
+        assert re.match(r"locust-worker-2 ended before the load did, \d+ s", generators.incidents()[0])
+        assert deployment.generator_containers() == []
+        assert "Starting Locust" in (tmp_path / "locust.log").read_text()
+        assert [
+            each.service for each in docker_engine.containers(docker_engine.connect(), PROJECT_OF_IT)
+        ] == [
+            "env",
+            "nginx",
+        ]
+    finally:
+        deployment.down()
 
 
 @pytest.mark.docker

@@ -1,4 +1,5 @@
 import argparse
+import re
 
 import pytest
 
@@ -19,6 +20,11 @@ SETTINGS = DEPLOYMENT_SETTINGS + LOAD_SETTINGS
 def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for setting in SETTINGS:
         monkeypatch.delenv(setting.name, raising=False)
+
+
+def act(observation: object, reward: object, step: object, rng: object) -> dict[str, object]:
+    """A policy in a module."""
+    return {"seen": (observation, reward, step, rng)}
 
 
 def config(*arguments: str) -> LoadTestConfig:
@@ -112,3 +118,30 @@ def test_the_workers_of_a_master_are_its_processes() -> None:
         load_test_config({**given, "MASTER_BIND": " "})
     with pytest.raises(LoadTestError, match="WORKERS_EXPECTED=0 is not allowed"):
         load_test_config({**given, "WORKERS_EXPECTED": "0"})
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"TARGET": "local", "GENERATORS": "4"}, "use TARGET=compose or stack, or PROCESSES=4"),
+        ({"TARGET": "http://10.0.0.1:8000", "GENERATORS": "4"}, "TARGET=http://10.0.0.1:8000 has none"),
+        ({"TARGET": "compose", "GENERATORS": "4", "PROCESSES": "2"}, "leave PROCESSES out"),
+        ({"TARGET": "compose", "GENERATORS": "four"}, "GENERATORS=four"),
+        (
+            {"TARGET": "compose", "GENERATORS": "2", "POLICY": f"{__name__}:act"},
+            f"POLICY={__name__}:act is a module",
+        ),
+        ({"TARGET": "stack"}, "TARGET=stack is loaded from inside its network"),
+        ({"TARGET": "stack", "GENERATORS": "2", "PUBLISH": "yes"}, "PUBLISH=yes"),
+    ],
+)
+def test_generators_in_containers_are_refused_where_they_cannot_be(given: dict[str, str], words: str) -> None:
+    defaults = {each.name: each.default for each in SETTINGS}
+    with pytest.raises(LoadTestError, match=re.escape(words)):
+        load_test_config({**defaults, **given})
+
+
+def test_each_generator_in_a_container_is_one_process() -> None:
+    defaults = {each.name: each.default for each in SETTINGS}
+    found = load_test_config({**defaults, "TARGET": "auto", "GENERATORS": "3", "USERS": "1000"})
+    assert (found.processes, found.deployment.generators, found.spawn_rate) == (3, 3, 300)

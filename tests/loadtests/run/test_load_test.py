@@ -21,6 +21,7 @@ from loadtests.run.config import load_test_config
 from reports.records.run_directory import RunDirectory
 from reports.run.report import report_run
 from tests.conftest import ROOT
+from tests.loadtests.accounting import counted_by_locust, recorded
 from tests.loadtests.foreign import serving
 from tests.loadtests.harness import Harness
 
@@ -110,6 +111,28 @@ def test_a_run_accounts_for_all_workers_and_all_steps(
     assert str(directory.report_html) in done.stdout
     assert remains(tmp_path) == []
     assert not directory.steps.stream.exists()
+
+
+@pytest.mark.docker
+@pytest.mark.usefixtures("docker_engine")
+def test_generators_in_containers_account_for_every_step_that_locust_counted(tmp_path: Path) -> None:
+    actions = tmp_path / "actions.jsonl"
+    actions.write_text('{"wait_seconds": 0.05}\n{"wait_seconds": 0.1}\n')
+    results = tmp_path / "results"
+    load = ("--generators", "3", "--duration", "3", "--actions", str(actions))
+    done = run(results, "--target", "compose", "--workers", "1", *load)
+    assert done.returncode == 0, done.stderr + done.stdout
+    directory = only_run(results)
+    config = directory.read()["config"]
+    assert (config["generators"], config["url"]) == (3, "http://nginx:8000")
+    assert recorded(directory) == counted_by_locust(directory)
+    resources = directory.resources.read().to_pylist()
+    measured = {row["name"] for row in resources if row["role"] == "generator"}
+    generators = set(directory.read_steps().column("generator").to_pylist())
+    assert len(generators) == 3
+    assert len(measured) == 4
+    assert generators < measured
+    assert remains(tmp_path) == []
 
 
 def test_sessions_that_are_not_isolated_are_exit_code_1_whatever_the_objective_says(tmp_path: Path) -> None:
