@@ -43,11 +43,11 @@ webui: settings ## the same deployment under Locust's web page on http://127.0.0
 	@$(BIN)/python -m loadtests webui
 
 .PHONY: master
-master: settings ## one load test whose load comes from workers on this machine and others: WORKERS_EXPECTED=4
+master: settings ## one load test by workers that join from anywhere: make master WORKERS_EXPECTED=4 TARGET=http://…
 	@$(BIN)/python -m loadtests master
 
 .PHONY: worker
-worker: settings ## worker processes for a master on another machine: make worker MASTER=10.0.0.9 PROCESSES=auto
+worker: settings ## load for a master elsewhere: make worker MASTER=10.0.0.9 PROCESSES=auto
 	@$(BIN)/python -m loadtests worker
 
 .PHONY: capacity
