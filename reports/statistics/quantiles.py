@@ -10,8 +10,8 @@ from reports.statistics.groups import pieces
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
-_CELLS = 1 << 20
-_FEW = 1 << 17
+_MOST_CELLS = 1 << 20
+_FEW = 1 << 14
 """Fewer values are sorted sooner than counted."""
 
 
@@ -35,14 +35,18 @@ def quantiles_of(values: Floats, quantiles: Floats) -> Floats:
     """
     if values.size < _FEW:
         return quantiles_of_sorted(np.sort(values), quantiles)
-    lowest, shift = _cells_of(values)
-    counts = np.zeros(_CELLS, dtype=np.int64)
+    lowest, highest = _ends(values)
+    if lowest == highest:
+        return np.full(np.shape(quantiles), values[0])
+    cells = min(1 << values.size.bit_length(), _MOST_CELLS)
+    shift = max((highest - lowest).bit_length() - cells.bit_length() + 1, 0)
+    counts = np.zeros(cells, dtype=np.int64)
     for piece in pieces(values.size):
-        counts += np.bincount(_cells(values[piece], lowest, shift), minlength=_CELLS)
+        counts += np.bincount(_cells(values[piece], lowest, shift), minlength=cells)
     position, below, above = _between(values.size, quantiles)
     ranks = np.union1d(below, above)
     cell = np.searchsorted(np.cumsum(counts), ranks, side="right")
-    needed = np.zeros(_CELLS, dtype=np.bool_)
+    needed = np.zeros(cells, dtype=np.bool_)
     needed[cell] = True
     rising = np.concatenate(
         [values[piece][needed[_cells(values[piece], lowest, shift)]] for piece in pieces(values.size)]
@@ -62,20 +66,20 @@ def _between(count: int, quantiles: Floats) -> tuple[Floats, Indices, Indices]:
     return position, below, np.minimum(below + 1, count - 1)
 
 
-def _cells_of(values: Floats) -> tuple[np.int64, int]:
-    """The lowest value as `_rising` gives it, and how many bits to drop so that _CELLS numbers remain."""
+def _ends(values: Floats) -> tuple[int, int]:
+    """The lowest and the highest value as `_rising` gives them. Raises ValueError where one is NaN."""
     ends = []
     for piece in pieces(values.size):
         rising = _rising(values[piece])
-        ends += [rising.min(), rising.max()]
-    lowest, highest = min(ends), max(ends)
-    if lowest < _rising(np.array([-math.inf]))[0] or highest > _rising(np.array([math.inf]))[0]:
+        ends += [int(rising.min()), int(rising.max())]
+    least, most = _rising(np.array([-math.inf, math.inf])).tolist()
+    if min(ends) < least or max(ends) > most:
         raise ValueError("NaN is among the values, so there are no quantiles")
-    return lowest, max((int(highest) - int(lowest)).bit_length() - _CELLS.bit_length() + 1, 0)
+    return min(ends), max(ends)
 
 
-def _cells(values: Floats, lowest: np.int64, shift: int) -> NDArray[np.int64]:
-    above = (_rising(values) - lowest).view(np.uint64)  # as their distance may be more than an int64 holds
+def _cells(values: Floats, lowest: int, shift: int) -> NDArray[np.int64]:
+    above = (_rising(values) - np.int64(lowest)).view(np.uint64)  # an int64 may not hold their distance
     return (above >> np.uint64(shift)).view(np.int64)
 
 

@@ -26,6 +26,7 @@ _MANY = 400_000
     "values",
     [
         _RANDOM.lognormal(size=999),
+        _RANDOM.lognormal(size=20_000),
         _RANDOM.lognormal(size=_MANY),
         _RANDOM.normal(scale=1e-3, size=_MANY),
         np.append(_RANDOM.normal(0.05, 1e-6, size=_MANY), [-1e300, 1e300, 0.0, -0.0]),
@@ -33,7 +34,16 @@ _MANY = 400_000
         np.full(_MANY, 0.05),
         np.geomspace(5e-324, 1e308, _MANY)[::-1],
     ],
-    ids=["few", "lognormal", "both-signs", "outliers", "few-distinct", "one-value", "every-magnitude"],
+    ids=[
+        "few",
+        "more",
+        "lognormal",
+        "both-signs",
+        "outliers",
+        "few-distinct",
+        "one-value",
+        "every-magnitude",
+    ],
 )
 def test_quantiles_of_any_order_are_exactly_those_of_the_sorted_values(values: NDArray[np.float64]) -> None:
     wanted = np.concatenate([np.linspace(0, 0.9, 91), 1 - np.logspace(-1, -6, 200), [1.0]])
