@@ -13,7 +13,7 @@ def test_a_run_too_large_for_memory_is_made_in_parts(tmp_path: Path, monkeypatch
     what = SyntheticRun(rows=1000, users=10, failure_share=0.02, episode_steps=4)
     directory = write_synthetic_run(tmp_path / "run", what, compacted=False)
 
-    recorded = [batch for batch in directory.steps.batches()]
+    recorded = list(directory.steps.batches())
     ended = np.concatenate(
         [batch["started_at"].to_numpy() + batch["latency_s"].to_numpy() for batch in recorded]
     )
