@@ -43,7 +43,7 @@ webui: settings ## the same deployment under Locust's web page on http://127.0.0
 	@$(BIN)/python -m loadtests webui
 
 .PHONY: master
-master: settings ## one load test by workers that join from anywhere: make master WORKERS_EXPECTED=4 TARGET=http://…
+master: settings ## one load test by workers that join from anywhere: WORKERS_EXPECTED=4
 	@$(BIN)/python -m loadtests master
 
 .PHONY: worker
@@ -94,7 +94,7 @@ test: settings $(COMPLETE) ## lint, types and all tests
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n 4 $(TESTS)
 
 .PHONY: bench
-bench: settings $(COMPLETE) ## measure what is promised, beside targets and peers, in half an hour; BENCH=batches: that alone
+bench: settings $(COMPLETE) ## measure what is promised, beside targets and peers: half an hour, or BENCH=batches
 	@$(BIN)/python -m benchmarks $(BENCH)
 
 .PHONY: truth

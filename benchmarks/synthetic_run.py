@@ -17,9 +17,12 @@ from reports.records.columns import RESOURCES, STEPS
 from reports.records.run_directory import RunDirectory
 from reports.records.schema import SCHEMA_VERSION, RunJson, Topology, Transport
 from reports.records.tables import StreamWriter
+from reports.statistics.groups import pieces
 
 _STARTED = 1_760_000_000.0
 _BATCH_ROWS = 100_000
+_ROWS_AT_ONCE = 10_000_000
+"""Users of larger runs connect anew every so many rows, so that memory holds whatever the size."""
 _FAILURES = (
     ("timeout", "no reply within 30 s"),
     ("connection_lost", "1006: connection closed abnormally"),
@@ -50,15 +53,21 @@ class SyntheticRun:
     """Steps after which an episode is done; 0: none ever is."""
 
 
-def write_synthetic_run(path: Path, what: SyntheticRun | None = None) -> RunDirectory:
-    """Writes run.json, the steps and the resources of a completed run into `path`, in Parquet."""
+def write_synthetic_run(
+    path: Path, what: SyntheticRun | None = None, *, compacted: bool = True
+) -> RunDirectory:
+    """Writes run.json, the steps and the resources of a completed run into `path`, in Parquet.
+
+    Not `compacted` they are still the streams that a run writes while it goes on.
+    """
     what = what or SyntheticRun()
     path.mkdir(parents=True, exist_ok=True)
     directory = RunDirectory(path)
     random = np.random.default_rng(what.seed)
     ended_at = _write_steps(directory, what, random)
     _write_resources(directory, what, ended_at, random)
-    directory.compact()
+    if compacted:
+        directory.compact()
     directory.write(run_json(path.name, what, ended_at))
     return directory
 
@@ -118,61 +127,114 @@ def _topology(what: SyntheticRun) -> Topology:
 def _write_steps(directory: RunDirectory, what: SyntheticRun, random: np.random.Generator) -> float:
     """Writes the stream of steps, in the order in which they ended; returns the end of the last."""
     users = min(what.users, max(what.rows // 4, 1))
-    shape = (users, max(what.rows // users, 1))
+    of_each = max(what.rows // users, 1)
+    at_once = max(_ROWS_AT_ONCE // users, 4)
+    begin_s = np.arange(users) / what.spawn_rate
+    stream = StreamWriter(directory.steps.stream, STEPS)
+    waiting, sessions, last_s = None, 0, 0.0
+    for done in range(0, of_each, at_once):
+        made = _make((users, min(at_once, of_each - done)), begin_s, sessions, what, random)
+        begin_s = made.ended_s.reshape(users, -1)[:, -1]
+        sessions = int(made.session.max()) + 1
+        last_s = float(made.ended_s.max())
+        made = made if waiting is None else waiting.then(made)
+        made = made.rows(np.argsort(made.ended_s, kind="stable"))
+        until = made.op.size
+        if done + at_once < of_each:
+            until = int(np.searchsorted(made.ended_s, begin_s.min()))
+        for piece in pieces(until, _BATCH_ROWS):
+            stream.append(_batch(made.rows(piece), what))
+        waiting = made.rows(slice(until, None))
+    stream.close()
+    return _STARTED + last_s
+
+
+@dataclass(frozen=True)
+class _Operations:
+    """Operations, a value each in every column. Times in seconds since the run's start."""
+
+    user: Ints
+    op: NDArray[np.int8]
+    started_s: Floats
+    latency_s: Floats
+    ended_s: Floats
+    waited_s: Floats
+    session: Ints
+    step_count: Ints
+    worker: Ints
+    failed: Bools
+    failure: Ints
+    """Which of _FAILURES it would be."""
+    done: Bools
+
+    def rows(self, chosen: Ints | slice) -> "_Operations":
+        return _Operations(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
+    def then(self, others: "_Operations") -> "_Operations":
+        columns = [field.name for field in fields(self)]
+        return _Operations(*(np.concatenate([getattr(self, n), getattr(others, n)]) for n in columns))
+
+
+def _make(
+    shape: tuple[int, int], begin_s: Floats, sessions: int, what: SyntheticRun, random: np.random.Generator
+) -> _Operations:
+    """The next operations of every user, which begin anew at `begin_s` after `sessions` sessions."""
     op, failed = _operations(shape, what, random)
     latency, waited = _latencies(op, failed, what, random)
-    started = np.arange(users)[:, None] / what.spawn_rate + np.cumsum(latency, axis=1) - latency
-    order = np.argsort((started + latency).ravel(), kind="stable")
+    started = begin_s[:, None] + np.cumsum(latency, axis=1) - latency
     session = _sessions(op)
     step_count = _counts_since_reset(op)
-    done = (step_count == what.episode_steps) & (op == _STEP) & (what.episode_steps > 0)
     worker = _workers(op, session, what, random)
     cause = random.integers(0, len(_FAILURES), size=1000)
+    row = np.arange(op.size)
+    return _Operations(
+        user=row // shape[1],
+        op=op.ravel(),
+        started_s=started.ravel(),
+        latency_s=latency.ravel(),
+        ended_s=(started + latency).ravel(),
+        waited_s=waited.ravel(),
+        session=session.ravel() + sessions,
+        step_count=step_count.ravel(),
+        worker=worker.ravel(),
+        failed=failed.ravel(),
+        failure=cause[row % cause.size],
+        done=((step_count == what.episode_steps) & (op == _STEP) & (what.episode_steps > 0)).ravel(),
+    )
 
+
+def _batch(made: _Operations, what: SyntheticRun) -> pa.RecordBatch:
     hosts = np.array(_hosts(what), dtype=object)
     categories = np.array([category for category, _ in _FAILURES], dtype=object)
     details = np.array([detail for _, detail in _FAILURES], dtype=object)
-    stream = StreamWriter(directory.steps.stream, STEPS)
-    for start in range(0, order.size, _BATCH_ROWS):
-        rows = order[start : start + _BATCH_ROWS]
-        kind = op.ravel()[rows]
-        user = rows // shape[1]
-        error = failed.ravel()[rows]
-        unanswered = error | (kind == _CONNECT)
-        causes = cause[rows % cause.size]
-        answered_by = worker.ravel()[rows]
-        http = what.transport == "http"
-        sessions = answered_by if http else session.ravel()[rows]
-        count = None if http else step_count.ravel()[rows]
-        began = _STARTED + started.ravel()[rows]
-        ended = began + latency.ravel()[rows]
-        stream.append(
-            pa.record_batch(
-                [
-                    pa.array(began),
-                    pa.nulls(rows.size, pa.float64()),
-                    pa.array(_OPS[kind]),
-                    pa.array([what.transport]).take(pa.array(np.zeros(rows.size, dtype=np.int8))),
-                    pa.array(latency.ravel()[rows]),
-                    pa.array(np.full(rows.size, what.wait_s), mask=kind != _STEP),
-                    pa.array(waited.ravel()[rows], mask=(kind != _STEP) | error),
-                    pa.array(hosts[answered_by // what.workers], mask=unanswered),
-                    pa.array(17 + answered_by % what.workers, mask=unanswered),
-                    pa.array(_hashes(sessions), mask=unanswered),
-                    pa.nulls(rows.size, pa.int64()) if count is None else pa.array(count, mask=unanswered),
-                    pa.array(ended, mask=unanswered),
-                    pa.array(user),
-                    pa.array(["local"]).take(pa.array(np.zeros(rows.size, dtype=np.int8))),
-                    pa.array(categories[causes], mask=~error),
-                    pa.array(details[causes], mask=~error),
-                    pa.array(np.full(rows.size, 1 / (1 + what.wait_s)), mask=unanswered),
-                    pa.array(done.ravel()[rows], mask=unanswered),
-                ],
-                schema=STEPS,
-            )
-        )
-    stream.close()
-    return float(_STARTED + (started + latency).max())
+    rows = made.op.size
+    not_step, http = made.op != _STEP, what.transport == "http"
+    unanswered = made.failed | (made.op == _CONNECT)
+    sessions = made.worker if http else made.session
+    count = None if http else made.step_count
+    return pa.record_batch(
+        [
+            pa.array(_STARTED + made.started_s),
+            pa.nulls(rows, pa.float64()),
+            pa.array(_OPS[made.op]),
+            pa.array([what.transport]).take(pa.array(np.zeros(rows, dtype=np.int8))),
+            pa.array(made.latency_s),
+            pa.array(np.full(rows, what.wait_s), mask=not_step),
+            pa.array(made.waited_s, mask=not_step | made.failed),
+            pa.array(hosts[made.worker // what.workers], mask=unanswered),
+            pa.array(17 + made.worker % what.workers, mask=unanswered),
+            pa.array(_hashes(sessions), mask=unanswered),
+            pa.nulls(rows, pa.int64()) if count is None else pa.array(count, mask=unanswered),
+            pa.array(_STARTED + made.started_s + made.latency_s, mask=unanswered),
+            pa.array(made.user),
+            pa.array(["local"]).take(pa.array(np.zeros(rows, dtype=np.int8))),
+            pa.array(categories[made.failure], mask=~made.failed),
+            pa.array(details[made.failure], mask=~made.failed),
+            pa.array(np.full(rows, 1 / (1 + what.wait_s)), mask=unanswered),
+            pa.array(made.done, mask=unanswered),
+        ],
+        schema=STEPS,
+    )
 
 
 def _operations(
@@ -274,8 +336,10 @@ def main() -> int:
             default=field.default,
             help="default: %(default)s",
         )
+    parser.add_argument("--streams", action="store_true", help="leave the streams for the report to sort")
     options = vars(parser.parse_args())
-    directory = write_synthetic_run(options.pop("directory"), SyntheticRun(**options))
+    compacted = not options.pop("streams")
+    directory = write_synthetic_run(options.pop("directory"), SyntheticRun(**options), compacted=compacted)
     sys.stdout.write(f"{directory.path}\n")
     return 0
 

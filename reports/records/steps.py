@@ -1,7 +1,8 @@
-"""The steps of a run as columns of numbers, read one by one so that ten million rows fit in memory."""
+"""The steps of a run as columns of numbers, read one by one so that a hundred million rows fit in memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from reports.records.columns import STEPS
 from reports.records.run_directory import RunDirectory
-from reports.statistics.quantiles import stable_order
+from reports.statistics.groups import Together, first_of_each, pieces
 
 CONNECT, RESET, STEP = 0, 1, 2
 OPS = ("connect", "reset", "step")
@@ -34,61 +35,65 @@ class Encoded:
 
 
 class StepColumns:
-    """The columns of a steps table, sorted by `started_at`; `read` gives one by its name, once."""
+    """The columns of a steps table of `rows` rows, sorted by `started_at`.
 
-    def __init__(self, read: Callable[[str], pa.ChunkedArray]) -> None:
+    `read` gives one by its name, once, in pieces of which each is forgotten before the next is read.
+    """
+
+    def __init__(self, read: Callable[[str], Iterable[pa.Array]], rows: int) -> None:
         self._read = read
+        self._rows = rows
 
     @classmethod
     def of_run(cls, directory: RunDirectory) -> "StepColumns":
         """The columns of a run on disk. A stream must be sorted and may grow, so it is read at once."""
         if directory.steps.parquet.exists():
-            return cls(lambda name: directory.read_steps([name]).column(name))
+            return cls(directory.steps.pieces, directory.steps.rows)
         table = directory.read_steps(_USED)
         unread = dict(zip(table.column_names, table.columns, strict=True))
-        return cls(unread.pop)
-
-    def _column(self, name: str) -> pa.ChunkedArray:
-        pa.default_memory_pool().release_unused()  # what the previous column left and Arrow would keep
-        return self._read(name)
+        return cls(lambda name: unread.pop(name).chunks, table.num_rows)
 
     def floats(self, name: str) -> Floats | None:
         """A column of float64, null as NaN; None where every value is null."""
-        column = self._column(name)
-        if column.null_count == len(column):
-            return None
-        values: Floats = column.to_numpy()
-        return values
+        return self._filled(name, np.nan, lambda piece: piece)
 
     def ints(self, name: str) -> Ints | None:
         """A column of int64, null as -1; None where every value is null."""
-        column = self._column(name)
-        if column.null_count == len(column):
-            return None
-        values: Ints = pc.fill_null(column, -1).to_numpy()
-        return values
+        return self._filled(name, np.int64(-1), lambda piece: pc.fill_null(piece, -1))
 
     def flags(self, name: str) -> Bools | None:
         """A column of bool, null as False; None where no value is True."""
-        column = self._column(name)
-        if not pc.any(column).as_py():
-            return None
-        values: Bools = pc.fill_null(column, False).to_numpy()
+        flags: Bools | None = self._filled(name, np.False_, lambda piece: pc.fill_null(piece, False))
+        return None if flags is None or not flags.any() else flags
+
+    def _filled(self, name: str, missing: Any, known: Callable[[pa.Array], pa.Array]) -> NDArray[Any] | None:
+        """A column whose nulls are `missing`; None where there is nothing else."""
+        values, begin = None, 0
+        for piece in self._read(name):
+            if piece.null_count < len(piece):
+                if values is None:
+                    values = np.full(self._rows, missing)
+                values[begin : begin + len(piece)] = known(piece).to_numpy(zero_copy_only=False)
+            begin += len(piece)
         return values
 
     def encoded(self, name: str) -> Encoded:
         """A column of text or int64 as codes."""
-        column = self._column(name)
-        if not pa.types.is_dictionary(column.type):
-            column = column.dictionary_encode()
-        column = column.unify_dictionaries()
-        codes = np.empty(len(column), dtype=np.int32)
-        filled = 0
-        for chunk in column.chunks:
-            codes[filled : filled + len(chunk)] = pc.fill_null(chunk.indices, -1).to_numpy()
-            filled += len(chunk)
-        values = column.chunk(0).dictionary if column.num_chunks else pa.array([], column.type.value_type)
-        return Encoded(codes, values)
+        codes, values, begin = np.empty(self._rows, dtype=np.int32), None, 0
+        for piece in self._read(name):
+            if not pa.types.is_dictionary(piece.type):
+                piece = piece.dictionary_encode()
+            found = piece.dictionary
+            values = found.slice(0, 0) if values is None else values
+            at = pc.index_in(found, value_set=values)
+            new = found.filter(at.is_null())
+            renumbered = np.full(len(found) + 1, -1, dtype=np.int32)
+            renumbered[:-1] = pc.fill_null(at, -1)
+            renumbered[:-1][renumbered[:-1] < 0] = np.arange(len(values), len(values) + len(new))
+            values = pa.concat_arrays([values, new])
+            codes[begin : begin + len(piece)] = renumbered[pc.fill_null(piece.indices, -1).to_numpy()]
+            begin += len(piece)
+        return Encoded(codes, pa.array([], pa.string()) if values is None else values)
 
 
 @dataclass(frozen=True)
@@ -116,7 +121,7 @@ class Steps:
         """When each operation ended; computed anew each time, because it is as large as the run."""
         return self.started_s + self.latency_s
 
-    @property
+    @cached_property
     def duration_s(self) -> float:
         """From the first operation's start to the last one's end."""
         return float(self.ended_s.max()) if self.started_s.size else 0.0
@@ -159,7 +164,7 @@ def load_steps(columns: StepColumns, failures: Failures) -> Steps:
     succeeded[failures.rows] = False
     return Steps(
         origin=origin,
-        started_s=started - origin,
+        started_s=np.subtract(started, origin, out=started),
         latency_s=np.empty(0) if latency is None else latency,
         op=_renumbered(columns.encoded("op"), OPS).astype(np.int8),
         succeeded=succeeded,
@@ -186,15 +191,17 @@ class Answers:
 def load_answers(columns: StepColumns) -> Answers:
     """Who answered; a worker is known by host and pid together, because pids repeat across containers."""
     host, pid = columns.encoded("host"), columns.encoded("pid")
-    pids = len(pid.values)
-    pair = host.codes.astype(np.int64) * pids + pid.codes
-    pair[(host.codes < 0) | (pid.codes < 0)] = -1
-    codes, pairs = pd.factorize(pair)
-    known = np.flatnonzero(pairs >= 0)
-    renumber = np.full(pairs.size + 1, -1, dtype=np.int32)
-    renumber[known] = np.arange(known.size, dtype=np.int32)
-    worker = renumber[codes]
-    workers = [(int(key) // pids, pid.values[int(key) % pids].as_py()) for key in pairs[known]]
+    worker = np.empty(host.codes.size, dtype=np.int32)
+    numbers = {-1: -1}
+    for piece in pieces(worker.size):
+        pair = host.codes[piece].astype(np.int64) * len(pid.values) + pid.codes[piece]
+        pair[(host.codes[piece] < 0) | (pid.codes[piece] < 0)] = -1
+        codes, pairs = pd.factorize(pair)
+        known = [numbers.setdefault(key, len(numbers) - 1) for key in pairs.tolist()]
+        worker[piece] = np.array(known, dtype=np.int32)[codes]
+    del numbers[-1]
+    workers = [(key // len(pid.values), pid.values[key % len(pid.values)].as_py()) for key in numbers]
+    del pid
     session = columns.encoded("session_hash")
     return Answers(host.codes, host.values.to_pylist(), worker, workers, session.codes, session.values)
 
@@ -230,21 +237,17 @@ def sessions_of(steps: Steps, answers: Answers) -> Sessions:
 
 
 def _connections(steps: Steps) -> Codes:
-    """The connection that each row belongs to, 0, 1, 2 …; each starts with a user's connect."""
-    order = stable_order(steps.user, steps.users)
-    begins = steps.op[order] == CONNECT
-    begins[:1] = True
-    begins[1:] |= np.diff(steps.user[order]) != 0
-    connection = np.empty(order.size, dtype=np.int32)
-    connection[order] = np.cumsum(begins, dtype=np.int32) - 1
+    """A number for the connection that each row belongs to; each starts with a user's connect."""
+    connection = np.empty(steps.user.size, dtype=np.int32)
+    of_user = np.arange(steps.users, dtype=np.int32)  # of what comes before a first connect
+    count = steps.users
+    for piece in pieces(connection.size):
+        together = Together.of(steps.user[piece], steps.users)
+        begins = steps.op[piece][together.order] == CONNECT
+        numbers = np.cumsum(begins, dtype=np.int32) + np.int32(count - 1)
+        connection[piece][together.order] = together.last(begins, numbers, of_user)
+        count += int(np.count_nonzero(begins))
     return connection
-
-
-def first_of_each(groups: NDArray[Any], values: NDArray[Any], count: int, missing: Any) -> NDArray[Any]:
-    """The value in the first row of every group 0 … count - 1; `missing` for a group without rows."""
-    first = np.full(count, missing, dtype=values.dtype)
-    first[groups[::-1]] = values[::-1]
-    return first
 
 
 @dataclass(frozen=True)
@@ -258,7 +261,8 @@ class UserSpans:
 def user_spans(steps: Steps) -> UserSpans:
     """The spans of all users of a run."""
     last = np.zeros(steps.users)
-    np.maximum.at(last, steps.user, steps.ended_s)
+    for piece in pieces(steps.user.size):
+        np.maximum.at(last, steps.user[piece], steps.started_s[piece] + steps.latency_s[piece])
     return UserSpans(first_of_each(steps.user, steps.started_s, steps.users, 0.0), last)
 
 

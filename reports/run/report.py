@@ -32,6 +32,7 @@ from reports.run.sections.slo import SloVerdict
 from reports.run.sections.timeline import Timeline
 from reports.run.sections.totals import Totals
 from reports.run.sections.validity import Validity
+from reports.statistics.quantiles import quantiles_of
 
 
 @dataclass(frozen=True)
@@ -187,11 +188,11 @@ def _fairness(fairness: Fairness | None) -> dict[str, float | None]:
 
 
 def _since(at: Floats | None, origin: float) -> Floats | None:
-    return None if at is None else at - origin
+    return None if at is None else np.subtract(at, origin, out=at)
 
 
 def _wait_p99(wait_s: Floats | None) -> float:
     if wait_s is None:
         return 0.0
     known = wait_s[~np.isnan(wait_s)]
-    return float(np.percentile(known, 99)) if known.size else 0.0
+    return float(quantiles_of(known, np.array([0.99]))[0]) if known.size else 0.0

@@ -1,15 +1,18 @@
-"""The statistics of the reports: exact quantiles, a test of equal shares, and a sort that keeps order."""
+"""The statistics of the reports: exact quantiles, and a test of equal shares."""
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reports.statistics.groups import pieces
+
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
-_RADIX = 1 << 16
+_MOST_CELLS = 1 << 20
+_FEW = 1 << 14
+"""Fewer values are sorted sooner than counted."""
 
 
 def quantiles_of_sorted(values: Floats, quantiles: Floats) -> Floats:
@@ -19,10 +22,72 @@ def quantiles_of_sorted(values: Floats, quantiles: Floats) -> Floats:
     """
     if not values.size:
         raise ValueError("no values, so no quantiles")
-    position = np.asarray(quantiles, dtype=np.float64) * (values.size - 1)
-    below = np.floor(position).astype(np.intp)
-    above = np.minimum(below + 1, values.size - 1)
+    position, below, above = _between(values.size, quantiles)
     return values[below] + (values[above] - values[below]) * (position - below)
+
+
+def quantiles_of(values: Floats, quantiles: Floats) -> Floats:
+    """The quantiles (0…1) of `values` in any order, exactly as `quantiles_of_sorted` gives them once sorted.
+
+    Where there are many, they are counted by the leading bits of their floating-point form, which rise with
+    them, and only those are sorted that share these bits with a value that is needed. Raises ValueError where
+    there are no values, or one is NaN.
+    """
+    if values.size < _FEW:
+        return quantiles_of_sorted(np.sort(values), quantiles)
+    lowest, highest = _ends(values)
+    if lowest == highest:
+        return np.full(np.shape(quantiles), values[0])
+    cells = min(1 << values.size.bit_length(), _MOST_CELLS)
+    shift = max((highest - lowest).bit_length() - cells.bit_length() + 1, 0)
+    counts = np.zeros(cells, dtype=np.int64)
+    for piece in pieces(values.size):
+        counts += np.bincount(_cells(values[piece], lowest, shift), minlength=cells)
+    position, below, above = _between(values.size, quantiles)
+    ranks = np.union1d(below, above)
+    cell = np.searchsorted(np.cumsum(counts), ranks, side="right")
+    needed = np.zeros(cells, dtype=np.bool_)
+    needed[cell] = True
+    rising = np.concatenate(
+        [values[piece][needed[_cells(values[piece], lowest, shift)]] for piece in pieces(values.size)]
+    )
+    rising.sort()
+    left_out = np.cumsum(np.where(needed, 0, counts))[cell]
+    at_rank = rising[ranks - left_out]
+    low, high = at_rank[np.searchsorted(ranks, below)], at_rank[np.searchsorted(ranks, above)]
+    between: Floats = low + (high - low) * (position - below)
+    return between
+
+
+def _between(count: int, quantiles: Floats) -> tuple[Floats, Indices, Indices]:
+    """Where each quantile of `count` values lies, and the ranks below and above it."""
+    position = np.asarray(quantiles, dtype=np.float64) * (count - 1)
+    below = np.floor(position).astype(np.intp)
+    return position, below, np.minimum(below + 1, count - 1)
+
+
+def _ends(values: Floats) -> tuple[int, int]:
+    """The lowest and the highest value as `_rising` gives them. Raises ValueError where one is NaN."""
+    ends = []
+    for piece in pieces(values.size):
+        rising = _rising(values[piece])
+        ends += [int(rising.min()), int(rising.max())]
+    least, most = _rising(np.array([-math.inf, math.inf])).tolist()
+    if min(ends) < least or max(ends) > most:
+        raise ValueError("NaN is among the values, so there are no quantiles")
+    return min(ends), max(ends)
+
+
+def _cells(values: Floats, lowest: int, shift: int) -> NDArray[np.int64]:
+    above = (_rising(values) - np.int64(lowest)).view(np.uint64)  # an int64 may not hold their distance
+    return (above >> np.uint64(shift)).view(np.int64)
+
+
+def _rising(values: Floats) -> NDArray[np.int64]:
+    """The bits of floating-point numbers as integers that rise with them: of negative ones turned over."""
+    bits = values.view(np.int64)
+    turned: NDArray[np.int64] = bits ^ ((bits >> 63) & np.int64(0x7FFF_FFFF_FFFF_FFFF))
+    return turned
 
 
 def equal_shares_p(loads: Floats) -> float | None:
@@ -36,18 +101,6 @@ def equal_shares_p(loads: Floats) -> float | None:
     fair = total / loads.size
     statistic = float((np.square(loads - fair) / fair).sum())
     return _chi_squared_beyond(statistic, loads.size - 1)
-
-
-def stable_order(groups: NDArray[Any], count: int) -> Indices:
-    """The order that brings rows of one group (0 ≤ group < count) together and keeps theirs within it.
-
-    A radix sort in digits of 16 bits, for which numpy sorts in linear time.
-    """
-    order = np.argsort((groups & (_RADIX - 1)).astype(np.uint16), kind="stable")
-    if count > _RADIX:
-        high = (groups >> 16).astype(np.uint16)
-        order = order[np.argsort(high[order], kind="stable")]
-    return order
 
 
 def _chi_squared_beyond(statistic: float, freedom: int) -> float:

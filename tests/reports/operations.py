@@ -63,7 +63,7 @@ def table(rows: list[Row]) -> pa.Table:
 
 
 def columns(rows: list[Row]) -> StepColumns:
-    return StepColumns(table(rows).column)
+    return StepColumns(lambda name: table(rows).column(name).chunks, len(rows))
 
 
 def failures(rows: list[Row]) -> Failures:

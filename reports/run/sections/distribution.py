@@ -8,7 +8,7 @@ import pandas as pd
 
 from reports.page.words import count, factor, listing, printable, share
 from reports.records.schema import RunConfig, Topology, expected_workers
-from reports.records.steps import STEP, Answers, Codes, Ints, Sessions, Steps, first_of_each, sessions_of
+from reports.records.steps import STEP, Answers, Bools, Codes, Ints, Sessions, Steps, sessions_of
 from reports.run.sections.evenness import (
     Evenness,
     Fairness,
@@ -16,6 +16,7 @@ from reports.run.sections.evenness import (
     fairness_of,
     judge_evenness,
 )
+from reports.statistics.groups import counts_of, first_of_each, pieces
 
 _NOTABLE_RATIO = 1.1
 _UNKNOWN = "No reply said which host or process it came from, so how the load was spread is unknown."
@@ -128,23 +129,30 @@ def summarize(steps: Steps, answers: Answers, topology: Topology, config: RunCon
 
 def _count(codes: Codes, parts: int) -> Ints:
     """How many rows each part has; rows of unknown parts (-1) are left out."""
-    return np.bincount(codes + 1, minlength=parts + 1)[1:]
+    return counts_of(codes, parts, codes >= 0)
 
 
 def _carried(steps: Steps, sessions: Sessions, part: Codes, parts: int) -> list[tuple[int, int]]:
     """The (sessions, steps) of each part."""
     step = steps.successes(STEP)
-    counts = _sessions(steps, sessions, part, parts), _count(part[step], parts)
+    counts = _sessions(steps, sessions, part, parts), counts_of(part, parts, step & (part >= 0))
     return list(zip(*(each.tolist() for each in counts), strict=True))
 
 
 def _sessions(steps: Steps, sessions: Sessions, part: Codes, parts: int) -> Ints:
     answered = steps.succeeded & (part >= 0)
     over_ws = answered & (sessions.of_row >= 0)
-    first = first_of_each(sessions.of_row[over_ws], part[over_ws], sessions.count, -1)
+    first = first_of_each(sessions.of_row, part, sessions.count, -1, over_ws)
     over_http = answered & ~steps.over_ws
-    pairs = pd.unique(part[over_http].astype(np.int64) * steps.users + steps.user[over_http])
-    return _count(first, parts) + np.bincount(pairs // max(steps.users, 1), minlength=parts)
+    pairs = np.concatenate([np.empty(0, np.int64), *_pairs(part, steps, over_http)])
+    return _count(first, parts) + np.bincount(pd.unique(pairs) // max(steps.users, 1), minlength=parts)
+
+
+def _pairs(part: Codes, steps: Steps, chosen: Bools) -> Iterator[Ints]:
+    """A number for each part and user that occur together, once in every piece of the rows."""
+    for piece in pieces(chosen.size):
+        rows = chosen[piece]
+        yield pd.unique(part[piece][rows].astype(np.int64) * steps.users + steps.user[piece][rows])
 
 
 def _replicas(

@@ -1,5 +1,6 @@
 """The episodes that a run's users played: how many were finished, how long they were, what they earned."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +10,10 @@ from reports.page.formatting import plain
 from reports.page.words import count, seconds
 from reports.records.columns import EPISODES
 from reports.records.steps import RESET, STEP, Answers, Bools, Floats, Ints, StepColumns, Steps
-from reports.statistics.quantiles import quantiles_of_sorted, stable_order
+from reports.statistics.groups import counts_of, pieces, stable_order
+from reports.statistics.quantiles import quantiles_of_sorted
 
+_ROWS_AT_ONCE = 1 << 21
 _QUANTILES = np.array([0.5, 0.99])
 _ROUNDING = 1e-12
 """Sums of the same rewards may differ by as much of themselves."""
@@ -87,7 +90,30 @@ def episodes_of(steps: Steps, answers: Answers, done: Bools, reward: Floats | No
     An episode reaches to the user's next reset or connect. `done` and `reward` have a value a row; a reward
     may be NaN.
     """
-    order = stable_order(steps.user, steps.users)
+    tables = [_episodes_in(order, steps, answers, done, reward) for order in _by_user(steps)]
+    table = pa.concat_tables(tables) if tables else EPISODES.empty_table()
+    return table.take(pa.array(np.argsort(table.column("started_at").to_numpy(), kind="stable")))
+
+
+def _by_user(steps: Steps) -> Iterator[Ints]:
+    """The rows of all users one after the other, of so many users at a time that they fit in memory."""
+    until = np.cumsum(counts_of(steps.user, steps.users))
+    begin = 0
+    while begin < steps.users:
+        most = _ROWS_AT_ONCE + (until[begin - 1] if begin else 0)
+        end = max(int(np.searchsorted(until, most, side="right")), begin + 1)
+        rows = np.concatenate(
+            [
+                piece.start + np.flatnonzero((steps.user[piece] >= begin) & (steps.user[piece] < end))
+                for piece in pieces(steps.user.size)
+            ]
+        )
+        yield rows[stable_order(steps.user[rows] - begin, end - begin)]
+        begin = end
+
+
+def _episodes_in(order: Ints, steps: Steps, answers: Answers, done: Bools, reward: Floats | None) -> pa.Table:
+    """The episodes of some users, whose rows `order` brings together."""
     op, ok = steps.op[order], steps.succeeded[order]
     begins = op != STEP
     begins[:1] = True
@@ -105,7 +131,7 @@ def episodes_of(steps: Steps, answers: Answers, done: Bools, reward: Floats | No
     opening, closing = order[first[kept]], last[kept]
     started_at = steps.origin + steps.started_s[opening]
     session = answers.session[closing]
-    table = pa.table(
+    return pa.table(
         {
             "user": steps.user_ids.take(pa.array(steps.user[opening])),
             "session_hash": answers.session_hashes.take(pa.array(session, mask=session < 0)).cast(
@@ -119,7 +145,6 @@ def episodes_of(steps: Steps, answers: Answers, done: Bools, reward: Floats | No
         },
         schema=EPISODES,
     )
-    return table.take(pa.array(np.argsort(started_at, kind="stable")))
 
 
 def _sums(episode: Ints, episodes: int, reward: Floats | None) -> tuple[Floats, Ints]:

@@ -7,11 +7,17 @@ import numpy as np
 import pandas as pd
 
 from reports.page.words import count, printable
-from reports.records.steps import CONNECT, RESET, STEP, Answers, Bools, Codes, Ints, Steps, first_of_each
-from reports.statistics.quantiles import stable_order
+from reports.records.steps import CONNECT, RESET, STEP, Answers, Bools, Codes, Ints, Steps
+from reports.statistics.groups import Together, counts_of, first_of_each, pieces, stable_order
 
 _EXAMPLES = 3
 """Of each kind."""
+
+_ANY_COUNT = -2
+"""What a session has counted to after a failed reset: the next count is taken as it comes."""
+_NONE_MISCOUNTED = pd.DataFrame(
+    {"session": [], "lost": [], "repeated": [], "first": [], "last": []}, dtype=int
+)
 
 _UNKNOWN = "No reply named its session, so whether sessions were kept apart could not be checked."
 _NOTHING_TO_CHECK = "Over stateless HTTP no session lasts longer than a request: there is nothing to check."
@@ -56,7 +62,7 @@ def summarize(steps: Steps, answers: Answers, step_count: Ints | None, names: Ma
         nothing = [_UNKNOWN, _HOW_TO_KNOW] if steps.over_ws.any() else [_NOTHING_TO_CHECK]
         return Isolation(0, 0, 0, 0, 0, 0, [], nothing, moved_checked=False, counts_checked=False)
 
-    checked = np.bincount(answers.session[named], minlength=len(answers.session_hashes)) > 0
+    checked = counts_of(answers.session, len(answers.session_hashes), named) > 0
     of_known_worker = named & (answers.worker >= 0)
     moved = _changed(answers.session, answers.worker, of_known_worker, checked.size)
     shared = _changed(answers.session, steps.user, named, checked.size)
@@ -79,21 +85,30 @@ def summarize(steps: Steps, answers: Answers, step_count: Ints | None, names: Ma
 
 def _changed(session: Codes, value: Codes, rows: Bools, sessions: int) -> list[tuple[int, int, int]]:
     """(session, first value, another value) of every session in which `value` is not the same in all rows."""
-    session, value = session[rows], value[rows]
-    first = first_of_each(session, value, sessions, -1)
-    other = np.flatnonzero(value != first[session])
-    _, earliest = np.unique(session[other], return_index=True)
-    at = other[earliest]
-    return list(zip(session[at].tolist(), first[session[at]].tolist(), value[at].tolist(), strict=True))
+    first = first_of_each(session, value, sessions, -1, rows)
+    found: dict[int, tuple[int, int, int]] = {}
+    for piece in pieces(session.size):
+        code, other = session[piece][rows[piece]], value[piece][rows[piece]]
+        changed = np.flatnonzero(other != first[code])
+        _, earliest = np.unique(code[changed], return_index=True)
+        for at in changed[earliest].tolist():
+            found.setdefault(int(code[at]), (int(code[at]), int(first[code[at]]), int(other[at])))
+    return [found[code] for code in sorted(found)]
 
 
 def _miscounted(steps: Steps, answers: Answers, step_count: Ints | None) -> pd.DataFrame:
     """The stretches between resets whose counts are not 1, 2, 3 …: session, lost, repeated, first, last."""
     if step_count is None:
-        return pd.DataFrame({"session": [], "lost": [], "repeated": [], "first": [], "last": []}, dtype=int)
+        return _NONE_MISCOUNTED
     session = _session_of_failures_too(steps, answers)
-    rows = np.flatnonzero(steps.over_ws & (session >= 0) & (steps.op != CONNECT))
-    rows = rows[stable_order(session[rows], len(answers.session_hashes))]
+    suspect = _suspects(steps, session, step_count, len(answers.session_hashes))
+    if not suspect.any():
+        return _NONE_MISCOUNTED
+    chosen = steps.over_ws & (session >= 0) & (steps.op != CONNECT)
+    rows = np.concatenate(
+        [p.start + np.flatnonzero(chosen[p] & suspect[session[p]]) for p in pieces(session.size)]
+    )
+    rows = rows[stable_order(session[rows], suspect.size)]
     session, op, succeeded = session[rows], steps.op[rows], steps.succeeded[rows]
     number = step_count[rows]
     del rows
@@ -110,9 +125,8 @@ def _miscounted(steps: Steps, answers: Answers, step_count: Ints | None) -> pd.D
     del session, op, succeeded, begins, step
 
     stretch, number = stretch[counted], number[counted]
-    chosen = _in_suspect_stretch(stretch, number, from_zero)
     found = (
-        pd.DataFrame({"stretch": stretch[chosen], "number": number[chosen]})
+        pd.DataFrame({"stretch": stretch, "number": number})
         .groupby("stretch")["number"]
         .agg(["size", "nunique", "min", "max"])
     )
@@ -131,15 +145,21 @@ def _miscounted(steps: Steps, answers: Answers, step_count: Ints | None) -> pd.D
     return result[(result["lost"] > 0) | (result["repeated"] > 0)]
 
 
-def _in_suspect_stretch(stretch: Codes, number: Ints, from_zero: Bools) -> Bools:
-    """The rows of every stretch whose numbers do not simply rise by one; nearly always there are none."""
-    wrong = number != 1
-    wrong[:1] &= from_zero[stretch[:1]]
-    continues = stretch[1:] == stretch[:-1]
-    wrong[1:] = np.where(continues, number[1:] != number[:-1] + 1, wrong[1:] & from_zero[stretch[1:]])
-    suspect = np.zeros(from_zero.size, dtype=np.bool_)
-    suspect[stretch[wrong]] = True
-    return suspect[stretch]
+def _suspects(steps: Steps, session: Codes, step_count: Ints, sessions: int) -> Bools:
+    """The sessions whose counts do not simply rise by one from each reset on; mostly there are none."""
+    suspect = np.zeros(sessions, dtype=np.bool_)
+    counted_to = np.zeros(sessions, dtype=np.int64)
+    for piece in pieces(session.size):
+        chosen = np.flatnonzero(steps.over_ws[piece] & (session[piece] >= 0) & (steps.op[piece] != CONNECT))
+        together = Together.of(session[piece][chosen], sessions)
+        rows = chosen[together.order]
+        op, succeeded, number = steps.op[piece][rows], steps.succeeded[piece][rows], step_count[piece][rows]
+        resets, counted = op == RESET, (op == STEP) & succeeded & (number >= 0)
+        counts = np.where(resets, np.where(succeeded, 0, _ANY_COUNT), number)
+        known = together.last(resets | counted, counts, counted_to, before=True)
+        wrong = counted & (known != _ANY_COUNT) & (number != known + 1)
+        suspect[together.group[wrong]] = True
+    return suspect
 
 
 def _session_of_failures_too(steps: Steps, answers: Answers) -> Codes:
@@ -147,15 +167,15 @@ def _session_of_failures_too(steps: Steps, answers: Answers) -> Codes:
     failed = ~steps.succeeded & steps.over_ws & (steps.op != CONNECT) & (answers.session < 0)
     if not failed.any():
         return answers.session
-    order = stable_order(steps.user, steps.users)
-    user, session = steps.user[order], answers.session[order]
-    speaks = (session >= 0) | (steps.op[order] == CONNECT)
-    speaks[:1] = True
-    speaks[1:] |= user[1:] != user[:-1]
-    at = np.maximum.accumulate(np.where(speaks, np.arange(order.size), 0))
     filled = answers.session.copy()
-    inherits = failed[order]
-    filled[order[inherits]] = session[at[inherits]]
+    of_user = np.full(steps.users, -1, dtype=np.int32)
+    for piece in pieces(failed.size):
+        together = Together.of(steps.user[piece], steps.users)
+        session = answers.session[piece][together.order]
+        speaks = (session >= 0) | (steps.op[piece][together.order] == CONNECT)
+        current = together.last(speaks, session, of_user)
+        inherits = failed[piece][together.order]
+        filled[piece][together.order[inherits]] = current[inherits]
     return filled
 
 

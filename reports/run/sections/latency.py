@@ -1,7 +1,7 @@
 """How long operations took: exact percentiles, their curve, and how they changed over time."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from reports.page.words import factor, seconds
 from reports.records.slices import Slices, slices_of
 from reports.records.steps import CONNECT, OPS, RESET, STEP, Bools, Floats, Steps
-from reports.statistics.quantiles import quantiles_of_sorted, stable_order
+from reports.statistics.groups import Together, pieces, stable_order
+from reports.statistics.quantiles import quantiles_of
 
 _SUMMARY_QUANTILES = np.array([0.5, 0.9, 0.95, 0.99, 0.999])
+_OVER_TIME_QUANTILES = np.array([0.5, 0.9, 0.99])
 _CURVE_BODY = np.linspace(0.0, 0.9, 91)
 _CURVE_POINTS_A_DECADE = 30
 _OVER_TIME_SLICES = 120
@@ -110,98 +112,113 @@ def summarize(
     summaries: dict[str, Summary] = {}
     curves: dict[str, Curve] = {}
     step = steps.successes(STEP)
-    overhead_s = None if waited_s is None else steps.latency_s - waited_s
 
     def add(name: str, values: Floats) -> None:
         if values.size:
-            summaries[name] = _summary(values)
-            curves[name] = _curve(values)
+            summaries[name], curves[name] = _summary_and_curve(values)
 
     for op, name in enumerate(OPS):
         add(name, steps.latency_s[steps.successes(op)])
-    if overhead_s is not None:
-        add("overhead", _known(overhead_s[step]))
-    in_window = _in_window(steps, overhead_s, window_s, ramp_cut=ramp_cut)
-    del overhead_s
+    if waited_s is not None:
+        add("overhead", _differences(steps.latency_s, waited_s, step))
+    in_window = _in_window(steps, waited_s, window_s, ramp_cut=ramp_cut)
     add("total", total_of_each_step(steps))
 
-    ended_s, latency_s = steps.ended_s[step], steps.latency_s[step]
     over_time = heat_map = None
-    if latency_s.size:
-        over_time = _over_time(ended_s, latency_s, slices_of(steps.duration_s, _OVER_TIME_SLICES))
+    if step.any():
+        over_time = _over_time(steps, step, slices_of(steps.duration_s, _OVER_TIME_SLICES))
         slices = slices_of(steps.duration_s, _HEAT_MAP_SLICES, _HEAT_MAP_LEAST_SLICE_S)
-        heat_map = _heat_map(ended_s, latency_s, slices)
+        heat_map = _heat_map(steps, step, slices)
     scheduled = {} if intended_s is None else _scheduled(steps, intended_s)
     takeaways = list(_takeaways(summaries, scheduled, over_time))
     return Latency(summaries, in_window, scheduled, curves, over_time, heat_map, takeaways)
 
 
 def _in_window(
-    steps: Steps, overhead_s: Floats | None, window_s: tuple[float, float] | None, *, ramp_cut: bool
+    steps: Steps, waited_s: Floats | None, window_s: tuple[float, float] | None, *, ramp_cut: bool
 ) -> dict[str, Summary]:
     begin, end = window_s or (-np.inf, np.inf)
-    measured = steps.successes(STEP) & (steps.ended_s >= begin) & (steps.ended_s <= end)
-    samples = {"step": steps.latency_s[measured]}
-    if overhead_s is not None:
-        samples["overhead"] = _known(overhead_s[measured])
+    ended_s = steps.ended_s
+    since = ended_s >= begin
+    measured = steps.successes(STEP) & since & (ended_s <= end)
+    del ended_s
+    summaries = {}
+
+    def add(name: str, values: Floats) -> None:
+        if values.size:
+            summaries[name] = _summary(values)
+
+    add("step", steps.latency_s[measured])
+    if waited_s is not None:
+        add("overhead", _differences(steps.latency_s, waited_s, measured))
     if ramp_cut and window_s is not None:
-        samples["total"] = total_of_each_step(_rows(steps, steps.ended_s >= begin))
-    return {name: _summary(values) for name, values in samples.items() if values.size}
+        add("total", total_of_each_step(steps, since))
+    return summaries
 
 
 def _scheduled(steps: Steps, intended_s: Floats) -> dict[str, Summary]:
-    samples = {name: _known((steps.ended_s - intended_s)[steps.successes(op)]) for op, name in enumerate(OPS)}
-    return {name: _summary(values) for name, values in samples.items() if values.size}
+    summaries = {}
+    ended_s = steps.ended_s
+    for op, name in enumerate(OPS):
+        values = _differences(ended_s, intended_s, steps.successes(op))
+        if values.size:
+            summaries[name] = _summary(values)
+    return summaries
 
 
 def _known(values: Floats) -> Floats:
     return values[~np.isnan(values)]
 
 
-def total_of_each_step(steps: Steps) -> Floats:
+def _differences(values: Floats, minus: Floats, chosen: Bools) -> Floats:
+    """Of the chosen rows, where both are known."""
+    found = np.empty(np.count_nonzero(chosen))
+    filled = 0
+    for piece in pieces(values.size):
+        known = _known((values[piece] - minus[piece])[chosen[piece]])
+        found[filled : filled + known.size] = known
+        filled += known.size
+    return found[:filled]
+
+
+def total_of_each_step(steps: Steps, among: Bools | None = None) -> Floats:
     """For every successful step its session's connect (0 over HTTP) plus the reset before it plus itself.
 
-    In seconds, user by user. A connect begins a session, so that no reset before it counts.
+    In seconds. A connect begins a session, so that no reset before it counts. Only rows `among` count, all
+    where it is None.
     """
-    order = stable_order(steps.user, steps.users)
-    order = order[steps.succeeded[order]]
-    op, latency = steps.op[order], steps.latency_s[order]
-    at = np.arange(order.size, dtype=np.int32 if order.size < 1 << 31 else np.int64)
-    begins = op == CONNECT
-    begins[1:] |= np.diff(steps.user[order]) != 0
-    del order
-    session = np.maximum.accumulate(np.where(begins, at, 0))
-    reset = np.maximum.accumulate(np.where(op == RESET, at, -1))
-    step = op == STEP
-    session, reset = session[step], reset[step]
-    total: Floats = latency[step]
-    total += np.where(op[session] == CONNECT, latency[session], 0.0)
-    total += np.where(reset >= session, latency[reset], 0.0)
+    counted = steps.succeeded if among is None else steps.succeeded & among
+    total = np.empty(np.count_nonzero(counted & (steps.op == STEP)))
+    connect_s, reset_s, filled = np.zeros(steps.users), np.zeros(steps.users), 0
+    for piece in pieces(counted.size):
+        chosen = counted[piece]
+        together = Together.of(steps.user[piece][chosen], steps.users)
+        op = steps.op[piece][chosen][together.order]
+        latency = steps.latency_s[piece][chosen][together.order]
+        connects, resets = op == CONNECT, op == RESET
+        connect = together.last(connects, latency, connect_s)
+        reset = together.last(connects | resets, np.where(resets, latency, 0.0), reset_s)
+        step = op == STEP
+        found = latency[step] + connect[step] + reset[step]
+        total[filled : filled + found.size] = found
+        filled += found.size
     return total
 
 
-def _rows(steps: Steps, chosen: Bools) -> Steps:
-    return replace(
-        steps,
-        started_s=steps.started_s[chosen],
-        latency_s=steps.latency_s[chosen],
-        op=steps.op[chosen],
-        succeeded=steps.succeeded[chosen],
-        over_ws=steps.over_ws[chosen],
-        user=steps.user[chosen],
-    )
-
-
 def _summary(values: Floats) -> Summary:
-    """Sorts `values` in place: one sort answers every quantile exactly."""
-    values.sort()
-    p50, p90, p95, p99, p999 = quantiles_of_sorted(values, _SUMMARY_QUANTILES).tolist()
-    return Summary(values.size, float(values.mean()), p50, p90, p95, p99, p999, float(values[-1]))
+    return _summary_of(values, quantiles_of(values, _SUMMARY_QUANTILES))
 
 
-def _curve(rising: Floats) -> Curve:
-    quantiles = curve_quantiles(rising.size)
-    return Curve(quantiles, quantiles_of_sorted(rising, quantiles))
+def _summary_and_curve(values: Floats) -> tuple[Summary, Curve]:
+    on_curve = curve_quantiles(values.size)
+    found = quantiles_of(values, np.concatenate([_SUMMARY_QUANTILES, on_curve]))
+    of_summary, of_curve = np.split(found, [_SUMMARY_QUANTILES.size])
+    return _summary_of(values, of_summary), Curve(on_curve, of_curve)
+
+
+def _summary_of(values: Floats, quantiles: Floats) -> Summary:
+    p50, p90, p95, p99, p999 = quantiles.tolist()
+    return Summary(values.size, float(values.mean()), p50, p90, p95, p99, p999, float(values.max()))
 
 
 def curve_quantiles(count: int) -> Floats:
@@ -212,29 +229,35 @@ def curve_quantiles(count: int) -> Floats:
     return np.concatenate([_CURVE_BODY, tail[1:], [1.0]])
 
 
-def _over_time(ended_s: Floats, latency_s: Floats, slices: Slices) -> OverTime:
-    at = slices.index(ended_s)
-    by_slice = latency_s[stable_order(at, slices.count)]
-    bounds = np.concatenate([[0], np.cumsum(np.bincount(at, minlength=slices.count))])
+def _over_time(steps: Steps, step: Bools, slices: Slices) -> OverTime:
+    of_slice: list[list[Floats]] = [[] for _ in range(slices.count)]
+    for piece in pieces(step.size):
+        latency_s = steps.latency_s[piece][step[piece]]
+        at = slices.index(steps.started_s[piece][step[piece]] + latency_s)
+        by_slice = latency_s[stable_order(at, slices.count)]
+        bounds = np.cumsum(np.bincount(at, minlength=slices.count))
+        for n in np.flatnonzero(np.diff(bounds, prepend=0)).tolist():
+            of_slice[n].append(by_slice[bounds[n - 1] if n else 0 : bounds[n]])
     percentiles = np.full((3, slices.count), np.nan)
-    for n in range(slices.count):
-        inside = by_slice[bounds[n] : bounds[n + 1]]
-        if inside.size:
-            inside.sort()
-            percentiles[:, n] = quantiles_of_sorted(inside, np.array([0.5, 0.9, 0.99]))
+    for n, inside in enumerate(of_slice):
+        if inside:
+            percentiles[:, n] = quantiles_of(np.concatenate(inside), _OVER_TIME_QUANTILES)
     return OverTime(slices.middles_s, percentiles[0], percentiles[1], percentiles[2])
 
 
-def _heat_map(ended_s: Floats, latency_s: Floats, slices: Slices) -> HeatMap:
-    lowest = max(float(latency_s.min()), _LEAST_LATENCY_S)
-    highest = max(float(latency_s.max()), lowest * 1.01)
+def _heat_map(steps: Steps, step: Bools, slices: Slices) -> HeatMap:
+    lowest = max(float(steps.latency_s.min(where=step, initial=np.inf)), _LEAST_LATENCY_S)
+    highest = max(float(steps.latency_s.max(where=step, initial=0.0)), lowest * 1.01)
     edges = np.geomspace(lowest, highest, _LATENCY_BINS + 1)
     scale = _LATENCY_BINS / np.log(highest / lowest)
-    bins = np.log(np.maximum(latency_s, lowest) / lowest) * scale
-    cell = slices.index(ended_s).astype(np.int32) * _LATENCY_BINS
-    cell += np.minimum(bins, _LATENCY_BINS - 1).astype(np.int32)
-    counts = np.bincount(cell, minlength=slices.count * _LATENCY_BINS)
-    return HeatMap(slices.edges_s, edges, counts.reshape(slices.count, _LATENCY_BINS).astype(np.int64))
+    counts = np.zeros(slices.count * _LATENCY_BINS, dtype=np.int64)
+    for piece in pieces(step.size):
+        latency_s = steps.latency_s[piece][step[piece]]
+        bins = np.log(np.maximum(latency_s, lowest) / lowest) * scale
+        cell = slices.index(steps.started_s[piece][step[piece]] + latency_s).astype(np.int32) * _LATENCY_BINS
+        cell += np.minimum(bins, _LATENCY_BINS - 1).astype(np.int32)
+        counts += np.bincount(cell, minlength=counts.size)
+    return HeatMap(slices.edges_s, edges, counts.reshape(slices.count, _LATENCY_BINS))
 
 
 def _takeaways(

@@ -9,6 +9,7 @@ from reports.page.words import seconds, share
 from reports.records.slices import slices_of
 from reports.records.steps import STEP, Floats, Steps, UserSpans
 from reports.run.sections.totals import Totals
+from reports.statistics.groups import counts_of
 
 _ENOUGH_SLICES = 6
 _STALL = 0.1
@@ -33,8 +34,8 @@ def summarize(steps: Steps, spans: UserSpans, totals: Totals) -> Timeline:
     """Cuts the run into slices and counts in each the operations that ended there."""
     slices = slices_of(totals.duration_s)
     at = slices.index(steps.ended_s)
-    done = np.bincount(at[steps.successes(STEP)], minlength=slices.count) / slices.width_s
-    failed = np.bincount(at[~steps.succeeded], minlength=slices.count) / slices.width_s
+    done = counts_of(at, slices.count, steps.successes(STEP)) / slices.width_s
+    failed = counts_of(at, slices.count, ~steps.succeeded) / slices.width_s
     present = _present(spans, slices.middles_s)
     return Timeline(
         at_s=slices.middles_s,

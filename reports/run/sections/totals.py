@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from reports.records.steps import OPS, STEP, Answers, Bools, Floats, Steps, UserSpans, sessions_of
+from reports.statistics.groups import counts_of
 
 LAST_PART = 0.2
 """The last part of a run, as a share of it, in which every user that stays to the end makes an operation."""
@@ -82,7 +83,7 @@ def summarize(
     step = steps.successes(STEP)
     duration = steps.duration_s
     window = measured_window(spans, duration, warmup_s or 0.0) if batch_users is None else None
-    stepped = int(np.count_nonzero(np.bincount(steps.user[step])))
+    stepped = int(np.count_nonzero(counts_of(steps.user, steps.users, step)))
     out = shut_out(steps)
     if batch_users is not None:
         success_rate = stepped / max(batch_users, spans.last_s.size, 1)
@@ -96,7 +97,7 @@ def summarize(
         failures=operations - succeeded,
         success_rate=success_rate,
         duration_s=duration,
-        throughput_steps_per_s=_throughput(steps.ended_s[step], window or (0.0, duration)),
+        throughput_steps_per_s=_throughput(steps.ended_s, step, window or (0.0, duration)),
         window_s=window or (0.0, duration),
         ramp_included=window is None,
         users=spans.last_s.size,
@@ -112,8 +113,8 @@ def summarize(
 
 def shut_out(steps: Steps) -> Bools:
     """The users with no successful step and at least one failed operation."""
-    stepped = np.bincount(steps.user[steps.successes(STEP)], minlength=steps.users) > 0
-    failed = np.bincount(steps.user[~steps.succeeded], minlength=steps.users) > 0
+    stepped = counts_of(steps.user, steps.users, steps.successes(STEP)) > 0
+    failed = counts_of(steps.user, steps.users, ~steps.succeeded) > 0
     out: Bools = failed & ~stepped
     return out
 
@@ -137,14 +138,14 @@ def _stayed(spans: UserSpans, duration_s: float) -> Bools:
     return stayed
 
 
-def _throughput(ended_s: Floats, window_s: tuple[float, float]) -> float:
+def _throughput(ended_s: Floats, step: Bools, window_s: tuple[float, float]) -> float:
     begin, end = window_s
-    inside = np.count_nonzero((ended_s >= begin) & (ended_s <= end))
+    inside = np.count_nonzero(step & (ended_s >= begin) & (ended_s <= end))
     return float(inside / (end - begin)) if end > begin else 0.0
 
 
 def _sessions(steps: Steps, answers: Answers) -> int:
-    of_row = sessions_of(steps, answers).of_row
-    over_ws = of_row[of_row >= 0]
-    over_http = steps.user[steps.succeeded & ~steps.over_ws]
-    return int(np.count_nonzero(np.bincount(over_ws)) + np.count_nonzero(np.bincount(over_http)))
+    sessions = sessions_of(steps, answers)
+    over_ws = counts_of(sessions.of_row, sessions.count, sessions.of_row >= 0)
+    over_http = counts_of(steps.user, steps.users, steps.succeeded & ~steps.over_ws)
+    return int(np.count_nonzero(over_ws) + np.count_nonzero(over_http))

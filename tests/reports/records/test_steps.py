@@ -1,7 +1,8 @@
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from reports.records.steps import STEP, sessions_of, user_spans
+from reports.records.steps import STEP, StepColumns, sessions_of, user_spans
 from tests.reports.operations import answers, columns, connect, failures, reset, session, step, steps
 
 
@@ -46,6 +47,21 @@ def test_unknown_values_among_known_ones() -> None:
     assert np.isnan(waited[1])
     assert counts is not None
     assert counts.tolist() == [4, -1]
+
+
+def test_pieces_with_different_codes_are_one_column() -> None:
+    pieces = [["b", None], [None, None], ["a", "b"], [], ["c", "a"]]
+    arrays = [pa.array(piece, pa.string()).dictionary_encode() for piece in pieces]
+    found = StepColumns(lambda _: arrays, 8).encoded("host")
+    assert found.values.to_pylist() == ["b", "a", "c"]
+    assert found.codes.tolist() == [0, -1, -1, -1, 1, 0, 2, 1]
+
+
+def test_a_column_known_only_in_a_later_piece() -> None:
+    arrays = [pa.nulls(2, pa.float64()), pa.array([1.5, None])]
+    found = StepColumns(lambda _: arrays, 4).floats("waited_s")
+    assert found is not None
+    assert np.array_equal(found, [np.nan, np.nan, 1.5, np.nan], equal_nan=True)
 
 
 def test_users_are_there_from_their_first_operation_to_their_last_reply() -> None:

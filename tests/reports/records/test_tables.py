@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from reports.records import tables
 from reports.records.columns import ADDED_TO_STEPS, RESOURCES, STEPS
 from reports.records.run_directory import RunDirectory, RunDirectoryError
 from reports.records.tables import StreamReader, StreamWriter
@@ -45,6 +46,22 @@ def test_compacting_keeps_every_row_in_order_and_removes_the_stream(tmp_path: Pa
     assert directory.read_steps().to_pylist() == table(rows).to_pylist()
     directory.compact()
     assert directory.steps.parquet.exists()
+
+
+def test_a_stream_larger_than_what_is_sorted_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "_ROW_GROUP", 4)
+    at = [0.0, 5.0, 1.0, 1.0, 9.0, 1.0, 1.0, 7.0, 8.0, 1.0, 3.0, 12.0, 0.5, 11.0, 2.0]
+    rows = [step(start, user=user, session_hash=f"s{user}") for user, start in enumerate(at)]
+    directory = stream_of(tmp_path / "run", rows[:3], rows[3:4], rows[4:10], rows[10:])
+    whole = directory.read_steps().to_pylist()
+    directory.compact()
+    assert directory.read_steps().to_pylist() == whole == table(rows).to_pylist()
+    assert [piece.to_pylist() for piece in directory.steps.pieces("user")] == [
+        [0, 12],
+        [2, 3, 5, 6, 9, 14],
+        [10, 1, 7, 8],
+        [4, 13, 11],
+    ]
 
 
 def test_a_torn_stream_is_read_up_to_its_last_whole_batch(tmp_path: Path) -> None:

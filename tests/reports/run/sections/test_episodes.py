@@ -109,3 +109,16 @@ def test_where_no_observation_says_done_there_are_no_episodes(done: bool | None)
     rows = game(0, [1.0, 1.0])
     assert summarized([row | {"done": done} for row in rows]) is None
     assert summarized([]) is None
+
+
+def test_episodes_are_the_same_however_many_users_are_worked_on_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = [row for user in range(9) for row in game(user % 4, [1.0] * (user + 1), user=user)]
+    at_once = summarized(rows)
+    monkeypatch.setattr(episodes, "_ROWS_AT_ONCE", 12)
+    in_parts = summarized(rows)
+    assert at_once is not None
+    assert in_parts is not None
+    assert at_once.finished == 9
+    assert in_parts.table.equals(at_once.table)
