@@ -29,9 +29,7 @@ from loadtests.commands import invocation
 from loadtests.deployments.url import base_url
 from loadtests.errors import EXIT_REFUSED, LoadTestError
 from loadtests.load.batch import Batch
-from loadtests.load.carried import CarriedFiles
 from loadtests.load.garbage import QuietCollector
-from loadtests.load.generators import Generators
 from loadtests.load.locust_options import add_options, parsed_load_options
 from loadtests.load.loop_lag import LoopLag
 from loadtests.load.options import LoadOptions, played_by, settled
@@ -40,10 +38,12 @@ from loadtests.load.page.login import require_login
 from loadtests.load.page.pulses import Pulses
 from loadtests.load.page.tabs import Tabs
 from loadtests.load.policy_watch import PolicyWatch
-from loadtests.load.presence import Presence
 from loadtests.load.recording import Recording
 from loadtests.load.users import OpenEnvHttpUser, OpenEnvUser, OpenEnvWebSocketUser
-from loadtests.load.workers import WorkerWatch
+from loadtests.load.workers.carried import CarriedFiles
+from loadtests.load.workers.generators import Generators
+from loadtests.load.workers.presence import Presence
+from loadtests.load.workers.watch import WorkerWatch
 from loadtests.machine import process_name
 from loadtests.protocol.access import HEADERS
 

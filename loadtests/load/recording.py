@@ -26,15 +26,15 @@ from locust.runners import STATE_MISSING, STATE_RUNNING, STATE_SPAWNING, MasterR
 from loadtests.clock import now
 from loadtests.commands import invocation
 from loadtests.errors import EXIT_ROWS_LOST, EXIT_WORKER_LOST, ROWS_LOST
-from loadtests.load.accounting import Accounting
-from loadtests.load.attendance import attendance
-from loadtests.load.generators import Generators
 from loadtests.load.policy_times import PolicyTimes
 from loadtests.load.policy_watch import PolicyWatch
 from loadtests.load.recorder import Recorder
 from loadtests.load.run_json import UNKNOWN, Target, starting_run
-from loadtests.load.usage_recording import UsageRecording
 from loadtests.load.users import OpenEnvUser
+from loadtests.load.workers.accounting import Accounting
+from loadtests.load.workers.attendance import attendance
+from loadtests.load.workers.generators import Generators
+from loadtests.load.workers.usage_recording import UsageRecording
 from loadtests.places import PACKAGES
 from reports.page.words import count, listing
 from reports.records.columns import STEPS

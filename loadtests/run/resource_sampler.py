@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from loadtests.clock import now
 from loadtests.deployments import Usage
-from loadtests.load.usage import Rates, usage_of
+from loadtests.load.workers.usage import Rates, usage_of
 from loadtests.machine import machine_of
 from reports.records.columns import RESOURCES
 from reports.records.run_directory import RunDirectory

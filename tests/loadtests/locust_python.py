@@ -25,17 +25,17 @@ _IMPORTED = [
     "locust.main",
     "loadtests.actions.policy",
     "loadtests.load.batch",
-    "loadtests.load.carried",
+    "loadtests.load.workers.carried",
     "loadtests.load.garbage",
     "loadtests.load.locust_options",
     "loadtests.load.loop_lag",
     "loadtests.load.page.login",
     "loadtests.load.page.tabs",
     "loadtests.load.policy_watch",
-    "loadtests.load.presence",
+    "loadtests.load.workers.presence",
     "loadtests.load.recording",
     "loadtests.load.users",
-    "loadtests.load.workers",
+    "loadtests.load.workers.watch",
 ]
 """What the locustfile imports; not the locustfile, which every Locust runs for itself."""
 

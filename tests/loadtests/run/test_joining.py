@@ -22,8 +22,8 @@ ELSEWHERE = UrlDeployment("http://10.0.0.1:8000")
 
 ANOTHER_VERSION = """
 import runpy, sys
-import loadtests.load.introduction
-loadtests.load.introduction.code = lambda: "0ld"
+import loadtests.load.workers.introduction
+loadtests.load.workers.introduction.code = lambda: "0ld"
 runpy.run_module("locust", run_name="__main__", alter_sys=True)
 """
 

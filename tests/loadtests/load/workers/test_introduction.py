@@ -3,7 +3,7 @@ from importlib.metadata import version
 
 import pytest
 
-from loadtests.load.introduction import introduction, refusal
+from loadtests.load.workers.introduction import introduction, refusal
 from loadtests.machine import code, process_name
 
 MASTER = {"name": "a:1", "code": "c0de", "locust": "2.47.0"}

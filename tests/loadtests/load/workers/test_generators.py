@@ -24,8 +24,8 @@ LOCUST = ("-f", "loadtests/locustfile.py")
 
 MASTER = """
 import runpy
-from loadtests.load import workers
-workers._PATIENCE_SECONDS, workers._RECONNECT_SECONDS = 3, 1
+from loadtests.load.workers import watch
+watch._PATIENCE_SECONDS, watch._RECONNECT_SECONDS = 3, 1
 runpy.run_module("locust", run_name="__main__", alter_sys=True)
 """
 """A master that does not wait long for workers that are silent."""

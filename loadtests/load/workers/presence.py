@@ -12,10 +12,10 @@ from locust.runners import MASTER_HEARTBEAT_TIMEOUT, WorkerRunner
 
 from loadtests.clock import now
 from loadtests.errors import EXIT_MASTER_LOST, EXIT_REFUSED
-from loadtests.load.generators import ANSWER, CALL, HERE, REFUSED
-from loadtests.load.introduction import introduction
 from loadtests.load.loop_lag import LoopLag
-from loadtests.load.usage import usage_of
+from loadtests.load.workers.generators import ANSWER, CALL, HERE, REFUSED
+from loadtests.load.workers.introduction import introduction
+from loadtests.load.workers.usage import usage_of
 
 logger = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
 import pytest
 
-from loadtests.load.clocks import ClockComparison, ClockSample, clock_sample
+from loadtests.load.workers.clocks import ClockComparison, ClockSample, clock_sample
 
 
 @pytest.mark.parametrize("there_s", [0.01, 0.03])

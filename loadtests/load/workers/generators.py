@@ -18,8 +18,8 @@ from locust.rpc import Message
 from locust.runners import MasterRunner
 
 from loadtests.clock import now
-from loadtests.load.clocks import ClockComparison, ClockSample, clock_sample
-from loadtests.load.introduction import introduction, refusal
+from loadtests.load.workers.clocks import ClockComparison, ClockSample, clock_sample
+from loadtests.load.workers.introduction import introduction, refusal
 from loadtests.machine import machine_of, process_name
 
 HERE = "openenv-here"

@@ -12,7 +12,7 @@ import gevent
 import psutil
 from locust import runners
 
-from loadtests.load.generators import Generators
+from loadtests.load.workers.generators import Generators
 
 _SECONDS = 0.5
 _PATIENCE_SECONDS = 45

@@ -14,9 +14,9 @@ import psutil
 import pyarrow as pa
 
 from loadtests.clock import now
-from loadtests.load.generators import Generators
 from loadtests.load.loop_lag import write_lag
-from loadtests.load.usage import Rates, usage_of
+from loadtests.load.workers.generators import Generators
+from loadtests.load.workers.usage import Rates, usage_of
 from reports.records.columns import RESOURCES
 from reports.records.run_directory import RunDirectory
 from reports.records.tables import StreamWriter

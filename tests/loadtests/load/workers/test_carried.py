@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from locust.env import Environment
 from locust.runners import WorkerRunner
 from loadtests.errors import LoadTestError
-from loadtests.load.carried import CarriedFiles
+from loadtests.load.workers.carried import CarriedFiles
 
 carried = CarriedFiles(Environment(), None)
 for files in json.loads(sys.argv[1]):

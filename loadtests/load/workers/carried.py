@@ -12,7 +12,7 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from loadtests.actions.policy import FOLDER, load_policy
 from loadtests.errors import LoadTestError
-from loadtests.load.generators import Generators
+from loadtests.load.workers.generators import Generators
 
 _FILES = "openenv-files"
 

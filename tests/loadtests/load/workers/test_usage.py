@@ -5,7 +5,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from loadtests.load.usage import Rates, usage_of
+from loadtests.load.workers.usage import Rates, usage_of
 from loadtests.machine import process_name
 
 

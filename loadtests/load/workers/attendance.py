@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from loadtests.load.accounting import Accounting
-from loadtests.load.clocks import ClockSample
-from loadtests.load.generators import Generator, Generators
+from loadtests.load.workers.accounting import Accounting
+from loadtests.load.workers.clocks import ClockSample
+from loadtests.load.workers.generators import Generator, Generators
 from reports.records.schema import ClockJson, GeneratorJson, LostJson
 from reports.records.tables import StreamReader
 

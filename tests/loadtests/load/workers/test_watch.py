@@ -17,7 +17,7 @@ EARLY = """
 from locust.env import Environment
 from locust.runners import WorkerNode
 from loadtests.deployments.ports import LOOPBACK, free_port
-from loadtests.load.workers import WorkerWatch
+from loadtests.load.workers.watch import WorkerWatch
 environment = Environment()
 runner = environment.create_master_runner(LOOPBACK, free_port())
 worker = runner.clients["early"] = WorkerNode("early")
