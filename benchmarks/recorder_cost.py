@@ -34,14 +34,14 @@ class Measurement:
 def main(arguments: list[str] | None = None) -> int:
     """Measures and prints; returns 0 where the median cost is at most 5 %."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--pairs", type=int, default=7, help="pairs of runs (default: 7)")
+    parser.add_argument("--pairs", type=int, default=5, help="pairs of runs (default: 5)")
     parser.add_argument("--seconds", type=int, default=8, help="length of each run (default: 8)")
     parser.add_argument("--users", type=int, default=32, help="sessions of the generator (default: 32)")
     options = parser.parse_args(arguments)
     return conclude(measure(options.pairs, options.seconds, options.users))
 
 
-def measure(pairs: int = 7, seconds: int = 8, users: int = 32) -> list[Figure]:
+def measure(pairs: int = 5, seconds: int = 8, users: int = 32) -> list[Figure]:
     """Measures with and without the recorder, in turns."""
     deployment = LocalDeployment(DeploymentConfig(replicas=1, workers=1, port=0), name="recorder-cost")
     runs: dict[bool, list[Measurement]] = {True: [], False: []}

@@ -70,14 +70,14 @@ _WORSE_BY = 0.05
 def main(arguments: list[str] | None = None) -> int:
     """Measures and prints; returns 0 where no figure is worse than the plain server's by more than 5 %."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5, help="runs of each server (default: 5)")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each server (default: 3)")
     parser.add_argument("--seconds", type=float, default=4, help="what is measured of a load (default: 4)")
     parser.add_argument("--sessions", type=int, default=2000, help="sessions held at once (default: 2000)")
     options = parser.parse_args(arguments)
     return conclude(measure(options.rounds, options.seconds, options.sessions))
 
 
-def measure(rounds: int = 5, seconds: float = 4, sessions: int = 2000) -> list[Figure]:
+def measure(rounds: int = 3, seconds: float = 4, sessions: int = 2000) -> list[Figure]:
     """Measures both servers in turns."""
     raise_open_file_limit()
     ours: list[Cost] = []

@@ -78,7 +78,7 @@ def test_workers_join_do_the_test_and_end_with_it(deployment: LocalDeployment, t
     workers = Harness("worker", *join, "--processes", "2")  # before there is a master
     master = Harness(
         *("master", "--workers-expected", "2", "--master-port", port, "--target", deployment.url),
-        *("--users", "8", "--duration", "2", "--wait", "0.1", "--results", str(tmp_path)),
+        *("--users", "8", "--duration", "3", "--wait", "0.1", "--results", str(tmp_path)),
         environ=os.environ | {"LOCUST_MASTER_BIND_PORT": "1"},
     )
     try:

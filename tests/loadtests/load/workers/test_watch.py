@@ -17,11 +17,12 @@ EARLY = """
 from locust.env import Environment
 from locust.runners import WorkerNode
 from loadtests.deployments.ports import LOOPBACK, free_port
+from loadtests.load.workers.generators import Generators
 from loadtests.load.workers.watch import WorkerWatch
 environment = Environment()
 runner = environment.create_master_runner(LOOPBACK, free_port())
 worker = runner.clients["early"] = WorkerNode("early")
-WorkerWatch(environment)
+WorkerWatch(runner, Generators(environment))
 print(worker.heartbeat)
 """
 
