@@ -83,7 +83,8 @@ def measure(rounds: int = 3, seconds: float = 4, sessions: int = 2000) -> list[F
     ours: list[Cost] = []
     plain: list[Cost] = []
     for number in range(1, rounds + 1):
-        for serve, costs in ((_serve_ours, ours), (_serve_plain, plain)):
+        turns = ((_serve_ours, ours), (_serve_plain, plain))
+        for serve, costs in turns if number % 2 else reversed(turns):
             with serve() as address:
                 costs.append(_measure(address, seconds, sessions))
         for name, read in _READINGS.items():
