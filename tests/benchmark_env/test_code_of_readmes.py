@@ -38,8 +38,6 @@ from .readme_walk import PAGES, RULES, Walk, is_on_the_walk
 
 DRY_RUN_ONLY = ("make bench", "make test")
 LEFT_TO_OTHERS = {
-    ".venv/bin/locust -f loadtests/locustfile.py --master": "tests/compose/test_compose_file.py",
-    ".venv/bin/locust -f loadtests/locustfile.py --worker": "tests/compose/test_compose_file.py",
     "docker build": "tests/benchmark_env/test_dockerfile.py",
     "docker compose": "tests/compose/test_compose_file.py",
     "docker stop": "tests/benchmark_env/test_dockerfile.py",
