@@ -192,9 +192,10 @@ def try_batch(config: "LoadTestConfig") -> Try:
 
 def sampled_run(config: "LoadTestConfig") -> "tuple[RunDirectory, RunReport, PartsSampler]":
     """Runs a load test on a local deployment of its own, and samples its parts."""
-    os.environ["MAX_CONCURRENT_ENVS"] = str(config.users)
     deployment = LocalDeployment(config.deployment, name="batches")
+    before = os.environ.get("MAX_CONCURRENT_ENVS")
     try:
+        os.environ["MAX_CONCURRENT_ENVS"] = str(config.users)
         deployment.up()
         directory = new_run(config, deployment, config.results)
         sampler = PartsSampler(deployment)
@@ -203,6 +204,9 @@ def sampled_run(config: "LoadTestConfig") -> "tuple[RunDirectory, RunReport, Par
         sampler.stop()
     finally:
         deployment.down()
+        os.environ.pop("MAX_CONCURRENT_ENVS")
+        if before is not None:
+            os.environ["MAX_CONCURRENT_ENVS"] = before
     return directory, finish_run(directory, status, detail), sampler
 
 

@@ -94,6 +94,7 @@ class Recording:
         self._recording_workers: set[str] = set()
         self._finished_workers: set[str] = set()
         self._left_workers: set[str] = set()
+        self._collecting = False
         self._usage = None if self._is_worker else UsageRecording(generators, options)
         if generators is not None and options.run_directory:
             generators.on_change = self._note_generators
@@ -119,6 +120,7 @@ class Recording:
         self._recording_workers = {worker.id for worker in workers if worker.state != STATE_MISSING}
         self._finished_workers.clear()
         self._left_workers.clear()
+        self._collecting = False
         self._received.clear()
         self._policy_times = PolicyTimes()
         self._started = time.monotonic()
@@ -325,7 +327,9 @@ class Recording:
     def _has_left_early(self, worker: str) -> bool:
         """Whether a worker that sends its last rows was ended alone; what ends a child ends all."""
         runner = self._environment.runner
-        if not isinstance(runner, MasterRunner) or runner.state not in (STATE_SPAWNING, STATE_RUNNING):
+        if self._collecting or not isinstance(runner, MasterRunner):
+            return False
+        if runner.state not in (STATE_SPAWNING, STATE_RUNNING):
             return False
         known = self._generators.known.get(worker) if self._generators is not None else None
         return known is not None and known.process is None and worker in runner.clients
@@ -346,6 +350,7 @@ class Recording:
 
         When its time is up, Locust's master ends the test before it tells the workers, so they are told here.
         """
+        self._collecting = True
         runner.send_message(_FINISH)
         start = time.monotonic()
         most_s = runner.environment.stop_timeout + _COLLECT_SECONDS
