@@ -157,11 +157,11 @@ def needs(costs: Costs, sessions: int, wait_s: float) -> dict[str, Need]:
         }
         limit = min(limits, key=lambda name: limits[name])
         most = int(limits[limit])
-        processes = -(-sessions // most)
+        processes = math.ceil(sessions / most)
         busy = sessions / wait_s * cost.step_us / 1e6
         memory_gb = sessions * cost.session_kb / 1e6
         machines = max(processes / MACHINE_CORES, memory_gb / MACHINE_GB)
-        found[part] = Need(processes, limit, most, busy, memory_gb, -int(-machines // 1))
+        found[part] = Need(processes, limit, most, busy, memory_gb, math.ceil(machines))
     return found
 
 
@@ -189,7 +189,9 @@ def simulated_steps(costs: Costs, needed: Mapping[str, Need], wait_s: float) -> 
     once in `wait_s` seconds and its round trip; the first of these periods fills the queues and is left out.
     """
     sessions = max(need.sessions_a_process for need in needed.values())
-    of_part = _numbered({part: -(-sessions // need.sessions_a_process) for part, need in needed.items()})
+    of_part = _numbered(
+        {part: math.ceil(sessions / need.sessions_a_process) for part, need in needed.items()}
+    )
     rng = random.Random(1)
     jobs = []
     for user in range(sessions):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import unquote
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets import http11
 from websockets.protocol import State
 from websockets.utils import accept_key
 
@@ -177,5 +178,7 @@ class SessionProtocol(WebSocketsSansIOProtocol):
             return
         self._usual = None
         self.conn.receive_data(self._received)
-        self.request, *_ = self.conn.events_received()  # type: ignore[assignment]
+        (event,) = self.conn.events_received()
+        assert isinstance(event, http11.Request)
+        self.request = event
         self.response = self.conn.accept(self.request)

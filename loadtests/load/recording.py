@@ -21,7 +21,7 @@ import pyarrow as pa
 from flask import request
 from gevent.lock import RLock
 from locust.env import Environment
-from locust.runners import STATE_MISSING, STATE_RUNNING, STATE_SPAWNING, MasterRunner, WorkerRunner
+from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
 from loadtests.clock import now
 from loadtests.commands import invocation
@@ -94,7 +94,6 @@ class Recording:
         self._recording_workers: set[str] = set()
         self._finished_workers: set[str] = set()
         self._left_workers: set[str] = set()
-        self._collecting = False
         self._usage = None if self._is_worker else UsageRecording(generators, options)
         if generators is not None and options.run_directory:
             generators.on_change = self._note_generators
@@ -107,7 +106,8 @@ class Recording:
         environment.events.test_stop.add_listener(self._stop)
         environment.events.quitting.add_listener(self._wait_for_reports)
         self._started = 0.0
-        self._ran_s = 0.0
+        self._ran_s: float | None = None
+        """How long the test went on; None until it begins to stop."""
         self._stopped_on_page = False
         self._quitting = False
         self._failure: str | None = None
@@ -120,10 +120,10 @@ class Recording:
         self._recording_workers = {worker.id for worker in workers if worker.state != STATE_MISSING}
         self._finished_workers.clear()
         self._left_workers.clear()
-        self._collecting = False
         self._received.clear()
         self._policy_times = PolicyTimes()
         self._started = time.monotonic()
+        self._ran_s = None
         self._stopped_on_page = False
         self._failure = None
         if not self._is_worker and not self._open():
@@ -252,7 +252,7 @@ class Recording:
     def _is_early(self) -> bool:
         """Whether the test was stopped before its time was over."""
         run_time = self._options.run_time
-        return bool(run_time) and self._ran_s < run_time - _EARLY_SECONDS
+        return bool(run_time) and self._ran_s is not None and self._ran_s < run_time - _EARLY_SECONDS
 
     def _complete(self, directory: RunDirectory) -> "subprocess.Popen[bytes] | None":
         """Says in run.json how the run ended, and has its report written."""
@@ -327,9 +327,8 @@ class Recording:
     def _has_left_early(self, worker: str) -> bool:
         """Whether a worker that sends its last rows was ended alone; what ends a child ends all."""
         runner = self._environment.runner
-        if self._collecting or not isinstance(runner, MasterRunner):
-            return False
-        if runner.state not in (STATE_SPAWNING, STATE_RUNNING):
+        # Not Locust's own state: users that have just been started make it "running" again while it stops.
+        if self._ran_s is not None or not isinstance(runner, MasterRunner):
             return False
         known = self._generators.known.get(worker) if self._generators is not None else None
         return known is not None and known.process is None and worker in runner.clients
@@ -350,7 +349,6 @@ class Recording:
 
         When its time is up, Locust's master ends the test before it tells the workers, so they are told here.
         """
-        self._collecting = True
         runner.send_message(_FINISH)
         start = time.monotonic()
         most_s = runner.environment.stop_timeout + _COLLECT_SECONDS

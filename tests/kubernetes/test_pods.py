@@ -10,6 +10,7 @@ import tarfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -101,7 +102,7 @@ def test_a_load_test_goes_from_pods_to_a_run_directory(objects: Rendered, node: 
     waiting = node.start(master, master.container("wait-for-replicas"), "wait")
     for name in ("env", "nginx"):
         for each in start_all(node, objects, name):
-            eventually(f"{name} starts", lambda: has_started(objects.pods[name], each), each)  # noqa: B023
+            eventually(f"{name} starts", partial(has_started, objects.pods[name], each), each)
     workers = start_all(node, objects, "locust-worker")
     assert not any(is_ready(worker, each) for each in workers)
     assert exit_code(waiting) == 0, logs(waiting)
@@ -109,7 +110,7 @@ def test_a_load_test_goes_from_pods_to_a_run_directory(objects: Rendered, node: 
     locust = node.start(master, master.container("locust"), "locust")
     results = node.start(master, master.container("results"), "results")
     for each in workers:
-        eventually("a worker finds the master", lambda: is_ready(worker, each), each)  # noqa: B023
+        eventually("a worker finds the master", partial(is_ready, worker, each), each)
     assert exit_code(locust) == 0, logs(locust)
 
     run = copied_out(results, tmp_path / "out")

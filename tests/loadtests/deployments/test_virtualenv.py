@@ -36,8 +36,12 @@ def test_versions_are_kept_to_and_others_are_another_virtual_environment(
     environment: EnvironmentDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     installed: list[list[str]] = []
-    monkeypatch.setattr(virtualenv, "_install", lambda _, options, *__: installed.append(options))
-    monkeypatch.setattr(Path, "touch", lambda _: None)
+
+    def install(folder: Path, options: list[str], *_: object) -> None:
+        folder.mkdir(parents=True)
+        installed.append(options)
+
+    monkeypatch.setattr(virtualenv, "_install", install)
     versions = tmp_path / "versions.lock"
     versions.write_text("pip==1\n")
     first = python_for(environment, lambda _: None, versions)
