@@ -11,6 +11,7 @@ from websockets.utils import apply_mask
 
 from loadtests.protocol.frames import MessageReader, TextFrame
 from loadtests.protocol.replies import MAX_MESSAGE_BYTES
+from tests.loadtests.protocol.streams import in_pieces
 
 LENGTHS = (0, 1, 5, 124, 125, 126, 127, 300, 65535, 65536, 70000)
 
@@ -86,21 +87,15 @@ def random_frames(rng: random.Random) -> Iterator[bytes]:
             yield error()
 
 
-def in_pieces(frames: list[bytes], rng: random.Random) -> Iterator[bytes]:
-    """A frame at a time, or cut anywhere: at each byte, in pieces of some length, or not at all."""
+def received(frames: list[bytes], rng: random.Random) -> Iterator[bytes]:
+    """A frame at a time, or cut anywhere, and perhaps cut short."""
     if rng.random() < 0.4:
         yield from frames
         return
     stream = b"".join(frames)
     if rng.random() < 0.2:
         stream = stream[: rng.randrange(len(stream) + 1)]
-    longest = rng.choice([1, 3, 130, 5000, 65536, len(stream) + 1])
-    if longest < 130 and len(stream) > 5000:
-        longest = 5000
-    while stream:
-        size = rng.randint(1, longest)
-        yield stream[:size]
-        stream = stream[size:]
+    yield from in_pieces(stream, rng)
 
 
 class Reference:
@@ -151,7 +146,7 @@ def test_it_reads_what_websockets_reads_however_the_stream_is_cut(seed: int) -> 
     for _ in range(60):
         reference, protocol = Reference(), connection()
         reader = reader_of(protocol)
-        for piece in in_pieces(list(random_frames(rng)), rng):
+        for piece in received(list(random_frames(rng)), rng):
             reference.feed(piece)
             told = reader.feed(piece)
             assert reader.messages == reference.messages

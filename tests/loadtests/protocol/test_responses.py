@@ -1,13 +1,13 @@
 import gzip
 import random
 import zlib
-from collections.abc import Iterator
 
 import h11
 import pytest
 
 from loadtests.protocol.replies import MAX_MESSAGE_BYTES, OperationError
 from loadtests.protocol.responses import Response, ResponseReader
+from tests.loadtests.protocol.streams import in_pieces
 
 STATUSES = (200, 200, 200, 201, 204, 304, 404, 422, 503)
 WITHOUT_BODY = (204, 304)
@@ -69,17 +69,6 @@ def random_response(rng: random.Random) -> bytes:
     reason = rng.choice([" OK", " ", "", " Not quite (é)"])
     head = f"{begin}HTTP/{version} {status}{reason}\r\n{''.join(headers)}\r\n"
     return head.encode("latin-1") + body
-
-
-def in_pieces(stream: bytes, rng: random.Random) -> Iterator[bytes]:
-    """Cut anywhere: at each byte, in pieces of some length, or not at all."""
-    longest = rng.choice([1, 3, 130, 5000, 65536, len(stream) + 1])
-    if longest < 130 and len(stream) > 8000:
-        longest = 5000
-    while stream:
-        size = rng.randint(1, longest)
-        yield stream[:size]
-        stream = stream[size:]
 
 
 class Reference:
