@@ -1,7 +1,6 @@
 import asyncio
 import json
 import re
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import pytest
 from websockets.sync.server import ServerConnection, serve
 
 from benchmark_env.sessions import Answer, Outcome, Plan, Session, Transport, run_sessions
+from tests.certificates import make_certificate
 
 from .conftest import Server
 
@@ -198,15 +198,7 @@ def test_a_server_on_this_machine_is_reached_without_a_proxy(
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A key, and a certificate for 127.0.0.1 that nobody but itself vouches for."""
-    directory = tmp_path_factory.mktemp("certificate")
-    key, certificate = directory / "key.pem", directory / "certificate.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
-         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
-        check=True,
-        capture_output=True,
-    )  # fmt: skip
-    return key, certificate
+    return make_certificate(tmp_path_factory.mktemp("certificate"))
 
 
 @pytest.mark.servers

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from loadtests.deployments import nginx
+from tests.certificates import make_certificate
 from tests.conftest import ROOT, WITHOUT_GRADIO, free_port
 
 TOKEN = "sesame-0123456789abcdef"
@@ -58,12 +59,7 @@ def private_front(folder: Path, urls: Sequence[str], *, tls: bool) -> Iterator[s
     port = free_port()
     key, certificate = folder / "key.pem", folder / "certificate.pem"
     if tls:
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=here",
-             "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
-            check=True,
-            capture_output=True,
-        )  # fmt: skip
+        make_certificate(folder)
     (folder / "nginx.conf").write_text(
         _PRIVATE.format(
             folder=folder,

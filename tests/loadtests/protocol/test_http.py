@@ -2,7 +2,6 @@ import contextlib
 import json
 import socket
 import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from loadtests.protocol.access import OPEN, Access
 from loadtests.protocol.http import HttpClient
 from loadtests.protocol.replies import Answer, OperationError, parse_http
 from loadtests.protocol.responses import Response
+from tests.certificates import make_certificate
 
 RESULT = {"observation": {"pid": 5, "host_url": "http://h:1"}, "reward": 1.0, "done": False}
 Respond = Callable[[BaseHTTPRequestHandler], None]
@@ -334,12 +334,7 @@ def test_a_server_that_does_not_let_in_is_a_connect_timeout() -> None:
 
 
 def test_it_posts_over_tls_to_whom_it_trusts(tmp_path: Path, start: Start) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=here",
-         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
-        check=True, capture_output=True,
-    )  # fmt: skip
+    key, certificate = make_certificate(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     url = start(lambda handler: reply(handler, 200, RESULT | {"more": "x" * 100_000}), context)

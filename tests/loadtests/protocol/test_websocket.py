@@ -3,7 +3,6 @@ import json
 import socket
 import ssl
 import struct
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from websockets.sync.server import Server, ServerConnection, serve
 from loadtests.protocol.access import OPEN, Access
 from loadtests.protocol.replies import OperationError
 from loadtests.protocol.websocket import RESET, WebSocketSession, step_message
+from tests.certificates import make_certificate
 
 REPLY = json.dumps(
     {"type": "observation", "data": {"observation": {"pid": 5, "host_url": "http://h:1"}, "done": False}}
@@ -254,12 +254,7 @@ def test_a_handshake_and_what_comes_with_it_may_be_cut_anywhere() -> None:
 
 
 def test_it_steps_over_tls(tmp_path: Path) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=here",
-         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
-        check=True, capture_output=True,
-    )  # fmt: skip
+    key, certificate = make_certificate(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     answered = threading.Event()
