@@ -1,11 +1,10 @@
 """Runs of our load generator and of k6 on the same server, of which only the middle is measured.
 
 Start and end are left out: steps and CPU seconds are those between two moments in the middle of a run. Ours
-records every step, unless told not to; k6 writes no record of its steps and does not parse the replies.
+records every step; k6 writes no record of its steps and does not parse the replies.
 """
 
 import json
-import math
 import subprocess
 import sys
 import tempfile
@@ -13,8 +12,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import psutil
 
 from loadtests.deployments.ports import LOOPBACK, free_port
@@ -87,56 +86,31 @@ class Middle:
 
 
 def run_ours(
-    url: str,
-    transport: str,
-    users: int,
-    seconds: int,
-    *,
-    processes: int = 1,
-    server: Sequence[int] = (),
-    recorder: bool = True,
+    url: str, transport: str, users: int, seconds: float, *, processes: int = 1, server: Sequence[int] = ()
 ) -> Middle:
-    """Loads a server with Locust at full speed; every operation must succeed and be in the records, if any.
-
-    Steps are those that Locust itself counted, which it does by whole seconds, with the recorder and without.
-    Raises RuntimeError where an operation failed or is missing.
-    """
+    """Loads a server with Locust at full speed; every operation must succeed and is recorded."""
     with tempfile.TemporaryDirectory() as scratch:
-        summary, run = Path(scratch) / "summary.json", Path(scratch) / "run"
-        length = round(_BEFORE_S + 1 + seconds + _AFTER_S)
+        length = round(_BEFORE_S + seconds + _AFTER_S)
         command = [
             *(sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--host", url, "--headless"),
             *("--users", str(users), "--spawn-rate", str(users), "--run-time", f"{length}s"),
-            *("--wait", "0", "--only-summary", "--transport", transport),
-            *("--json-file", str(summary.with_suffix(""))),
+            *("--wait", "0", "--only-summary", "--transport", transport, "--run-directory", scratch),
         ]
-        if recorder:
-            run.mkdir()
-            command += ["--run-directory", str(run)]
-        else:
-            command += ["--no-recorder"]
         if processes > 1:
             port = str(free_port())
             command += ["--processes", str(processes), "--master-bind-host", LOOPBACK]
             command += ["--master-bind-port", port, "--master-host", LOOPBACK, "--master-port", port]
 
         def steps(begin: float, end: float) -> int:
-            entries = json.loads(summary.read_text())
-            if any(entry["num_failures"] for entry in entries):
+            rows = RunDirectory(Path(scratch)).read_steps()
+            done_at = rows["started_at"].to_numpy() + rows["latency_s"].to_numpy()
+            if rows["error"].null_count < rows.num_rows:
                 raise RuntimeError("operations failed")
-            counted = sum(entry["num_requests"] for entry in entries)
-            if recorder and (rows := RunDirectory(run).read_steps().num_rows) != counted:
-                raise RuntimeError(f"{rows} operations were recorded, Locust counted {counted}")
-            return _steps_between(entries, begin, end)
+            stepped = rows["op"].to_numpy(zero_copy_only=False) == "step"
+            return int(np.count_nonzero((done_at >= begin) & (done_at < end) & stepped))
 
-        begin = math.ceil(time.time() + _BEFORE_S)
+        begin = time.time() + _BEFORE_S
         return _middle(command, begin, begin + seconds, server, steps)
-
-
-def _steps_between(entries: Sequence[dict[str, Any]], begin: float, end: float) -> int:
-    """Steps that Locust's summary counts in the seconds from `begin` to before `end`."""
-    (step,) = [entry for entry in entries if entry["name"] == "step"]
-    return sum(number for second, number in step["num_reqs_per_sec"].items() if begin <= int(second) < end)
 
 
 def run_k6(k6: str, url: str, transport: str, users: int, seconds: float) -> Middle:

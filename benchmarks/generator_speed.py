@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Measures and prints; returns 0 where every median ratio reaches its target, or where there is no k6."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="runs of each generator (default: 5)")
-    parser.add_argument("--seconds", type=int, default=6, help="what is measured of a run (default: 6)")
+    parser.add_argument("--seconds", type=float, default=6, help="what is measured of a run (default: 6)")
     parser.add_argument("--users", type=int, default=64, help="sessions (default: 64)")
     parser.add_argument("--transport", choices=("ws", "http"), help="only this one (default: both)")
     parser.add_argument("--k6", default=K6, help="k6's program (default: K6, or that on the PATH)")
@@ -66,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def measure(
     rounds: int = 5,
-    seconds: int = 6,
+    seconds: float = 6,
     users: int = 64,
     transport: str | None = None,
     k6: str | None = K6,
@@ -87,7 +87,7 @@ def measure(
         deployment.down()
 
 
-def _compared(this: _Comparison, url: str, rounds: int, seconds: int, users: int, k6: str | None) -> Figure:
+def _compared(this: _Comparison, url: str, rounds: int, seconds: float, users: int, k6: str | None) -> Figure:
     ours: list[float] = []
     theirs: list[float] = []
     for number in range(1, rounds + 1):

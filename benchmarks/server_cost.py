@@ -71,13 +71,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Measures and prints; returns 0 where no figure is worse than the plain server's by more than 5 %."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3, help="runs of each server (default: 3)")
-    parser.add_argument("--seconds", type=int, default=4, help="what is measured of a load (default: 4)")
+    parser.add_argument("--seconds", type=float, default=4, help="what is measured of a load (default: 4)")
     parser.add_argument("--sessions", type=int, default=2000, help="sessions held at once (default: 2000)")
     options = parser.parse_args(arguments)
     return conclude(measure(options.rounds, options.seconds, options.sessions))
 
 
-def measure(rounds: int = 3, seconds: int = 4, sessions: int = 2000) -> list[Figure]:
+def measure(rounds: int = 3, seconds: float = 4, sessions: int = 2000) -> list[Figure]:
     """Measures both servers in turns."""
     raise_open_file_limit()
     ours: list[Cost] = []
@@ -142,7 +142,7 @@ def _serve_plain() -> Iterator[str]:
         server.wait()
 
 
-def _measure(address: str, seconds: int, sessions: int) -> Cost:
+def _measure(address: str, seconds: float, sessions: int) -> Cost:
     reply = health.post(f"http://{address}/step", {"action": {"wait_seconds": 0}}, timeout_s=10)
     worker = int(reply.json_object()["observation"]["pid"])
     # First: later, sessions would fit into memory that the load has left free.
