@@ -87,6 +87,23 @@ USER_SETTINGS = (
             "steps before the next reset, if the episode is not done before; 0: no such limit "
             "(default: 50, with a policy 0)",
         ),
+        Setting(
+            "ARRIVALS",
+            "",
+            "the open model, in which replies are not waited for: constant:RATE or poisson:RATE, a second "
+            "(default: USERS take turns with the server)",
+        ),
+        Setting(
+            "ARRIVALS_OF",
+            "sessions",
+            "sessions: each lives for an episode; steps: over a pool of USERS sessions",
+        ),
+        Setting(
+            "SHAPE",
+            "",
+            "how USERS or ARRIVALS change meanwhile: ramp:FROM:TO, steps:COUNT, spike:LEVEL:AT:LENGTH, "
+            "soak:RAMP or sine:AMPLITUDE:PERIOD",
+        ),
         Setting("CONNECT_TIMEOUT", "10", "seconds until a connection that is not open counts as failed"),
         Setting("STEP_TIMEOUT", "60", "seconds until a reset or step without reply counts as failed"),
     ),
@@ -252,7 +269,10 @@ GRID_SETTINGS = _about(
     ),
 )
 
-NOT_OF_A_BATCH = {"USERS", "SPAWN_RATE", "DURATION", "THINK_TIME", "STEPS_PER_EPISODE"}
+NOT_OF_A_BATCH = {
+    *("USERS", "SPAWN_RATE", "DURATION", "THINK_TIME", "STEPS_PER_EPISODE"),
+    *("ARRIVALS", "ARRIVALS_OF", "SHAPE"),
+}
 """Settings of a load test that mean nothing where batches of growing size step once."""
 
 _OF_A_SEARCH = {"PORT": "0", "WAIT": "1", "STEP_TIMEOUT": "30"}

@@ -1,5 +1,6 @@
 """The configuration of a load test, from the command line and the environment, checked before it runs."""
 
+import math
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ from loadtests.commands import LOAD_SETTINGS, invocation
 from loadtests.deployments import Balancing, DeploymentConfig
 from loadtests.deployments.environment import Environment
 from loadtests.errors import LoadTestError
+from loadtests.load.arrivals import Arrivals
 from loadtests.load.options import LoadOptions, load_options
 from loadtests.machine import cores
 from loadtests.places import ENVIRONMENT
@@ -20,6 +22,7 @@ from reports.records.schema import Scenario, Slo, Transport
 DEFAULT_USERS = next(each.default for each in LOAD_SETTINGS if each.name == "USERS")
 _SPAWNS_A_SECOND = 100
 _MOST_TAGS = 10
+_MOST_USERS_BY_DEFAULT = 10_000
 _TAG = re.compile(r"[\w.-]{1,40}", re.ASCII)
 
 
@@ -137,6 +140,13 @@ def load_test_config(values: Values) -> LoadTestConfig:
     if not 0 <= success_rate <= 1:
         raise LoadTestError(f"SLO_SUCCESS_RATE={values['SLO_SUCCESS_RATE']} is not a share: give 0 to 1")
     options = load_options(values)
+    slo = Slo(
+        success_rate=success_rate,
+        total_p99_s=above_zero(values, "SLO_P99") if values["SLO_P99"] else None,
+    )
+    users_given = values["USERS"] != DEFAULT_USERS
+    if options.arrivals is not None and not users_given:
+        users = users_enough(options.arrivals, options, slo)
     deployment = replace(deployment_config(values), sessions=users, access=options.access)
     processes = deployment.generators or processes
     return LoadTestConfig(
@@ -144,7 +154,7 @@ def load_test_config(values: Values) -> LoadTestConfig:
         deployment=deployment,
         transport=cast(Transport, choice(values, "TRANSPORT", get_args(Transport))),
         users=users,
-        users_given=values["USERS"] != DEFAULT_USERS,
+        users_given=users_given,
         spawn_rate=above_zero(values, "SPAWN_RATE")
         if values["SPAWN_RATE"]
         else max(1.0, min(users / 2, float(_SPAWNS_A_SECOND * processes))),
@@ -152,13 +162,23 @@ def load_test_config(values: Values) -> LoadTestConfig:
         options=options,
         processes=processes,
         results=Path(values["RESULTS"]),
-        slo=Slo(
-            success_rate=success_rate,
-            total_p99_s=above_zero(values, "SLO_P99") if values["SLO_P99"] else None,
-        ),
+        slo=slo,
         tags=tags(values["TAG"]),
         joining=joining,
     )
+
+
+def users_enough(arrivals: Arrivals, options: LoadOptions, slo: Slo) -> int:
+    """As many users as are in flight where the objective is just met, by Little's law, and half as many more.
+
+    A session stays for its steps, their waits and its thinking; where steps have no number, for 50.
+    """
+    within_s = slo["total_p99_s"] or 2 * (options.wait.longest + 0.5)
+    if arrivals.of == "sessions":
+        steps = options.steps_per_episode or 50
+        within_s += steps * (options.wait.mean + options.think_time.mean)
+    enough = math.ceil(1.5 * arrivals.highest_rate * within_s)
+    return min(max(enough, int(DEFAULT_USERS)), _MOST_USERS_BY_DEFAULT)
 
 
 def processes_here(values: Values) -> int:
