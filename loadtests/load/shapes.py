@@ -54,7 +54,7 @@ def parse_shape(text: str) -> Shape | None:
         case "spike", [high, begin, lasts] if lasts > 0:
             return Shape(text, lambda at, _: high if begin <= at < begin + lasts else 1.0, max(high, 1.0))
         case "soak", [ramp] if ramp > 0:
-            return Shape(text, lambda at, _: max(0.0, min(1.0, at / ramp, (length - at) / ramp)), 1.0)
+            return Shape(text, lambda at, length: max(0.0, min(1.0, at / ramp, (length - at) / ramp)), 1.0)
         case "sine", [amplitude, period] if 0 < amplitude <= 1 and period > 0:
             return Shape(
                 text, lambda at, _: 1 + amplitude * math.sin(2 * math.pi * at / period), 1 + amplitude
