@@ -114,7 +114,12 @@ USER_SETTINGS = (
 LOAD_SETTINGS = (
     *_about(
         "load",
-        Setting("USERS", "64", "simulated users; over WebSocket each holds one session"),
+        Setting(
+            "USERS",
+            "",
+            "simulated users; over WebSocket each holds one session (default: 64; with ARRIVALS, as many as "
+            "are in flight where the objective is just met, and half as many more)",
+        ),
         Setting("SPAWN_RATE", "", "users started a second (default: all within 2 s, 100 a second at most)"),
         Setting("DURATION", "20", "how long the load lasts: 20, 90s, 5m or 1h"),
         Setting("TRANSPORT", "ws", "ws or http"),

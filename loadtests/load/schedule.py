@@ -19,7 +19,7 @@ class Schedule:
     def __init__(self, times: Iterator[float], *, gathers: bool) -> None:
         """`times` are seconds from the start to each arrival of this process, rising.
 
-        Where it gathers its users, the clock starts when all are ready; else when all have been started.
+        Where it gathers its users, the clock starts when all are ready; else with the first.
         """
         self._times = times
         self._barrier = Barrier()
@@ -31,11 +31,8 @@ class Schedule:
         self._begun = 0
 
     def expect(self, users: int) -> None:
-        """So many users have been started."""
-        if self._gathers:
-            self._barrier.expect(users)
-        else:
-            self._open()
+        """All users have been started, so many."""
+        self._barrier.expect(users)
 
     def gather(self) -> None:
         """Waits for the other users to be ready; the clock starts with the last."""
@@ -60,6 +57,8 @@ class Schedule:
 
         Returns the moment when it was due, as `time.perf_counter` counts.
         """
+        if not self._gathers:
+            self._open()
         self._opened.wait()
         if self._closed.is_set() or (after_s := next(self._times, None)) is None:
             return None

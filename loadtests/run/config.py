@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, cast, get_args
 
-from loadtests.commands import LOAD_SETTINGS, invocation
+from loadtests.commands import invocation
 from loadtests.deployments import Balancing, DeploymentConfig
 from loadtests.deployments.environment import Environment
 from loadtests.errors import LoadTestError
@@ -19,7 +19,7 @@ from loadtests.places import ENVIRONMENT
 from loadtests.settings import Values, above_zero, choice, number, whole
 from reports.records.schema import Scenario, Slo, Transport
 
-DEFAULT_USERS = next(each.default for each in LOAD_SETTINGS if each.name == "USERS")
+_USERS = 64
 _SPAWNS_A_SECOND = 100
 _MOST_TAGS = 10
 _MOST_USERS_BY_DEFAULT = 10_000
@@ -133,7 +133,7 @@ def environment_of(values: Values) -> Environment:
 
 def load_test_config(values: Values) -> LoadTestConfig:
     """Checks all settings. Raises LoadTestError with the bad value and what is allowed."""
-    users = whole(values, "USERS", 1, 1_000_000)
+    users = whole(values, "USERS", 1, 1_000_000) if values["USERS"] else _USERS
     joining = _joining(values) if "WORKERS_EXPECTED" in values else None
     processes = joining.workers if joining is not None else processes_here(values)
     success_rate = number(values, "SLO_SUCCESS_RATE")
@@ -144,8 +144,7 @@ def load_test_config(values: Values) -> LoadTestConfig:
         success_rate=success_rate,
         total_p99_s=above_zero(values, "SLO_P99") if values["SLO_P99"] else None,
     )
-    users_given = values["USERS"] != DEFAULT_USERS
-    if options.arrivals is not None and not users_given:
+    if options.arrivals is not None and not values["USERS"]:
         users = users_enough(options.arrivals, options, slo)
     deployment = replace(deployment_config(values), sessions=users, access=options.access)
     processes = deployment.generators or processes
@@ -154,10 +153,10 @@ def load_test_config(values: Values) -> LoadTestConfig:
         deployment=deployment,
         transport=cast(Transport, choice(values, "TRANSPORT", get_args(Transport))),
         users=users,
-        users_given=users_given,
+        users_given=bool(values["USERS"]),
         spawn_rate=above_zero(values, "SPAWN_RATE")
         if values["SPAWN_RATE"]
-        else max(1.0, min(users / 2, float(_SPAWNS_A_SECOND * processes))),
+        else default_spawn_rate(users, processes, options),
         duration_s=whole_seconds(values, "DURATION"),
         options=options,
         processes=processes,
@@ -178,7 +177,14 @@ def users_enough(arrivals: Arrivals, options: LoadOptions, slo: Slo) -> int:
         steps = options.steps_per_episode or 50
         within_s += steps * (options.wait.mean + options.think_time.mean)
     enough = math.ceil(1.5 * arrivals.highest_rate * within_s)
-    return min(max(enough, int(DEFAULT_USERS)), _MOST_USERS_BY_DEFAULT)
+    return min(max(enough, _USERS), _MOST_USERS_BY_DEFAULT)
+
+
+def default_spawn_rate(users: int, processes: int, options: LoadOptions) -> float:
+    """Users started a second. Those that wait for sessions to arrive do nothing until then."""
+    if options.arrivals is not None and options.arrivals.of == "sessions":
+        return float(users)
+    return max(1.0, min(users / 2, float(_SPAWNS_A_SECOND * processes)))
 
 
 def processes_here(values: Values) -> int:
