@@ -147,6 +147,8 @@ class RunConfig(TypedDict):
     """In the open model, how sessions or steps arrive: `constant:50` or `poisson:50`, a second."""
     arrivals_of: NotRequired[ArrivalUnit]
     """What arrives: sessions, each living for an episode, or steps over a pool of sessions."""
+    fault: NotRequired[str]
+    """What was to be broken meanwhile: `kill-worker@10s,pause-replica:3s@15s`."""
     shape: NotRequired[str]
     """How the load changes over the run, as a multiple of users or rate: `ramp:0:1`, `spike:5:10:3` …"""
     warmup_s: NotRequired[float]
@@ -171,6 +173,24 @@ class ArrivalsJson(TypedDict):
     """Those for which no user was free when they were due."""
     longest_wait_s: float
     """The longest that one which was begun had waited for a user."""
+
+
+class FaultJson(TypedDict):
+    """Something that was broken on purpose while the load went on."""
+
+    name: str
+    """What was done: `kill-worker`, `pause-replica` …"""
+    asked: str
+    """As it was asked for: `pause-replica:3s@15s`."""
+    target: str | None
+    """What it was done to: a container, a host, `host pid`; None where nothing was."""
+    at: float
+    """When it began, in Unix time by the harness's clock; where it was left out, when it was to begin."""
+    ended_at: float | None
+    """When it was taken back, such as a pause; None where it was not, or is over at once."""
+    outcome: Literal["done", "left out", "failed"]
+    detail: str | None
+    """Why it was left out or failed, in words."""
 
 
 class ClockJson(TypedDict):
@@ -221,6 +241,8 @@ class RunJson(TypedDict):
     """Whether a person stopped it on Locust's page before its time."""
     incidents: NotRequired[list[str]]
     """What happened to the deployment during the run, a sentence each."""
+    faults: NotRequired[list[FaultJson]]
+    """What was broken on purpose, in the order of time."""
     policy_time: NotRequired[PolicyTime]
     """How long the policy took, where there is one and it was called."""
     arrivals: NotRequired[ArrivalsJson]
