@@ -177,7 +177,7 @@ def _users_of_groups(values: Values, group: int, processes: int) -> int:
     groups = whole(values, "GROUPS", 1, 100_000)
     if groups % processes:
         raise LoadTestError(
-            f"GROUPS={groups} cannot be shared evenly by {processes} generator processes, of which each makes "
+            f"GROUPS={groups} cannot be shared by {processes} generator processes, each of which makes "
             f"whole groups: give a multiple of {processes}"
         )
     if values["USERS"] and values["USERS"] != str(group * groups):
