@@ -40,6 +40,7 @@ from loadtests.load.page.pulses import Pulses
 from loadtests.load.page.tabs import Tabs
 from loadtests.load.policy_watch import PolicyWatch
 from loadtests.load.recording import Recording
+from loadtests.load.rollouts import Rollouts
 from loadtests.load.shaping import Shaping
 from loadtests.load.users import OpenEnvHttpUser, OpenEnvUser, OpenEnvWebSocketUser
 from loadtests.load.workers.carried import CarriedFiles
@@ -98,6 +99,7 @@ def _prepare(environment: Environment, **_: Any) -> None:
             require_login(environment.web_ui, who, options.web_base_path or "")
     Batch(environment)
     OpenLoad(environment)
+    Rollouts(environment)
     Shaping(environment)
     OpenEnvUser.policy_watch = PolicyWatch(environment)
     if isinstance(runner, MasterRunner) and generators is not None:

@@ -12,6 +12,10 @@ from typing import Any, Literal, NotRequired, TypedDict, get_args, get_origin, g
 SCHEMA_VERSION = 1
 
 Op = Literal["connect", "reset", "step"]
+
+USERS_A_PROCESS = 1_000_000_000
+"""Users of the n-th generator process have numbers from n times this on."""
+
 Transport = Literal["ws", "http"]
 ErrorCategory = Literal[
     "refused",
@@ -28,7 +32,7 @@ ErrorCategory = Literal[
 ]
 Role = Literal["replica", "nginx", "generator", "others"]
 RunStatus = Literal["running", "completed", "interrupted", "failed"]
-Scenario = Literal["sustained", "batch"]
+Scenario = Literal["sustained", "batch", "rollouts"]
 ActionOrder = Literal["cycle", "sample"]
 ArrivalUnit = Literal["sessions", "steps"]
 CellStatus = Literal["pending", "running", "completed", "failed"]
@@ -147,6 +151,10 @@ class RunConfig(TypedDict):
     """In the open model, how sessions or steps arrive: `constant:50` or `poisson:50`, a second."""
     arrivals_of: NotRequired[ArrivalUnit]
     """What arrives: sessions, each living for an episode, or steps over a pool of sessions."""
+    group: NotRequired[int]
+    """Of rollouts: the sessions that start together."""
+    rollout_steps: NotRequired[str]
+    """Of rollouts: the steps of each, a number or a distribution, written like waits."""
     fault: NotRequired[str]
     """What was to be broken meanwhile: `kill-worker@10s,pause-replica:3s@15s`."""
     shape: NotRequired[str]

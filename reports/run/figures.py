@@ -21,6 +21,7 @@ from reports.run.sections.arrivals import Arrivals
 from reports.run.sections.errors import Errors
 from reports.run.sections.latency import HeatMap, Latency, OverTime
 from reports.run.sections.resources import PartUsage, Resources
+from reports.run.sections.rollouts import Rollouts
 from reports.run.sections.timeline import Timeline
 
 _OPERATIONS: dict[str, tuple[str, object]] = {
@@ -182,6 +183,19 @@ def arrivals_over_time(arrivals: Arrivals, frame: Frame, width: float) -> str:
         )
 
     return drawing.draw("arrivals", "Arrivals over time", width, total, paint)
+
+
+def rollout_times(rollouts: Rollouts, width: float) -> str:
+    """How long rollouts and groups took at each percentile."""
+    looks = {"group": ("vermilion", (0, (5, 2))), "rollout": ("blue", "-")}
+    lines = [
+        PercentileLine(name, *looks[name], curve.quantiles, curve.seconds)
+        for name, curve in rollouts.curves.items()
+    ]
+    title = "Percentile curves of the time of rollouts and groups"
+    return percentile_curves(
+        "rollouts", title, lines, "that take at most so long", width, right=72, heading="Time"
+    )
 
 
 def errors_over_time(errors: Errors, frame: Frame, width: float) -> str:

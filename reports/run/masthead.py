@@ -55,6 +55,9 @@ def headline(run: RunJson) -> str:
     who = count(config["users"], f"{TRANSPORTS[config['transport']]} user")
     if is_batch(run):
         who = f"Batch of {who}"
+    if (group := config.get("group")) is not None:
+        groups = count(config["users"] // group, "group")
+        who = f"{groups} of {group} {TRANSPORTS[config['transport']]} rollouts"
     if (arrivals := config.get("arrivals")) is not None:
         process, _, rate = arrivals.partition(":")
         who = f"{rate} {TRANSPORTS[config['transport']]} {config.get('arrivals_of', 'sessions')}/s, {process}"
@@ -116,6 +119,8 @@ def _fast(report: RunReport) -> Answer:
         for name in ("step", "overhead", "total")
         if (found := summaries.get(name))
     ]
+    if (good := report.goodput) is not None and (report.rollouts or report.arrivals or good.share < 1):
+        facts.append(("goodput", f"{formatting.significant(good.per_s)} {good.unit}/s"))
     if not report.totals.steps:
         return _FAST.answer("No steps", "unknown", facts or [("step", "none succeeded")])
     if "overhead" not in summaries:

@@ -23,9 +23,11 @@ from reports.run.sections import (
     distribution,
     episodes,
     errors,
+    goodput,
     isolation,
     latency,
     resources,
+    rollouts,
     slo,
     timeline,
     totals,
@@ -36,9 +38,11 @@ from reports.run.sections.distribution import Distribution
 from reports.run.sections.episodes import Episodes
 from reports.run.sections.errors import Errors
 from reports.run.sections.evenness import Fairness
+from reports.run.sections.goodput import Goodput
 from reports.run.sections.isolation import Isolation
 from reports.run.sections.latency import Latency
 from reports.run.sections.resources import Resources
+from reports.run.sections.rollouts import Rollouts
 from reports.run.sections.slo import SloVerdict
 from reports.run.sections.timeline import Timeline
 from reports.run.sections.totals import Totals
@@ -64,6 +68,10 @@ class RunReport:
     """None where no observation said `done`."""
     arrivals: Arrivals | None = None
     """None in the closed model."""
+    rollouts: Rollouts | None = None
+    """None in another scenario."""
+    goodput: Goodput | None = None
+    """None where nothing succeeded, and of a batch."""
 
     @property
     def passed(self) -> bool:
@@ -113,17 +121,19 @@ def report_run(directory: RunDirectory) -> RunReport:
         run["topology"]["names"],
     )
     run_arrivals = arrivals.summarize(run, steps, spans, run_latency, run_totals.window_s)
+    run_slo = slo.judge(
+        config["slo"], run_totals, run_latency, _wait_p99(columns.floats("wait_s")), config["transport"]
+    )
+    limit_s = next(each.limit for each in run_slo.criteria if each.name == "total_p99_s")
+    run_rollouts = rollouts.summarize(run, steps, run_totals.window_s, limit_s)
+    run_goodput = None
+    if run_totals.steps and not is_batch(run):
+        run_goodput = goodput.summarize(steps, run_totals.window_s, limit_s, run_rollouts)
     return RunReport(
         run=run,
         validity=validity.judge(run, run_totals, run_isolation, run_resources, run_arrivals),
         totals=run_totals,
-        slo=slo.judge(
-            config["slo"],
-            run_totals,
-            run_latency,
-            _wait_p99(columns.floats("wait_s")),
-            config["transport"],
-        ),
+        slo=run_slo,
         latency=run_latency,
         timeline=timeline.summarize(steps, spans, run_totals),
         distribution=run_distribution,
@@ -132,6 +142,8 @@ def report_run(directory: RunDirectory) -> RunReport:
         resources=run_resources,
         episodes=run_episodes,
         arrivals=run_arrivals,
+        rollouts=run_rollouts,
+        goodput=run_goodput,
     )
 
 
@@ -154,6 +166,8 @@ def to_json(report: RunReport) -> dict[str, Any]:
         "latency_in_window": {name: asdict(summary) for name, summary in report.latency.in_window.items()},
         "service_time": {name: asdict(summary) for name, summary in report.latency.service.items()},
         "arrivals": _arrivals(report.arrivals),
+        "rollouts": _rollouts(report.rollouts),
+        "goodput": asdict(report.goodput) if report.goodput else None,
         "distribution": {
             "replicas": [asdict(replica) for replica in spread.replicas],
             "workers": [asdict(worker) for worker in spread.workers],
@@ -197,6 +211,12 @@ def _episodes(played: Episodes | None) -> dict[str, Any] | None:
         "duration_s": asdict(played.duration_s),
         "reward": asdict(played.reward) if played.reward else None,
     }
+
+
+def _rollouts(played: Rollouts | None) -> dict[str, Any] | None:
+    if played is None:
+        return None
+    return {name: value for name, value in asdict(played).items() if name not in ("curves", "takeaways")}
 
 
 def _fairness(fairness: Fairness | None) -> dict[str, float | None]:
