@@ -86,7 +86,8 @@ def test_over_http_a_rollout_begins_with_its_reset() -> None:
         )
     ]
     each = found(rows, run(1, 1))
-    assert (each.rollouts, each.rollout_s.mean) == (2, pytest.approx(0.6))
+    assert each.rollouts == 2
+    assert each.rollout_s.mean == pytest.approx(0.6)
 
 
 def test_another_scenario_has_no_rollouts() -> None:
