@@ -153,6 +153,6 @@ def _takeaways(found: Rollouts) -> Iterator[str]:
         return
     why = f", {found.failed:,} of them by a failure" if found.failed else ""
     yield (
-        f"Goodput: {found.goodput_per_s:,.1f} episodes/s, as {missed:,} of {found.rollouts:,} rollouts missed "
+        f"Goodput: {found.goodput_per_s:,.1f} episodes/s; {missed:,} of {found.rollouts:,} rollouts missed "
         f"the objective{why}. It wants no failure, and every step within {seconds(found.limit_s)} in total."
     )
