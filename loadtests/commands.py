@@ -249,6 +249,11 @@ _OF_AN_EXPERIMENT = {
     "REUSE_PORT": ("1", "0: the workers of a replica share one listening socket; 1,0 compares both"),
     "PORT": ("0", "where the balancer listens on 127.0.0.1; 0: any free port"),
     "USERS": ("1,8,32,128,256", "numbers of simulated users"),
+    "ARRIVALS": (
+        "",
+        "the open model: rates in place of numbers of users, such as poisson:50,100,200 or constant:50,100",
+    ),
+    "GROUPS": ("1,2,4,8", "of SCENARIO=rollouts: numbers of groups at a time"),
     "WAIT": ("0.01", "seconds each step waits: numbers, or uniform:LOW:HIGH and others"),
     "TRANSPORT": ("ws", "ws, http or ws,http"),
     "DURATION": ("4", "how long each sustained cell is measured, ramp-up and warm-up not counted"),

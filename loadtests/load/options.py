@@ -46,6 +46,12 @@ class LoadOptions:
     rollout_steps: Duration = _STEPS
     """Of rollouts: the steps of each."""
 
+    @property
+    def stay_s(self) -> float:
+        """Seconds that an episode's waits and thinking take on average; where steps have no number, of 50."""
+        steps = self.steps_per_episode or _STEPS_PER_EPISODE
+        return steps * (self.wait.mean + self.think_time.mean)
+
 
 def load_options(values: Values) -> LoadOptions:
     """Reads the user settings, and headers from the environment.

@@ -195,8 +195,7 @@ def users_enough(arrivals: Arrivals, options: LoadOptions, slo: Slo) -> int:
     """
     within_s = slo["total_p99_s"] or 2 * (options.wait.longest + 0.5)
     if arrivals.of == "sessions":
-        steps = options.steps_per_episode or 50
-        within_s += steps * (options.wait.mean + options.think_time.mean)
+        within_s += options.stay_s
     enough = math.ceil(1.5 * arrivals.highest_rate * within_s)
     return min(max(enough, _USERS), _MOST_USERS_BY_DEFAULT)
 

@@ -293,6 +293,10 @@ class CellJson(TypedDict):
     transport: Transport
     wait: str
     users: int
+    arrivals: NotRequired[str]
+    """In the open model, how sessions or steps arrive: `poisson:50`; `users` is then the most in flight."""
+    groups: NotRequired[int]
+    """Of rollouts: the groups at a time."""
     repetition: int
     """1, 2, 3 …"""
     status: CellStatus
