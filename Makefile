@@ -117,6 +117,7 @@ lock: $(READY) ## pin the newest versions that pyproject.toml allows
 	@$(PIN) -c requirements.lock --group setup pyproject.toml -o requirements-run.lock
 	@$(PIN) -c requirements.lock benchmark_env/pyproject.toml -o benchmark_env/requirements.lock
 	@$(PIN) -c requirements.lock compose/requirements-locust.in -o compose/requirements-locust.txt
+	@$(PIN) --upgrade --no-deps .ci/tools.in -o .ci/tools.txt
 
 .PHONY: clean
 clean: ## remove caches and .venv, after make down; results stay

@@ -21,7 +21,8 @@ def write_wheel(folder: Path) -> Path:
     wheel = folder / f"{MODULE}-{VERSION}-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
         for name, text in {**files, f"{about}/RECORD": record}.items():
-            archive.writestr(name, text)
+            # Without the time, so that the same wheel is made each time.
+            archive.writestr(zipfile.ZipInfo(name), text)
     return wheel
 
 

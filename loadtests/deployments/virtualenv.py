@@ -84,9 +84,9 @@ def _install(folder: Path, options: list[str], environment: EnvironmentDirectory
         changed = _OTHER_CONTENT.search(log.read_text(errors="replace"))
         if changed:
             raise LoadTestError(
-                f"{changed[1]} does not have the content that {options[-1]} was made with, so nothing was "
-                "installed. Is the file as it was committed? Then the package was changed where it comes from; "
-                f"pip's output is in {log}"
+                f"{changed[1]} does not have the content that {options[-1]} was made with, so nothing of it "
+                "was installed. Is the file as it was committed? Then the package was changed where it comes "
+                f"from; pip's output is in {log}"
             )
         raise LoadTestError(
             f"ENV={environment.path}: what it asks for cannot be installed; the end of {log}:\n{tail(log)}\n"
