@@ -35,7 +35,7 @@ def assert_confined(client: docker.DockerClient, name: str, user: str = "10001:1
     for process, starter, expected in (("1", user, uid), ("self", "0", "0")):
         status = _status(container, process, starter)
         assert status["Uid"] == [expected] * 4, name
-        assert {key: int(*status[key], base=16) for key in NO_RIGHTS} == NO_RIGHTS, name
+        assert {key: int(status[key][0], 16) for key in NO_RIGHTS} == NO_RIGHTS, name
         assert status["NoNewPrivs"] == ["1"], name
         assert status["Seccomp"] == ["2"], name
     for starter in (user, "0"):
@@ -75,4 +75,5 @@ def _status(container: Container, process: str, user: str) -> dict[str, list[str
 def _output(container: Container, *command: str, user: str = "") -> str:
     done = container.exec_run(list(command), user=user)
     assert done.exit_code == 0, (container.name, command, done.output)
-    return str(done.output.decode()).strip()
+    assert isinstance(done.output, bytes)
+    return done.output.decode().strip()

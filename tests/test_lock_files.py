@@ -3,6 +3,7 @@
 import re
 import subprocess
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +70,8 @@ def test_a_lock_has_what_its_project_asks_for(project: str, groups: tuple[str, .
 
 
 @pytest.fixture(scope="module")
-def base_image(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The images' base with one wheel, and no index to have others from; returns the wheel."""
+def base_image(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The images' base with one wheel, and no index to have others from; gives the wheel."""
     request.getfixturevalue("docker_engine")
     context = tmp_path_factory.mktemp("base")
     wheel = write_wheel(context)
@@ -78,7 +79,8 @@ def base_image(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         "FROM python:3.13-slim-trixie\nENV PIP_NO_INDEX=1 PIP_FIND_LINKS=/wheels\nCOPY *.whl /wheels/\n"
     )
     subprocess.run(["docker", "build", "--tag", BASE_IMAGE, context], check=True, capture_output=True)
-    return wheel
+    yield wheel
+    subprocess.run(["docker", "rmi", BASE_IMAGE], check=True, capture_output=True)
 
 
 @pytest.mark.docker

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Dialog, Page
 
 from tests.reports.hostile_directories import write_pages
 
@@ -61,6 +61,10 @@ class Seen:
     requests: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
+    def refuse(self, dialog: Dialog) -> None:
+        self.dialogs.append(dialog.message)
+        dialog.dismiss()
+
     def requested(self) -> list[str]:
         return [url for url in self.requests if not url.startswith(("data:", "about:"))]
 
@@ -70,7 +74,7 @@ def opened(browser: Browser, path: Path) -> Iterator[Seen]:
     """The page as it is once all of it was shown, pointed at and focused."""
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     seen = Seen(page, path.as_uri())
-    page.on("dialog", lambda dialog: (seen.dialogs.append(dialog.message), dialog.dismiss()))
+    page.on("dialog", seen.refuse)
     page.on("request", lambda request: seen.requests.append(request.url))
     page.on("pageerror", lambda error: seen.faults.append(str(error)))
     page.add_init_script(WATCH)
