@@ -143,6 +143,11 @@ class Failures:
     """-1 where there is none."""
     details: pa.Array
 
+    def with_detail(self, detail: str) -> int:
+        """How many of them have exactly this detail."""
+        code = pc.index(self.details, detail).as_py() if len(self.details) else -1
+        return int(np.count_nonzero(self.detail == code)) if code >= 0 else 0
+
 
 def load_failures(columns: StepColumns) -> Failures:
     """The rows that carry an error."""

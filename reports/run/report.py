@@ -7,7 +7,7 @@ import numpy as np
 
 from reports.records.json_values import finite
 from reports.records.run_directory import RunDirectory
-from reports.records.schema import SCHEMA_VERSION, RunJson, is_batch
+from reports.records.schema import SCHEMA_VERSION, UNASKED_REPLY, RunJson, is_batch
 from reports.records.steps import Floats, StepColumns, load_answers, load_failures, load_steps, user_spans
 from reports.run.sections import (
     distribution,
@@ -20,6 +20,7 @@ from reports.run.sections import (
     timeline,
     totals,
     validity,
+    waits,
 )
 from reports.run.sections.distribution import Distribution
 from reports.run.sections.episodes import Episodes
@@ -32,6 +33,7 @@ from reports.run.sections.slo import SloVerdict
 from reports.run.sections.timeline import Timeline
 from reports.run.sections.totals import Totals
 from reports.run.sections.validity import Validity
+from reports.run.sections.waits import Waits
 from reports.statistics.quantiles import quantiles_of
 
 
@@ -51,6 +53,8 @@ class RunReport:
     resources: Resources
     episodes: Episodes | None = None
     """None where no observation said `done`."""
+    waits: Waits | None = None
+    """None where no reply reported a wait."""
 
     @property
     def passed(self) -> bool:
@@ -70,6 +74,7 @@ def report_run(directory: RunDirectory) -> RunReport:
     failures = load_failures(columns)
     steps = load_steps(columns, failures)
     run_errors = errors.summarize(steps, failures)
+    unasked_replies = failures.with_detail(UNASKED_REPLY)
     del failures
     spans = user_spans(steps)
 
@@ -83,17 +88,24 @@ def report_run(directory: RunDirectory) -> RunReport:
         warmup_s=config.get("warmup_s"),
     )
     run_distribution = distribution.summarize(steps, answers, run["topology"], config)
-    run_isolation = isolation.summarize(steps, answers, columns.ints("step_count"), run["topology"]["names"])
+    run_isolation = isolation.summarize(
+        steps, answers, columns.ints("step_count"), run["topology"]["names"], unasked_replies
+    )
     run_episodes = episodes.summarize(steps, answers, columns, config["steps_per_episode"])
     del answers
 
+    wait_s, waited_s = columns.floats("wait_s"), columns.floats("waited_s")
+    run_waits = waits.summarize(steps, wait_s, waited_s)
+    wait_p99 = _wait_p99(wait_s)
+    del wait_s
     run_latency = latency.summarize(
         steps,
-        columns.floats("waited_s"),
+        waited_s,
         _since(columns.floats("intended_at"), steps.origin),
         run_totals.window_s,
         ramp_cut=run_totals.ramp_cut,
     )
+    del waited_s
     run_resources = resources.summarize(
         directory.resources.read(),
         steps.origin if run_totals.operations else run["started_at"],
@@ -101,13 +113,13 @@ def report_run(directory: RunDirectory) -> RunReport:
     )
     return RunReport(
         run=run,
-        validity=validity.judge(run, run_totals, run_isolation, run_resources),
+        validity=validity.judge(run, run_totals, run_isolation, run_resources, run_waits),
         totals=run_totals,
         slo=slo.judge(
             config["slo"],
             run_totals,
             run_latency,
-            _wait_p99(columns.floats("wait_s")),
+            wait_p99,
             config["transport"],
         ),
         latency=run_latency,
@@ -117,6 +129,7 @@ def report_run(directory: RunDirectory) -> RunReport:
         errors=run_errors,
         resources=run_resources,
         episodes=run_episodes,
+        waits=run_waits,
     )
 
 
@@ -151,6 +164,7 @@ def to_json(report: RunReport) -> dict[str, Any]:
             "unattributed_steps": spread.unattributed_steps,
         },
         "isolation": {name: value for name, value in asdict(report.isolation).items() if name != "takeaways"},
+        "waits": _waits(report.waits),
         "errors": [asdict(group) for group in report.errors.groups],
         "validity": asdict(report.validity) | {"reasons": [each.code for each in report.validity.reasons]},
         "slo": asdict(report.slo),
@@ -181,6 +195,12 @@ def _episodes(played: Episodes | None) -> dict[str, Any] | None:
         "duration_s": asdict(played.duration_s),
         "reward": asdict(played.reward) if played.reward else None,
     }
+
+
+def _waits(reported: Waits | None) -> dict[str, Any] | None:
+    if reported is None:
+        return None
+    return {name: value for name, value in asdict(reported).items() if name != "takeaways"}
 
 
 def _fairness(fairness: Fairness | None) -> dict[str, float | None]:

@@ -12,6 +12,7 @@ from reports.run.sections import generators
 from reports.run.sections.isolation import Isolation
 from reports.run.sections.resources import PartUsage, Resources
 from reports.run.sections.totals import LAST_PART, Totals
+from reports.run.sections.waits import Waits
 from reports.statistics.saturation import SATURATED_CORES, SATURATED_SHARE, SHARED_SHARE
 
 Code = Literal[
@@ -33,10 +34,18 @@ Code = Literal[
     "machine_saturated",
     "machine_shared",
     "isolation_violated",
+    "waits_wrong",
 ]
 
 INVALIDATING: frozenset[Code] = frozenset(
-    {"not_completed", "no_operations", "incident", "generator_saturated", "isolation_violated"}
+    {
+        "not_completed",
+        "no_operations",
+        "incident",
+        "generator_saturated",
+        "isolation_violated",
+        "waits_wrong",
+    }
 )
 """With one of these a run has not passed, and its figures stay out of fits and comparisons."""
 
@@ -69,7 +78,9 @@ class Validity:
         return [warning for warning in self.warnings if warning.code in INVALIDATING]
 
 
-def judge(run: RunJson, totals: Totals, isolation: Isolation, resources: Resources) -> Validity:
+def judge(
+    run: RunJson, totals: Totals, isolation: Isolation, resources: Resources, waits: Waits | None = None
+) -> Validity:
     """Everything that speaks against a run's figures."""
     warnings = [
         *_ending(run),
@@ -78,6 +89,7 @@ def judge(run: RunJson, totals: Totals, isolation: Isolation, resources: Resourc
         *_time(run, totals),
         *_generators(run, totals),
         *_isolation(isolation),
+        *_waits(waits),
         *_saturation(run, totals, resources),
     ]
     return Validity(all(warning.code not in INVALIDATING for warning in warnings), warnings)
@@ -189,11 +201,19 @@ def _generators(run: RunJson, totals: Totals) -> list[RunWarning]:
 def _isolation(isolation: Isolation) -> list[RunWarning]:
     if not isolation.violations:
         return []
+    violations = f"{count(isolation.violations, 'violation')} of isolation"
     message = (
-        f"Sessions were not kept apart: {count(isolation.violations, 'violation')} of isolation in "
-        f"{count(isolation.sessions_checked, 'session')}."
+        f"Sessions were not kept apart: {violations} in {count(isolation.sessions_checked, 'session')}."
+        if isolation.sessions_checked
+        else f"Requests were not kept apart: {violations}."
     )
     return [RunWarning("isolation_violated", message)]
+
+
+def _waits(waits: Waits | None) -> list[RunWarning]:
+    if waits is None or not waits.wrong:
+        return []
+    return [RunWarning("waits_wrong", f"Reported waits cannot be true: {' '.join(waits.takeaways)}")]
 
 
 def _saturation(run: RunJson, totals: Totals, resources: Resources) -> list[RunWarning]:
