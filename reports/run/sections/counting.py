@@ -17,7 +17,8 @@ def miscounted(steps: Steps, answers: Answers, step_count: Ints, left_out: list[
     """The stretches between resets whose counts are not 1, 2, 3 …, of all sessions but those `left_out`.
 
     Columns: session; lost, repeated and disordered, numbers of steps; first and last, the smallest and the
-    largest count. A failed step may or may not have been counted.
+    largest count. A failed step may or may not have been counted. A reset that was answered with steps counts
+    as disordered, and those after it as they come.
     """
     session = _session_of_failures_too(steps, answers)
     suspect = _suspects(steps, session, step_count, len(answers.session_hashes))
@@ -37,7 +38,8 @@ def miscounted(steps: Steps, answers: Answers, step_count: Ints, left_out: list[
     begins[:1] = True
     begins[1:] |= session[1:] != session[:-1]
     stretch = np.cumsum(begins, dtype=np.int32) - 1
-    from_zero = ~((op == RESET) & ~succeeded)[begins]
+    went_on = ((op == RESET) & succeeded & (number > 0))[begins]
+    from_zero = ~((op == RESET) & ~succeeded)[begins] & ~went_on
     session_of_stretch = session[begins]
     step = op == STEP
     counted = step & succeeded & (number >= 0)
@@ -58,7 +60,7 @@ def miscounted(steps: Steps, answers: Answers, step_count: Ints, left_out: list[
             "session": session_of_stretch[at],
             "lost": (missing - unknown[at]).clip(lower=0),
             "repeated": found["size"] - found["nunique"],
-            "disordered": order["disordered"],
+            "disordered": order["disordered"] + went_on[at],
             "first": found["min"],
             "last": found["max"],
         }
@@ -86,10 +88,11 @@ def _suspects(steps: Steps, session: Codes, step_count: Ints, sessions: int) -> 
         rows = chosen[together.order]
         op, succeeded, number = steps.op[piece][rows], steps.succeeded[piece][rows], step_count[piece][rows]
         resets, counted = op == RESET, (op == STEP) & succeeded & (number >= 0)
+        went_on = resets & succeeded & (number > 0)
         counts = np.where(resets, np.where(succeeded, 0, _ANY_COUNT), number)
         known = together.last(resets | counted, counts, counted_to, before=True)
         wrong = counted & (known != _ANY_COUNT) & (number != known + 1)
-        suspect[together.group[wrong]] = True
+        suspect[together.group[wrong | went_on]] = True
     return suspect
 
 

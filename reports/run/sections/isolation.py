@@ -61,7 +61,7 @@ class Isolation:
     misdirected_replies: int = 0
     """Replies that named the session of another user's connection."""
     disordered_steps: int = 0
-    """Step counts that a session saw for the first time after a larger one."""
+    """Step counts that a session first saw after a larger one, and resets that were answered with steps."""
     unasked_replies: int = 0
     """Replies that came when nothing had been asked for, on either transport."""
     shared_checked: bool = True
@@ -151,7 +151,7 @@ def _examples(
     for code, *numbers, first, last in (
         gaps.head(_EXAMPLES)[["session", *kinds]].astype(int).to_numpy().tolist()
     ):
-        verbs = zip(("lost", "repeated", "disordered"), numbers, strict=True)
+        verbs = zip(("lost", "repeated", "misplaced"), numbers, strict=True)
         faults = listing([f"{verb} {count(number, 'step')}" for verb, number in verbs if number])
         yield f"{session(code)} {faults} between two resets, counting from {first} to {last}."
 
@@ -185,7 +185,8 @@ def _violations(found: Isolation, over_http: bool) -> Iterator[str]:
         replies = _replies(found.misdirected_replies)
         yield f"{replies} went astray, naming the session of another user's connection."
     if found.disordered_steps:
-        yield f"{count(found.disordered_steps, 'step')} came out of order: sessions counted later ones first."
+        steps = count(found.disordered_steps, "step")
+        yield f"{steps} came out of order: later ones first, or after the reset that ended them."
     if found.unasked_replies:
         yield f"{_replies(found.unasked_replies)} came unasked: the server answered more than once."
 
