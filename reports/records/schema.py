@@ -30,6 +30,8 @@ ErrorCategory = Literal[
     "http_5xx",
     "server_error",
 ]
+UNASKED_REPLY = "the server sent a reply that nothing asked for"
+"""The detail of a protocol error: a request found that its connection already held a reply."""
 Role = Literal["replica", "nginx", "generator", "others"]
 RunStatus = Literal["running", "completed", "interrupted", "failed"]
 Scenario = Literal["sustained", "batch", "rollouts"]

@@ -33,6 +33,7 @@ _OUTCOMES: dict[Outcome, tuple[str, str]] = {
 }
 REASONS: dict[Code, str] = {
     "isolation_violated": "sessions were not isolated",
+    "waits_wrong": "reported waits cannot be true",
     "incident": "a part of the deployment died",
     "generator_saturated": "the load generator was the limit",
 }
@@ -170,6 +171,8 @@ def _trusted(report: RunReport) -> Answer:
     if isolation.sessions_checked:
         checked = count(isolation.sessions_checked, "session")
         isolated = f"{count(isolation.violations, 'violation')} in {checked}"
+    elif isolation.violations:
+        isolated = count(isolation.violations, "violation")
     else:
         named = unchecked and report.totals.steps
         isolated = "unknown, replies name no session" if named else "not checked"
@@ -184,6 +187,7 @@ def _trusted(report: RunReport) -> Answer:
         facts,
         (not report.totals.operations, "No data", "unknown"),
         (isolation.violations, "Not isolated", "bad"),
+        (report.waits and report.waits.wrong, "Wrong waits", "bad"),
         (report.notices or in_part or report.run["status"] != "completed", "With care", "caution"),
         (unchecked, "In part", "unknown"),
         (True, "No objection", "good"),

@@ -7,7 +7,7 @@ import numpy as np
 
 from reports.records.json_values import finite
 from reports.records.run_directory import RunDirectory
-from reports.records.schema import SCHEMA_VERSION, RunJson, is_batch
+from reports.records.schema import SCHEMA_VERSION, UNASKED_REPLY, RunJson, is_batch
 from reports.records.steps import (
     Floats,
     StepColumns,
@@ -32,6 +32,7 @@ from reports.run.sections import (
     timeline,
     totals,
     validity,
+    waits,
 )
 from reports.run.sections.arrivals import Arrivals
 from reports.run.sections.distribution import Distribution
@@ -47,6 +48,7 @@ from reports.run.sections.slo import SloVerdict
 from reports.run.sections.timeline import Timeline
 from reports.run.sections.totals import Totals
 from reports.run.sections.validity import Validity
+from reports.run.sections.waits import Waits
 from reports.statistics.quantiles import quantiles_of
 
 
@@ -72,6 +74,8 @@ class RunReport:
     """None in another scenario."""
     goodput: Goodput | None = None
     """None where nothing succeeded, and of a batch."""
+    waits: Waits | None = None
+    """None where no reply reported a wait."""
 
     @property
     def passed(self) -> bool:
@@ -91,6 +95,7 @@ def report_run(directory: RunDirectory) -> RunReport:
     failures = load_failures(columns)
     steps = load_steps(columns, failures)
     run_errors = errors.summarize(steps, failures)
+    unasked_replies = failures.with_detail(UNASKED_REPLY)
     del failures
     spans = user_spans(steps)
 
@@ -105,25 +110,30 @@ def report_run(directory: RunDirectory) -> RunReport:
         window_s=_window(run, steps, spans),
     )
     run_distribution = distribution.summarize(steps, answers, run["topology"], config)
-    run_isolation = isolation.summarize(steps, answers, columns.ints("step_count"), run["topology"]["names"])
+    run_isolation = isolation.summarize(
+        steps, answers, columns.ints("step_count"), run["topology"]["names"], unasked_replies
+    )
     run_episodes = episodes.summarize(steps, answers, columns, config["steps_per_episode"])
     del answers
 
+    wait_s, waited_s = columns.floats("wait_s"), columns.floats("waited_s")
+    run_waits = waits.summarize(steps, wait_s, waited_s)
+    wait_p99 = _wait_p99(wait_s)
+    del wait_s
     run_latency = latency.summarize(
         steps,
-        columns.floats("waited_s"),
+        waited_s,
         run_totals.window_s,
         ramp_cut=run_totals.ramp_cut,
     )
+    del waited_s
     run_resources = resources.summarize(
         directory.resources.read(),
         steps.origin if run_totals.operations else run["started_at"],
         run["topology"]["names"],
     )
     run_arrivals = arrivals.summarize(run, steps, spans, run_latency, run_totals.window_s)
-    run_slo = slo.judge(
-        config["slo"], run_totals, run_latency, _wait_p99(columns.floats("wait_s")), config["transport"]
-    )
+    run_slo = slo.judge(config["slo"], run_totals, run_latency, wait_p99, config["transport"])
     limit_s = next(each.limit for each in run_slo.criteria if each.name == "total_p99_s")
     run_rollouts = rollouts.summarize(run, steps, run_totals.window_s, limit_s)
     run_goodput = None
@@ -131,7 +141,7 @@ def report_run(directory: RunDirectory) -> RunReport:
         run_goodput = goodput.summarize(steps, run_totals.window_s, limit_s, run_rollouts)
     return RunReport(
         run=run,
-        validity=validity.judge(run, run_totals, run_isolation, run_resources, run_arrivals),
+        validity=validity.judge(run, run_totals, run_isolation, run_resources, run_waits, run_arrivals),
         totals=run_totals,
         slo=run_slo,
         latency=run_latency,
@@ -144,6 +154,7 @@ def report_run(directory: RunDirectory) -> RunReport:
         arrivals=run_arrivals,
         rollouts=run_rollouts,
         goodput=run_goodput,
+        waits=run_waits,
     )
 
 
@@ -181,6 +192,7 @@ def to_json(report: RunReport) -> dict[str, Any]:
             "unattributed_steps": spread.unattributed_steps,
         },
         "isolation": {name: value for name, value in asdict(report.isolation).items() if name != "takeaways"},
+        "waits": _waits(report.waits),
         "errors": [asdict(group) for group in report.errors.groups],
         "validity": asdict(report.validity) | {"reasons": [each.code for each in report.validity.reasons]},
         "slo": asdict(report.slo),
@@ -217,6 +229,12 @@ def _rollouts(played: Rollouts | None) -> dict[str, Any] | None:
     if played is None:
         return None
     return {name: value for name, value in asdict(played).items() if name not in ("curves", "takeaways")}
+
+
+def _waits(reported: Waits | None) -> dict[str, Any] | None:
+    if reported is None:
+        return None
+    return {name: value for name, value in asdict(reported).items() if name != "takeaways"}
 
 
 def _fairness(fairness: Fairness | None) -> dict[str, float | None]:

@@ -21,6 +21,7 @@ from reports.run.sections.slo import Criterion, SloVerdict
 from reports.run.sections.timeline import Timeline
 from reports.run.sections.totals import Totals
 from reports.run.sections.validity import Code, RunWarning, Validity
+from reports.run.sections.waits import Waits
 from reports.statistics.jain import jain_index
 from reports.statistics.quantiles import equal_shares_p
 
@@ -99,6 +100,7 @@ def normal(replicas: int = 2, workers: int = 2) -> RunReport:
         ),
         distribution=distribution(replicas, workers, 200, 20_000),
         isolation=Isolation(200, 0, 0, 0, 0, 0, [], ["All 200 sessions kept to themselves."]),
+        waits=Waits(20_000, 0, 0, [], []),
         errors=Errors([], [], np.array([]), np.zeros((0, 0), dtype=np.int64), []),
         resources=Resources(
             [

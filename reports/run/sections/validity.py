@@ -13,6 +13,7 @@ from reports.run.sections.arrivals import Arrivals, rate_not_reached
 from reports.run.sections.isolation import Isolation
 from reports.run.sections.resources import PartUsage, Resources
 from reports.run.sections.totals import LAST_PART, Totals
+from reports.run.sections.waits import Waits
 from reports.statistics.saturation import SATURATED_CORES, SATURATED_SHARE, SHARED_SHARE
 
 Code = Literal[
@@ -35,10 +36,18 @@ Code = Literal[
     "machine_saturated",
     "machine_shared",
     "isolation_violated",
+    "waits_wrong",
 ]
 
 INVALIDATING: frozenset[Code] = frozenset(
-    {"not_completed", "no_operations", "incident", "generator_saturated", "isolation_violated"}
+    {
+        "not_completed",
+        "no_operations",
+        "incident",
+        "generator_saturated",
+        "isolation_violated",
+        "waits_wrong",
+    }
 )
 """With one of these a run has not passed, and its figures stay out of fits and comparisons."""
 
@@ -76,6 +85,7 @@ def judge(
     totals: Totals,
     isolation: Isolation,
     resources: Resources,
+    waits: Waits | None = None,
     came: Arrivals | None = None,
 ) -> Validity:
     """Everything that speaks against a run's figures."""
@@ -87,6 +97,7 @@ def judge(
         *_arrivals(came),
         *_generators(run, totals),
         *_isolation(isolation),
+        *_waits(waits),
         *_saturation(run, totals, resources),
     ]
     return Validity(all(warning.code not in INVALIDATING for warning in warnings), warnings)
@@ -204,11 +215,19 @@ def _generators(run: RunJson, totals: Totals) -> list[RunWarning]:
 def _isolation(isolation: Isolation) -> list[RunWarning]:
     if not isolation.violations:
         return []
+    violations = f"{count(isolation.violations, 'violation')} of isolation"
     message = (
-        f"Sessions were not kept apart: {count(isolation.violations, 'violation')} of isolation in "
-        f"{count(isolation.sessions_checked, 'session')}."
+        f"Sessions were not kept apart: {violations} in {count(isolation.sessions_checked, 'session')}."
+        if isolation.sessions_checked
+        else f"Requests were not kept apart: {violations}."
     )
     return [RunWarning("isolation_violated", message)]
+
+
+def _waits(waits: Waits | None) -> list[RunWarning]:
+    if waits is None or not waits.wrong:
+        return []
+    return [RunWarning("waits_wrong", f"Reported waits cannot be true: {' '.join(waits.takeaways)}")]
 
 
 def _saturation(run: RunJson, totals: Totals, resources: Resources) -> list[RunWarning]:
