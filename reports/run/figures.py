@@ -18,6 +18,7 @@ from reports.page.palette import HEAT, stand_in
 from reports.page.readings import Panel
 from reports.page.words import count
 from reports.run.sections.errors import Errors
+from reports.run.sections.generator_lag import GeneratorLag
 from reports.run.sections.latency import HeatMap, Latency, OverTime
 from reports.run.sections.resources import PartUsage, Resources
 from reports.run.sections.timeline import Timeline
@@ -141,6 +142,26 @@ def throughput_and_users(timeline: Timeline, frame: Frame, width: float) -> str:
             _time_panel(axes).add(name, colour, timeline.at_s, values, formatting.duration, said)
 
     return drawing.draw("throughput", "Throughput and users over time", width, total, paint)
+
+
+def lag_over_time(lag: GeneratorLag, frame: Frame, width: float) -> str:
+    """How late the latest generator process was in each slice of the run."""
+
+    def paint(figure: Figure) -> None:
+        axes = _time_axes(figure, frame, width, top=34, bottom=44, right=14)
+        edges = np.append(lag.at_s - lag.slice_s / 2, lag.at_s[-1] + lag.slice_s / 2)
+        drawing.steps(axes, edges, lag.lag_s, "vermilion", 0.13)
+        axes.set_ylim(0, (float(np.nanmax(lag.lag_s, initial=0)) or 0.001) * 1.12)
+        drawing.ticks(
+            axes, "y", drawing.linear_ticks(*axes.get_ylim(), 2), formatting.tick_seconds, grid=True
+        )
+        _shade_window(axes, frame, worded=False)
+        drawing.headline(axes, "Lag of the generator")
+        _time_panel(axes).add(
+            "lag", "vermilion", lag.at_s, lag.lag_s, formatting.duration, formatting.seconds
+        )
+
+    return drawing.draw("lag", "Lag of the generator over time", width, 162, paint)
 
 
 def errors_over_time(errors: Errors, frame: Frame, width: float) -> str:

@@ -13,8 +13,10 @@ from reports.run.sections import (
     distribution,
     episodes,
     errors,
+    generator_lag,
     isolation,
     latency,
+    littles_law,
     resources,
     slo,
     timeline,
@@ -25,8 +27,10 @@ from reports.run.sections.distribution import Distribution
 from reports.run.sections.episodes import Episodes
 from reports.run.sections.errors import Errors
 from reports.run.sections.evenness import Fairness
+from reports.run.sections.generator_lag import GeneratorLag
 from reports.run.sections.isolation import Isolation
 from reports.run.sections.latency import Latency
+from reports.run.sections.littles_law import LittlesLaw
 from reports.run.sections.resources import Resources
 from reports.run.sections.slo import SloVerdict
 from reports.run.sections.timeline import Timeline
@@ -51,6 +55,10 @@ class RunReport:
     resources: Resources
     episodes: Episodes | None = None
     """None where no observation said `done`."""
+    lag: GeneratorLag | None = None
+    """None where it was not recorded."""
+    law: LittlesLaw | None = None
+    """None where it cannot be checked."""
 
     @property
     def passed(self) -> bool:
@@ -94,14 +102,14 @@ def report_run(directory: RunDirectory) -> RunReport:
         run_totals.window_s,
         ramp_cut=run_totals.ramp_cut,
     )
-    run_resources = resources.summarize(
-        directory.resources.read(),
-        steps.origin if run_totals.operations else run["started_at"],
-        run["topology"]["names"],
-    )
+    used = directory.resources.read()
+    origin = steps.origin if run_totals.operations else run["started_at"]
+    run_resources = resources.summarize(used, origin, run["topology"]["names"])
+    run_lag = generator_lag.summarize(used, origin, run_totals, run_latency)
+    law = littles_law.summarize(run, steps, spans, run_totals, scheduled=bool(run_latency.scheduled))
     return RunReport(
         run=run,
-        validity=validity.judge(run, run_totals, run_isolation, run_resources),
+        validity=validity.judge(run, run_totals, run_isolation, run_resources, run_lag, law),
         totals=run_totals,
         slo=slo.judge(
             config["slo"],
@@ -117,6 +125,8 @@ def report_run(directory: RunDirectory) -> RunReport:
         errors=run_errors,
         resources=run_resources,
         episodes=run_episodes,
+        lag=run_lag,
+        law=law,
     )
 
 
@@ -154,6 +164,8 @@ def to_json(report: RunReport) -> dict[str, Any]:
         "errors": [asdict(group) for group in report.errors.groups],
         "validity": asdict(report.validity) | {"reasons": [each.code for each in report.validity.reasons]},
         "slo": asdict(report.slo),
+        "generator_lag": report.lag.as_json() if report.lag else None,
+        "littles_law": report.law.as_json() if report.law else None,
         "resources": [
             {
                 "role": part.role,
