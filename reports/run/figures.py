@@ -153,7 +153,7 @@ def lag_over_time(lag: GeneratorLag, frame: Frame, width: float) -> str:
         drawing.steps(axes, edges, lag.lag_s, "vermilion", 0.13)
         axes.set_ylim(0, (float(np.nanmax(lag.lag_s, initial=0)) or 0.001) * 1.12)
         drawing.ticks(
-            axes, "y", drawing.linear_ticks(*axes.get_ylim(), 2), formatting.tick_seconds, grid=True
+            axes, "y", drawing.linear_ticks(*axes.get_ylim(), 3), formatting.tick_seconds, grid=True
         )
         _shade_window(axes, frame, worded=False)
         drawing.headline(axes, "Lag of the generator")
