@@ -19,7 +19,7 @@ pytestmark = pytest.mark.servers
 COMPUTING = """
 import time
 
-def act(observation, reward, step):
+def act(observation, reward, step, rng):
     until = time.thread_time() + 0.02
     while time.thread_time() < until:
         pass
@@ -29,7 +29,9 @@ def act(observation, reward, step):
 
 def run_of(url: str, results: Path, *options: str) -> RunDirectory:
     load = ("-u", "16", "-r", "16", "-t", "5s", "--steps-per-episode", "0")
-    locust_python(*locust_arguments(url, "--results", str(results), *load, *options), without=NO_REPORT)
+    arguments = locust_arguments(url, "--results", str(results), *load, *options)
+    done = locust_python(*arguments, without=NO_REPORT)
+    assert done.returncode == 0, done.stderr
     (path,) = (run.parent for run in results.glob("*/run.json"))
     directory = RunDirectory(path)
     directory.compact()

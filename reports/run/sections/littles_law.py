@@ -56,6 +56,8 @@ class _Time:
     """From the end of each operation to the start of its user's next one."""
     intended: float = 0.0
     """What pauses were to take of that."""
+    operations: int = 0
+    """That ended in it."""
     thoughts: int = 0
     """Pauses in which users were to think."""
 
@@ -83,20 +85,18 @@ def summarize(
         return None
     present = float(_within(spans.first_s, spans.last_s, begin, end).sum())
     users = present / (end - begin)
-    ended = 0
-    for piece in pieces(steps.user.size):
-        ended_s = steps.started_s[piece] + steps.latency_s[piece]
-        ended += int(np.count_nonzero((ended_s >= begin) & (ended_s <= end)))
-    if users < _LEAST_USERS or ended < _LEAST_OPERATIONS:
+    if users < _LEAST_USERS:
         return None
     constant = not think.deviation and not policy_s
     spent = _time(steps, (begin, end), think.mean, policy_s, constant=constant)
+    if spent.operations < _LEAST_OPERATIONS:
+        return None
     known = spent.operating + min(spent.intended, spent.between)
     by_chance = _ERRORS_OF_CHANCE * think.deviation * math.sqrt(spent.thoughts)
     accounted = min(known / present, 1.0)
-    rate = ended / (end - begin)
+    rate, time_s = spent.operations / (end - begin), known / spent.operations
     sentence = (
-        f"Little's law: {users:,.1f} users = {rate:,.1f} operations/s × {seconds(known / ended)} "
+        f"Little's law: {users:,.1f} users = {rate:,.1f} operations/s × {seconds(time_s)} "
         f"({share(accounted)} accounted for)."
     )
     if think.deviation:
@@ -105,10 +105,10 @@ def summarize(
     return LittlesLaw(
         users=users,
         rate_per_s=rate,
-        time_s=known / ended,
+        time_s=time_s,
         accounted=accounted,
         sentence=sentence,
-        doubt=_doubt(users, rate, known / ended, accounted) if doubtful else None,
+        doubt=_doubt(users, rate, time_s, accounted) if doubtful else None,
     )
 
 
@@ -136,13 +136,18 @@ def _time(
     spent = _Time()
     ended_at, failed = np.full(steps.users, np.nan), np.zeros(steps.users, dtype=np.bool_)
     op = np.full(steps.users, -1, dtype=np.int8)
+    has_pauses = bool(think_s or policy_s) or not steps.succeeded.all()
     for piece in pieces(steps.user.size):
+        started_s = steps.started_s[piece]
+        ended_s = started_s + steps.latency_s[piece]
+        spent.operations += int(np.count_nonzero((ended_s >= begin) & (ended_s <= end)))
+        spent.operating += float(_within(started_s, ended_s, begin, end).sum())
+        if not has_pauses:
+            continue
         together = Together.of(steps.user[piece], steps.users)
         every = np.ones(together.order.size, dtype=np.bool_)
-        started_s = steps.started_s[piece][together.order]
-        ended_s = started_s + steps.latency_s[piece][together.order]
+        started_s, ended_s = started_s[together.order], ended_s[together.order]
         ops = steps.op[piece][together.order]
-        spent.operating += float(_within(started_s, ended_s, begin, end).sum())
         before_s = together.last(every, ended_s, ended_at, before=True)
         after_failure = together.last(every, ~steps.succeeded[piece][together.order], failed, before=True)
         after_step = together.last(every, ops, op, before=True) == STEP
