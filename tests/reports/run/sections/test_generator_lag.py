@@ -79,8 +79,8 @@ def test_one_bad_second_explains_nothing() -> None:
 
 
 def test_only_the_measured_window_counts() -> None:
-    assert explained([0.5, 0.5, 0.5] + [0.001] * 15 + [0.5] * 2) is None
-    assert explained([0.001] * 3 + [0.5] * 15 + [0.001] * 2) is not None
+    assert explained([0.5, 0.5, 0.5] + [0.001] * 15 + [0.5] * 22) is None
+    assert explained([0.001] * 3 + [0.5] * 15 + [0.001] * 22) is not None
 
 
 def test_where_the_overhead_is_not_known_the_latency_stands_for_it() -> None:

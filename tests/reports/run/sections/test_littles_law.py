@@ -87,6 +87,18 @@ def test_think_time_is_accounted_for() -> None:
     assert known(rows, think_time="0.2").doubt is not None
 
 
+def test_a_pause_that_was_not_made_accounts_for_no_other_time() -> None:
+    rows: list[Row] = []
+    for user in range(USERS):
+        at = 0.01 * user
+        while at < 10:  # every other step ends an episode, after which users do not think
+            rows += [reset(at, user=user), step(at + 0.1, user=user), step(at + 0.5, user=user)]
+            at += 0.6
+    assert known(rows, think_time="0.3").accounted == pytest.approx(1)
+    lost = [row for row in rows if not 4 <= row["started_at"] % 1_000_000 < 6]
+    assert known(lost, think_time="0.3").doubt is not None
+
+
 def test_think_time_that_is_drawn_counts_with_its_mean_and_it_is_said() -> None:
     random = np.random.default_rng(1)
     rows = played(pause_s=lambda: random.uniform(0.1, 0.5), seconds=40)
