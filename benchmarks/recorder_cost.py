@@ -1,98 +1,87 @@
-"""What recording costs: steps/s at full speed with and without the recorder, one generator, one worker.
+"""What recording costs: steps per CPU second of the generator with and without the recorder, at full speed.
 
-The two alternate, so that a machine that slows down meanwhile affects both; the figure to quote is the
-median of the ratios of neighbouring runs. CPU seconds per step are those of the generator process alone.
+One Locust process loads one worker, with its recorder on for a second and off for a second, the order
+alternated. On a shared machine the CPU time that a step takes can double from one run to the next, but hardly
+from one second to the next. Start and end of a run are left out, and the medians of its seconds count.
 """
 
 import argparse
 import json
-import os
+import statistics
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.figures import Figure, conclude
 from loadtests.deployments import DeploymentConfig
 from loadtests.deployments.local import LocalDeployment
 from loadtests.places import PACKAGES
-from loadtests.run.generator import LOCUSTFILE
 
-
-@dataclass(frozen=True)
-class Measurement:
-    """One run of the generator."""
-
-    steps_per_s: float
-    cpu_us_per_step: float
-
-    def __str__(self) -> str:
-        return f"{self.steps_per_s:.0f} steps/s at {self.cpu_us_per_step:.0f} µs of CPU"
+_AT_LEAST = 0.95
+"""Recording takes at most a twentieth of the steps per CPU second."""
+_LOCUSTFILE = Path(__file__).with_name("recorder_turns.py")
+_TURNS = "turns.json"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measures and prints; returns 0 where the median cost is at most 5 %."""
+    """Measures and prints; returns 0 where the median ratio reaches its target."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--pairs", type=int, default=5, help="pairs of runs (default: 5)")
-    parser.add_argument("--seconds", type=int, default=8, help="length of each run (default: 8)")
-    parser.add_argument("--users", type=int, default=32, help="sessions of the generator (default: 32)")
+    parser.add_argument("--runs", type=int, default=5, help="runs (default: 5)")
+    parser.add_argument("--seconds", type=int, default=25, help="length of each run (default: 25)")
+    parser.add_argument("--users", type=int, default=64, help="sessions (default: 64)")
     options = parser.parse_args(arguments)
-    return conclude(measure(options.pairs, options.seconds, options.users))
+    return conclude(measure(options.runs, options.seconds, options.users))
 
 
-def measure(pairs: int = 5, seconds: int = 8, users: int = 32) -> list[Figure]:
+def measure(runs: int = 5, seconds: int = 25, users: int = 64) -> list[Figure]:
     """Measures with and without the recorder, in turns."""
     deployment = LocalDeployment(DeploymentConfig(replicas=1, workers=1, port=0), name="recorder-cost")
-    runs: dict[bool, list[Measurement]] = {True: [], False: []}
+    recorded, bare = [], []
     try:
         deployment.up()
         url = f"http://{deployment.hosts()[0]}"
-        _run(url, users, 3, recorder=True)
-        for number in range(1, pairs + 1):
-            for on in [True, False] if number % 2 else [False, True]:
-                runs[on].append(_run(url, users, seconds, recorder=on))
-            print(f"recorder, pair {number}: with {runs[True][-1]}, without {runs[False][-1]}", flush=True)
+        for number in range(1, runs + 1):
+            rates = _rates(url, seconds, users)
+            recorded.append(rates[True])
+            bare.append(rates[False])
+            print(
+                f"recorder, run {number}: with {recorded[-1]:,.0f} steps per CPU second, "
+                f"without {bare[-1]:,.0f}, ratio {recorded[-1] / bare[-1]:.3f}",
+                flush=True,
+            )
     finally:
         deployment.down()
     return [
         Figure(
-            "recorder: steps/s",
-            [run.steps_per_s for run in runs[True]],
+            "recorder: steps per CPU second",
+            recorded,
             ",.0f",
-            0.95,
+            _AT_LEAST,
             peer="no recorder",
-            peer_values=[run.steps_per_s for run in runs[False]],
+            peer_values=bare,
         )
     ]
 
 
-def _run(url: str, users: int, seconds: int, *, recorder: bool) -> Measurement:
-    """Runs Locust at full speed, with or without the recorder."""
+def _rates(url: str, seconds: int, users: int) -> dict[bool, float]:
+    """Median steps per CPU second of the turns of one run, with the recorder and without."""
     with tempfile.TemporaryDirectory() as scratch:
-        summary = Path(scratch) / "summary.json"
         command = [
-            *(sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--host", url, "--headless"),
+            *(sys.executable, "-m", "locust", "-f", str(_LOCUSTFILE), "--host", url, "--headless"),
             *("--users", str(users), "--spawn-rate", str(users), "--run-time", f"{seconds}s"),
-            *("--wait", "0", "--only-summary", "--json-file", str(summary.with_suffix(""))),
+            *("--wait", "0", "--only-summary", "--run-directory", scratch),
         ]
-        if recorder:
-            (Path(scratch) / "run").mkdir()
-            command += ["--run-directory", str(Path(scratch) / "run")]
-        else:
-            command += ["--no-recorder"]
-        process = subprocess.Popen(
-            command, cwd=PACKAGES, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        run = subprocess.run(command, cwd=PACKAGES, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        if run.returncode:
+            raise RuntimeError(f"Locust failed with status {run.returncode}")
+        turns = json.loads((Path(scratch) / _TURNS).read_text())
+    return {
+        recorded: statistics.median(
+            turn["steps"] / turn["cpu_s"] for turn in turns if turn["recorded"] is recorded
         )
-        _, status, usage = os.wait4(process.pid, 0)
-        if status:
-            raise RuntimeError(f"Locust failed with status {status}")
-        (steps,) = [entry for entry in json.loads(summary.read_text()) if entry["name"] == "step"]
-    elapsed = steps["last_request_timestamp"] - steps["start_time"]
-    return Measurement(
-        steps_per_s=steps["num_requests"] / elapsed,
-        cpu_us_per_step=(usage.ru_utime + usage.ru_stime) / steps["num_requests"] * 1e6,
-    )
+        for recorded in (True, False)
+    }
 
 
 if __name__ == "__main__":

@@ -87,6 +87,23 @@ USER_SETTINGS = (
             "steps before the next reset, if the episode is not done before; 0: no such limit "
             "(default: 50, with a policy 0)",
         ),
+        Setting(
+            "ARRIVALS",
+            "",
+            "the open model, in which replies are not waited for: constant:RATE or poisson:RATE, a second "
+            "(default: USERS take turns with the server)",
+        ),
+        Setting(
+            "ARRIVALS_OF",
+            "sessions",
+            "sessions: each lives for an episode; steps: over a pool of USERS sessions",
+        ),
+        Setting(
+            "SHAPE",
+            "",
+            "how USERS or ARRIVALS change meanwhile: ramp:FROM:TO, steps:COUNT, spike:LEVEL:AT:LENGTH, "
+            "soak:RAMP or sine:AMPLITUDE:PERIOD",
+        ),
         Setting("CONNECT_TIMEOUT", "10", "seconds until a connection that is not open counts as failed"),
         Setting("STEP_TIMEOUT", "60", "seconds until a reset or step without reply counts as failed"),
     ),
@@ -97,7 +114,12 @@ USER_SETTINGS = (
 LOAD_SETTINGS = (
     *_about(
         "load",
-        Setting("USERS", "64", "simulated users; over WebSocket each holds one session"),
+        Setting(
+            "USERS",
+            "",
+            "simulated users; over WebSocket each holds one session (default: 64; with ARRIVALS, as many as "
+            "are in flight where the objective is just met, and half as many more)",
+        ),
         Setting("SPAWN_RATE", "", "users started a second (default: all within 2 s, 100 a second at most)"),
         Setting("DURATION", "20", "how long the load lasts: 20, 90s, 5m or 1h"),
         Setting("TRANSPORT", "ws", "ws or http"),
@@ -252,7 +274,10 @@ GRID_SETTINGS = _about(
     ),
 )
 
-NOT_OF_A_BATCH = {"USERS", "SPAWN_RATE", "DURATION", "THINK_TIME", "STEPS_PER_EPISODE"}
+NOT_OF_A_BATCH = {
+    *("USERS", "SPAWN_RATE", "DURATION", "THINK_TIME", "STEPS_PER_EPISODE"),
+    *("ARRIVALS", "ARRIVALS_OF", "SHAPE"),
+}
 """Settings of a load test that mean nothing where batches of growing size step once."""
 
 _OF_A_SEARCH = {"PORT": "0", "WAIT": "1", "STEP_TIMEOUT": "30"}

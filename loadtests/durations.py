@@ -23,6 +23,7 @@ class Duration:
     """One sample, in seconds."""
     constant: float | None
     """The value where every sample is the same."""
+    mean: float
     longest: float
     """Seconds that hardly any sample (at most one in a thousand) exceeds."""
 
@@ -43,14 +44,18 @@ def parse_duration(text: str, name: str) -> Duration:
         )
     match kind if rest else "constant", parameters:
         case "constant", [value]:
-            return Duration(text, lambda: value, value, value)
+            return Duration(text, lambda: value, value, value, value)
         case "uniform", [low, high] if low <= high:
-            return Duration(text, lambda: random.uniform(low, high), None, high)
+            return Duration(text, lambda: random.uniform(low, high), None, (low + high) / 2, high)
         case "exponential", [mean] if mean > 0:
-            return Duration(text, lambda: random.expovariate(1 / mean), None, mean * math.log(1000))
+            return Duration(text, lambda: random.expovariate(1 / mean), None, mean, mean * math.log(1000))
         case "lognormal", [median, sigma] if median > 0:
             mu = math.log(median)
             return Duration(
-                text, lambda: random.lognormvariate(mu, sigma), None, median * math.exp(3.09 * sigma)
+                text,
+                lambda: random.lognormvariate(mu, sigma),
+                None,
+                median * math.exp(sigma**2 / 2),
+                median * math.exp(3.09 * sigma),
             )
     raise LoadTestError(f"{name}={text} is no distribution with its parameters: write {_FORMS}")

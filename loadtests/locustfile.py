@@ -32,13 +32,15 @@ from loadtests.load.batch import Batch
 from loadtests.load.garbage import QuietCollector
 from loadtests.load.locust_options import add_options, parsed_load_options
 from loadtests.load.loop_lag import LoopLag
-from loadtests.load.options import LoadOptions, played_by, settled
+from loadtests.load.open_load import OpenLoad
+from loadtests.load.options import LoadOptions, check_when, played_by, settled
 from loadtests.load.page.credentials import credentials
 from loadtests.load.page.login import require_login
 from loadtests.load.page.pulses import Pulses
 from loadtests.load.page.tabs import Tabs
 from loadtests.load.policy_watch import PolicyWatch
 from loadtests.load.recording import Recording
+from loadtests.load.shaping import Shaping
 from loadtests.load.users import OpenEnvHttpUser, OpenEnvUser, OpenEnvWebSocketUser
 from loadtests.load.workers.carried import CarriedFiles
 from loadtests.load.workers.generators import Generators
@@ -95,6 +97,8 @@ def _prepare(environment: Environment, **_: Any) -> None:
         if who is not None:
             require_login(environment.web_ui, who, options.web_base_path or "")
     Batch(environment)
+    OpenLoad(environment)
+    Shaping(environment)
     OpenEnvUser.policy_watch = PolicyWatch(environment)
     if isinstance(runner, MasterRunner) and generators is not None:
         WorkerWatch(runner, generators)
@@ -204,6 +208,9 @@ def _use_options(environment: Environment, headers_for: str | None, *, test_begi
             )
     elif test_begins:
         raise LoadTestError("no server was named: give one with -H http://127.0.0.1:8000")
+    if test_begins:
+        given = environment.parsed_options
+        check_when(options, given.scenario, given.run_time or given.load_seconds)
     options = _with_own_policies(options, environment)
     if environment.host and test_begins:
         options = settled(options, environment.host)

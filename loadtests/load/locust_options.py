@@ -47,6 +47,8 @@ def add_options(parser: LocustArgumentParser) -> None:
     add("--run-directory", default="", help=SUPPRESS)
     add("--run-template", default="", help=SUPPRESS)
     add("--lag-folder", default="", help=SUPPRESS)
+    add("--sharing", default=[], help=SUPPRESS)
+    add("--load-seconds", type=float, default=None, help=SUPPRESS)
     add("--no-recorder", action="store_true", help="record nothing but Locust's own statistics")
 
 

@@ -8,9 +8,11 @@ from loadtests.actions.from_server import actions_of_server
 from loadtests.actions.policy import Policy, load_policy
 from loadtests.durations import Duration, parse_duration
 from loadtests.errors import LoadTestError
+from loadtests.load.arrivals import Arrivals, parse_arrivals
+from loadtests.load.shapes import Shape, parse_shape
 from loadtests.protocol.access import OPEN, Access, headers_text, server_access
 from loadtests.settings import Values, above_zero, choice, whole
-from reports.records.schema import ActionOrder
+from reports.records.schema import ActionOrder, Scenario
 
 ActionChoice = Literal["given", "policy", "wait", "schema", "as the schema says"]
 
@@ -34,6 +36,10 @@ class LoadOptions:
     policy: Policy | None = None
     """What picks the actions, where their choice is that of a policy."""
     access: Access = OPEN
+    arrivals: Arrivals | None = None
+    """None: the closed model, in which users wait for replies and go on."""
+    shape: Shape | None = None
+    """How the load changes; None: not at all."""
 
 
 def load_options(values: Values) -> LoadOptions:
@@ -50,6 +56,7 @@ def load_options(values: Values) -> LoadOptions:
         raise LoadTestError(
             f"WAIT={values['WAIT']} is longer than the Benchmark environment waits, {LONGEST_WAIT_S:g} s"
         )
+    shape = parse_shape(values["SHAPE"])
     options = LoadOptions(
         wait=wait,
         think_time=parse_duration(values["THINK_TIME"], "THINK_TIME"),
@@ -61,8 +68,20 @@ def load_options(values: Values) -> LoadOptions:
         actions=actions,
         action_choice=action_choice,
         access=server_access(values, headers_text()),
+        arrivals=parse_arrivals(values, shape),
+        shape=shape,
     )
     return played_by(options, policy, values["STEPS_PER_EPISODE"]) if policy else options
+
+
+def check_when(options: LoadOptions, scenario: Scenario, run_time_s: float | None) -> None:
+    """Raises LoadTestError where the load cannot be given when the options say, in a test of that length."""
+    asked = [f"ARRIVALS={options.arrivals.text}"] if options.arrivals is not None else []
+    asked += [f"SHAPE={options.shape.text}"] if options.shape is not None else []
+    if scenario == "batch" and asked:
+        raise LoadTestError(f"{asked[0]} is not for batches, whose users start together: leave it out")
+    if options.shape is not None and not run_time_s:
+        raise LoadTestError(f"{asked[-1]} needs an end: give the load a run time")
 
 
 def played_by(options: LoadOptions, policy: Policy, steps_per_episode: str) -> LoadOptions:

@@ -13,6 +13,8 @@ from reports.records.schema import ErrorCategory, Op, Transport
 
 FLUSH_SECONDS = 1.0
 _SLICE_ROWS = 500
+_LOOKS = 20
+"""How often in a second whole slices are looked for."""
 
 Row = tuple[
     float,
@@ -44,19 +46,18 @@ class Recorder:
     """Gathers the rows of one generator process and delivers them as record batches.
 
     A batch is built in slices of a few hundred rows, and other greenlets run in between: built in one go, the
-    rows of a busy second would hold up every user, which would look like latency of the server.
+    rows of a busy second would hold up every user, which would look like latency of the server. Slices are
+    built while rows come in, so that few rows wait as Python objects, which are large.
     """
 
     def __init__(self, deliver: Callable[[pa.RecordBatch], None]) -> None:
         self._deliver = deliver
         self._rows: list[Row] = []
+        self._slices: list[pa.RecordBatch] = []
         self._greenlet: gevent.Greenlet | None = None
+        self.append: Callable[[Row], None] = self._rows.append
+        """Records a row."""
         keep_pandas_out()
-
-    @property
-    def append(self) -> Callable[[Row], None]:
-        """Records a row. Look it up for each row: the list behind it changes with every flush."""
-        return self._rows.append
 
     def start(self) -> None:
         """Starts to deliver every second."""
@@ -68,34 +69,43 @@ class Recorder:
             self._greenlet.kill()
             self._greenlet = None
         self.flush()
-        return len(self._rows)
+        return self._undelivered
 
     def flush(self) -> None:
         """Delivers the rows gathered so far as one batch."""
-        rows, self._rows = self._rows, []
-        slices = []
-        try:
-            for start in range(0, len(rows), _SLICE_ROWS):
-                slices.append(_batch(rows[start : start + _SLICE_ROWS]))
-                gevent.sleep(0)
-        except gevent.GreenletExit:
-            self._rows[:0] = rows
-            raise
+        self._slice(len(self._rows))
+        slices, self._slices = self._slices, []
         if not slices:
             return
+        batch = pa.concat_batches(slices)
         try:
-            self._deliver(pa.concat_batches(slices))
+            self._deliver(batch)
         except Exception as error:  # a full disk, a master that is gone: both may come back
-            self._rows[:0] = rows
-            logger.error("%d rows wait to be recorded: %s", len(self._rows), error)  # noqa: TRY400
+            self._slices.insert(0, batch)
+            logger.error("%d rows wait to be recorded: %s", self._undelivered, error)  # noqa: TRY400
+
+    @property
+    def _undelivered(self) -> int:
+        return len(self._rows) + sum(int(each.num_rows) for each in self._slices)
+
+    def _slice(self, number: int) -> None:
+        """Turns the first so many rows into slices."""
+        while number > 0 and self._rows:
+            rows = self._rows[: min(number, _SLICE_ROWS)]
+            del self._rows[: len(rows)]
+            number -= len(rows)
+            self._slices.append(_batch(rows))
+            gevent.sleep(0)
 
     def _flush_each_second(self) -> None:
         while True:
-            gevent.sleep(FLUSH_SECONDS)
             try:
+                for _ in range(_LOOKS):
+                    gevent.sleep(FLUSH_SECONDS / _LOOKS)
+                    self._slice(len(self._rows) // _SLICE_ROWS * _SLICE_ROWS)
                 self.flush()
             except Exception:
-                logger.exception("a second's rows could not be recorded")
+                logger.exception("rows could not be recorded")
 
 
 class _Without(MetaPathFinder):

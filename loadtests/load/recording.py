@@ -31,6 +31,7 @@ from loadtests.load.policy_times import PolicyTimes
 from loadtests.load.policy_watch import PolicyWatch
 from loadtests.load.recorder import Recorder
 from loadtests.load.run_json import UNKNOWN, Target, starting_run
+from loadtests.load.schedule import added
 from loadtests.load.users import OpenEnvUser
 from loadtests.load.workers.accounting import Accounting
 from loadtests.load.workers.attendance import attendance
@@ -40,7 +41,7 @@ from loadtests.places import PACKAGES
 from reports.page.words import count, listing
 from reports.records.columns import STEPS
 from reports.records.run_directory import RunDirectory, RunDirectoryError
-from reports.records.schema import GeneratorJson, RunJson, RunStatus, is_batch
+from reports.records.schema import ArrivalsJson, GeneratorJson, RunJson, RunStatus, is_batch
 from reports.records.tables import StreamWriter
 
 _ROWS = "openenv-rows"
@@ -86,6 +87,8 @@ class Recording:
         self._options = options
         self._policy = policy
         self._policy_times = PolicyTimes()
+        self._arrivals: ArrivalsJson | None = None
+        """Those that other processes have counted."""
         self._recorder: Recorder | None = None
         self._writer: StreamWriter | None = None
         self._directory: RunDirectory | None = None
@@ -124,6 +127,7 @@ class Recording:
         self._left_workers.clear()
         self._received.clear()
         self._policy_times = PolicyTimes()
+        self._arrivals = None
         self._started = time.monotonic()
         self._ran_s = None
         self._stopped_on_page = False
@@ -162,11 +166,19 @@ class Recording:
                 statistics: dict[str, Any] = {}
                 self._environment.events.report_to_master.fire(client_id=runner.client_id, data=statistics)
                 runner.send_message("stats", statistics)
-                runner.send_message(_ROWS, {"final": True, "policy_times": self._policy_times.packed()})
+                runner.send_message(_ROWS, {"final": True, **self._counted_here()})
             elif isinstance(runner, MasterRunner) and directory is not None:
                 self._collect(runner)
             if directory is not None:
                 self._close(directory, lost)
+
+    def _counted_here(self) -> dict[str, Any]:
+        """What a worker tells its master of the whole test, with its last rows."""
+        schedule = OpenEnvUser.schedule
+        return {
+            "policy_times": self._policy_times.packed(),
+            "arrivals": schedule.counted() if schedule is not None else None,
+        }
 
     def _close(self, directory: RunDirectory, lost: int) -> None:
         writer, self._writer = self._writer, None
@@ -222,6 +234,11 @@ class Recording:
             )
         if (times := self._policy_times.summary()) is not None:
             run["policy_time"] = times
+        own = OpenEnvUser.schedule.counted() if OpenEnvUser.schedule is not None else None
+        if own is not None:
+            self._arrivals = added(self._arrivals, own)
+        if self._arrivals is not None:
+            run["arrivals"] = self._arrivals
 
     def _note_start(self, directory: RunDirectory) -> None:
         """Says in run.json when the load started, which workers may have been waited for."""
@@ -314,6 +331,8 @@ class Recording:
         if msg.data.get("final"):
             if msg.node_id not in self._finished_workers:
                 self._policy_times.add_packed(msg.data["policy_times"])
+                if (arrivals := msg.data["arrivals"]) is not None:
+                    self._arrivals = added(self._arrivals, arrivals)
             self._finished_workers.add(msg.node_id)
             if self._generators is not None and self._has_left_early(msg.node_id):
                 self._left_workers.add(msg.node_id)
@@ -387,7 +406,7 @@ class Recording:
             self._target(),
             OpenEnvUser.options,
             transport="http" if http else "ws",
-            users=runner.target_user_count,
+            users=options.num_users if options.shape else runner.target_user_count,
             spawn_rate=float(options.spawn_rate or 1),
             duration_s=options.run_time,
             scenario=options.scenario,

@@ -91,6 +91,11 @@ def starting_run(
         config["tls_verified"] = options.access.verify_tls
     if target["environment"]:
         config["environment"] = target["environment"]
+    if options.arrivals is not None:
+        config["arrivals"] = options.arrivals.text
+        config["arrivals_of"] = options.arrivals.of
+    if options.shape is not None:
+        config["shape"] = options.shape.text
     if warmup_s is not None:
         config["warmup_s"] = warmup_s
     if target["server_settings"]:

@@ -23,6 +23,7 @@ from loadtests.load.options import LoadOptions
 from loadtests.load.policy_times import PolicyTimes
 from loadtests.load.policy_watch import PolicyWatch
 from loadtests.load.recorder import Recorder
+from loadtests.load.schedule import Schedule
 from loadtests.machine import process_name
 from loadtests.protocol.frames import TextFrame
 from loadtests.protocol.http import HttpClient
@@ -38,7 +39,7 @@ Request = tuple[bytes, float | None]
 
 _RESET_FRAME = TextFrame.of(RESET)
 _OVERDUE_SECONDS = 5.0
-_USERS_A_PROCESS = 1_000_000
+_USERS_A_PROCESS = 1_000_000_000
 
 
 class OpenEnvUser(User):
@@ -54,6 +55,8 @@ class OpenEnvUser(User):
     recorder: ClassVar[Recorder | None] = None
     barrier: ClassVar[Barrier | None] = None
     """Where the users of a batch wait for each other; None: they step until the load ends."""
+    schedule: ClassVar[Schedule | None] = None
+    """When sessions or steps arrive in the open model; None: the closed one."""
     policy_times: ClassVar[PolicyTimes | None] = None
     """Where the time of each call of a policy is counted; None: nowhere."""
     policy_watch: ClassVar[PolicyWatch | None] = None
@@ -68,16 +71,23 @@ class OpenEnvUser(User):
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
-        runner = environment.runner
-        process = max(runner.worker_index, 0) if isinstance(runner, WorkerRunner) else 0
-        self._number = process * _USERS_A_PROCESS + next(OpenEnvUser._numbers)
         self._generator = process_name()
-        actions = self.options.actions
-        self._turns = actions.turns() if actions else itertools.repeat(0)
+        self._become_another()
+        self._intended: float | None = None
+        """When the next operation was due, as `time.perf_counter` counts; None where no schedule says."""
         self._observation: dict[str, Any] = {}
         self._reward: float | None = None
         self._responded_by = NOBODY
         """Who answers, as far as headers tell."""
+
+    def _become_another(self) -> None:
+        """Takes a number that no user of the run has had, and begins as that user would."""
+        runner = self.environment.runner
+        process = max(runner.worker_index, 0) if isinstance(runner, WorkerRunner) else 0
+        self._number = process * _USERS_A_PROCESS + next(OpenEnvUser._numbers)
+        self.__dict__.pop("rng", None)
+        actions = self.options.actions
+        self._turns = actions.turns() if actions else itertools.repeat(0)
 
     @cached_property
     def rng(self) -> random.Random:
@@ -130,16 +140,40 @@ class OpenEnvUser(User):
     @task
     def episode(self) -> None:
         """Resets the environment and steps until the episode's last step, or until the session is over."""
-        options = self.options
+        arrivals = self.options.arrivals
         if self.barrier is not None:
             if self.barrier.wait() and self.begin() and self.reset():
                 self.step(self._next_request(0))
             raise StopUser
-        if not (self.begin() and self.reset()):
+        if self.schedule is None or arrivals is None:
+            self._play(None)
+        elif arrivals.of == "steps":
+            self._play(self.schedule)
+        else:
+            self._await_arrival(self.schedule)
+            self._become_another()
+            self._play(None)
+            self.leave()
+
+    def _await_arrival(self, schedule: Schedule) -> None:
+        """Waits for an arrival, which the next operation answers. Ends the user where there are no more."""
+        if (due := schedule.take()) is None:
+            raise StopUser
+        self._intended = due
+
+    def _play(self, schedule: Schedule | None) -> None:
+        """One episode. With a schedule each step waits until one is due."""
+        options = self.options
+        ready = self.begin() and self.reset()
+        if schedule is not None:
+            schedule.gather()
+        if not ready:
             gevent.sleep(RETRY_SECONDS)
             return
         steps = range(options.steps_per_episode) if options.steps_per_episode else itertools.count()
         for number in steps:
+            if schedule is not None:
+                self._await_arrival(schedule)
             answer, error = self.step(self._next_request(number))
             if error is not None:
                 gevent.sleep(RETRY_SECONDS)
@@ -194,6 +228,9 @@ class OpenEnvUser(User):
         """Prepares for a reset; False if that failed."""
         return True
 
+    def leave(self) -> None:
+        """Lets go of the server."""
+
     def reset(self) -> bool:
         """Resets the environment; False if that failed."""
         raise NotImplementedError
@@ -223,6 +260,7 @@ class OpenEnvUser(User):
             error, stopped = hung, True
             answer = NOBODY
         latency_s = time.perf_counter() - start
+        intended, self._intended = self._intended, None
         if error is None and latency_s - (wait_s or 0.0) > OpenEnvUser._longest_s:
             OpenEnvUser._longest_s = latency_s - (wait_s or 0.0)
         if self._acts and answer.observation is not None:
@@ -235,7 +273,7 @@ class OpenEnvUser(User):
             self.recorder.append(
                 (
                     unix_time(start),
-                    None,
+                    None if intended is None else unix_time(intended),
                     op,
                     self.transport,
                     latency_s,
@@ -257,7 +295,7 @@ class OpenEnvUser(User):
         self.environment.events.request.fire(
             request_type=self.request_type,
             name=op,
-            response_time=latency_s * 1000,
+            response_time=(latency_s if intended is None else latency_s + start - intended) * 1000,
             response_length=answer.size,
             exception=error,
             context=self.context(),
@@ -310,9 +348,13 @@ class OpenEnvWebSocketUser(OpenEnvUser):
     def step(self, request: Request) -> tuple[Answer, OperationError | None]:
         return self._request("step", *request)
 
+    def leave(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
     def on_stop(self) -> None:
-        if self._session is not None:
-            self._session.close()
+        self.leave()
 
     def _connect(self) -> Answer:
         assert self.host is not None
@@ -355,8 +397,12 @@ class OpenEnvHttpUser(OpenEnvUser):
     def step(self, request: Request) -> tuple[Answer, OperationError | None]:
         return self._post("step", *request)
 
+    def leave(self) -> None:
+        if (client := self.__dict__.pop("_client", None)) is not None:
+            client.close()
+
     def on_stop(self) -> None:
-        self._client.close()
+        self.leave()
 
     def _post(self, op: Op, body: bytes, wait_s: float | None) -> tuple[Answer, OperationError | None]:
         def perform() -> Answer:

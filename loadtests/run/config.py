@@ -1,5 +1,6 @@
 """The configuration of a load test, from the command line and the environment, checked before it runs."""
 
+import math
 import os
 import re
 import shutil
@@ -7,19 +8,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, cast, get_args
 
-from loadtests.commands import LOAD_SETTINGS, invocation
+from loadtests.commands import invocation
 from loadtests.deployments import Balancing, DeploymentConfig
 from loadtests.deployments.environment import Environment
 from loadtests.errors import LoadTestError
+from loadtests.load.arrivals import Arrivals
 from loadtests.load.options import LoadOptions, load_options
 from loadtests.machine import cores
 from loadtests.places import ENVIRONMENT
 from loadtests.settings import Values, above_zero, choice, number, whole
 from reports.records.schema import Scenario, Slo, Transport
 
-DEFAULT_USERS = next(each.default for each in LOAD_SETTINGS if each.name == "USERS")
+_USERS = 64
 _SPAWNS_A_SECOND = 100
 _MOST_TAGS = 10
+_MOST_USERS_BY_DEFAULT = 10_000
 _TAG = re.compile(r"[\w.-]{1,40}", re.ASCII)
 
 
@@ -130,13 +133,19 @@ def environment_of(values: Values) -> Environment:
 
 def load_test_config(values: Values) -> LoadTestConfig:
     """Checks all settings. Raises LoadTestError with the bad value and what is allowed."""
-    users = whole(values, "USERS", 1, 1_000_000)
+    users = whole(values, "USERS", 1, 1_000_000) if values["USERS"] else _USERS
     joining = _joining(values) if "WORKERS_EXPECTED" in values else None
     processes = joining.workers if joining is not None else processes_here(values)
     success_rate = number(values, "SLO_SUCCESS_RATE")
     if not 0 <= success_rate <= 1:
         raise LoadTestError(f"SLO_SUCCESS_RATE={values['SLO_SUCCESS_RATE']} is not a share: give 0 to 1")
     options = load_options(values)
+    slo = Slo(
+        success_rate=success_rate,
+        total_p99_s=above_zero(values, "SLO_P99") if values["SLO_P99"] else None,
+    )
+    if options.arrivals is not None and not values["USERS"]:
+        users = users_enough(options.arrivals, options, slo)
     deployment = replace(deployment_config(values), sessions=users, access=options.access)
     processes = deployment.generators or processes
     return LoadTestConfig(
@@ -144,21 +153,38 @@ def load_test_config(values: Values) -> LoadTestConfig:
         deployment=deployment,
         transport=cast(Transport, choice(values, "TRANSPORT", get_args(Transport))),
         users=users,
-        users_given=values["USERS"] != DEFAULT_USERS,
+        users_given=bool(values["USERS"]),
         spawn_rate=above_zero(values, "SPAWN_RATE")
         if values["SPAWN_RATE"]
-        else max(1.0, min(users / 2, float(_SPAWNS_A_SECOND * processes))),
+        else default_spawn_rate(users, processes, options),
         duration_s=whole_seconds(values, "DURATION"),
         options=options,
         processes=processes,
         results=Path(values["RESULTS"]),
-        slo=Slo(
-            success_rate=success_rate,
-            total_p99_s=above_zero(values, "SLO_P99") if values["SLO_P99"] else None,
-        ),
+        slo=slo,
         tags=tags(values["TAG"]),
         joining=joining,
     )
+
+
+def users_enough(arrivals: Arrivals, options: LoadOptions, slo: Slo) -> int:
+    """As many users as are in flight where the objective is just met, by Little's law, and half as many more.
+
+    A session stays for its steps, their waits and its thinking; where steps have no number, for 50.
+    """
+    within_s = slo["total_p99_s"] or 2 * (options.wait.longest + 0.5)
+    if arrivals.of == "sessions":
+        steps = options.steps_per_episode or 50
+        within_s += steps * (options.wait.mean + options.think_time.mean)
+    enough = math.ceil(1.5 * arrivals.highest_rate * within_s)
+    return min(max(enough, _USERS), _MOST_USERS_BY_DEFAULT)
+
+
+def default_spawn_rate(users: int, processes: int, options: LoadOptions) -> float:
+    """Users started a second. Those that wait for sessions to arrive do nothing until then."""
+    if options.arrivals is not None and options.arrivals.of == "sessions":
+        return float(users)
+    return max(1.0, min(users / 2, float(_SPAWNS_A_SECOND * processes)))
 
 
 def processes_here(values: Values) -> int:

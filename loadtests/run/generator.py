@@ -74,6 +74,7 @@ def locust_options(config: LoadTestConfig, url: str, scratch: Path, *, web: bool
         *("--run-time", f"{longest_run_time(config)}s", "--stop-timeout", str(stop_timeout(config))),
         *("--scenario", config.scenario, "--transport", config.transport, "--wait", options.wait.text),
         *("--think-time", options.think_time.text, "--steps-per-episode", str(options.steps_per_episode)),
+        *_arrivals(options),
         *("--connect-timeout", f"{options.connect_timeout_s:g}"),
         *("--step-timeout", f"{options.step_timeout_s:g}"),
         *("--tls-verify", "1" if options.access.verify_tls else "0"),
@@ -95,6 +96,13 @@ def load_order(config: LoadTestConfig, url: str, run_directory: Path) -> LoadOrd
         files=[file for file in named if file is not None and file.exists()],
         environ={LOCUST_HEADERS: headers} if headers else {},
     )
+
+
+def _arrivals(options: LoadOptions) -> list[str]:
+    told = ["--shape", options.shape.text] if options.shape is not None else []
+    if (arrivals := options.arrivals) is not None:
+        told += ["--arrivals", arrivals.text, "--arrivals-of", arrivals.of]
+    return told
 
 
 def _actions(options: LoadOptions, file: Path) -> list[str]:

@@ -30,6 +30,7 @@ Role = Literal["replica", "nginx", "generator", "others"]
 RunStatus = Literal["running", "completed", "interrupted", "failed"]
 Scenario = Literal["sustained", "batch"]
 ActionOrder = Literal["cycle", "sample"]
+ArrivalUnit = Literal["sessions", "steps"]
 CellStatus = Literal["pending", "running", "completed", "failed"]
 
 
@@ -142,6 +143,12 @@ class RunConfig(TypedDict):
     """Additional environment variables of the environment servers: MAX_CONCURRENT_ENVS …"""
     scenario: NotRequired[Scenario]
     """What the users do; sustained if it is missing."""
+    arrivals: NotRequired[str]
+    """In the open model, how sessions or steps arrive: `constant:50` or `poisson:50`, a second."""
+    arrivals_of: NotRequired[ArrivalUnit]
+    """What arrives: sessions, each living for an episode, or steps over a pool of sessions."""
+    shape: NotRequired[str]
+    """How the load changes over the run, as a multiple of users or rate: `ramp:0:1`, `spike:5:10:3` …"""
     warmup_s: NotRequired[float]
     """Seconds after the arrival of all users that do not count."""
     processes: int
@@ -151,6 +158,19 @@ class RunConfig(TypedDict):
     slo: Slo
     tags: NotRequired[list[str]]
     """Words by which runs are found again."""
+
+
+class ArrivalsJson(TypedDict):
+    """What became of the arrivals of an open-model run, over all generator processes."""
+
+    due: int
+    """Arrivals that the schedule had until the load ended."""
+    begun: int
+    """Those of them that a user took; the others waited for one until the end."""
+    late: int
+    """Those for which no user was free when they were due."""
+    longest_wait_s: float
+    """The longest that one which was begun had waited for a user."""
 
 
 class ClockJson(TypedDict):
@@ -203,6 +223,8 @@ class RunJson(TypedDict):
     """What happened to the deployment during the run, a sentence each."""
     policy_time: NotRequired[PolicyTime]
     """How long the policy took, where there is one and it was called."""
+    arrivals: NotRequired[ArrivalsJson]
+    """What became of the arrivals, in the open model."""
     generators: NotRequired[list[GeneratorJson]]
     """Locust's workers, where it has any; before the load those that have come so far."""
     refused_workers: NotRequired[list[str]]

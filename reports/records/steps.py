@@ -100,7 +100,8 @@ class StepColumns:
 class Steps:
     """What every section needs of each operation, a value a row, in the order of their start.
 
-    Times are in seconds since the first operation's start, which `origin` gives in Unix time.
+    Times are in seconds since the first operation's start, which `origin` gives in Unix time. An operation
+    that a schedule wanted at a time starts then: so its latency counts what it waited to be sent.
     """
 
     origin: float
@@ -115,6 +116,8 @@ class Steps:
     users: int
     user_ids: pa.Array
     """What the steps table calls each user."""
+    late_s: Floats | None = None
+    """Seconds from when each operation was due until it was sent, NaN where no schedule said; None: all."""
 
     @property
     def ended_s(self) -> Floats:
@@ -159,6 +162,12 @@ def load_steps(columns: StepColumns, failures: Failures) -> Steps:
         started = np.empty(0)
     origin = float(started[0]) if started.size else 0.0
     latency = columns.floats("latency_s")
+    intended, late = columns.floats("intended_at"), None
+    if intended is not None and latency is not None:
+        late = np.subtract(started, intended, out=intended)
+        known = ~np.isnan(late)
+        np.subtract(started, late, out=started, where=known)
+        np.add(latency, late, out=latency, where=known)
     user = columns.encoded("user")
     succeeded = np.ones(started.size, dtype=np.bool_)
     succeeded[failures.rows] = False
@@ -172,6 +181,7 @@ def load_steps(columns: StepColumns, failures: Failures) -> Steps:
         user=user.codes,
         users=len(user.values),
         user_ids=user.values,
+        late_s=late,
     )
 
 

@@ -17,6 +17,7 @@ from reports.page.drawing import NARROW, End, Floats
 from reports.page.palette import HEAT, stand_in
 from reports.page.readings import Panel
 from reports.page.words import count
+from reports.run.sections.arrivals import Arrivals
 from reports.run.sections.errors import Errors
 from reports.run.sections.generator_lag import GeneratorLag
 from reports.run.sections.latency import HeatMap, Latency, OverTime
@@ -162,6 +163,46 @@ def lag_over_time(lag: GeneratorLag, frame: Frame, width: float) -> str:
         )
 
     return drawing.draw("lag", "Lag of the generator over time", width, 162, paint)
+
+
+def arrivals_over_time(arrivals: Arrivals, frame: Frame, width: float) -> str:
+    """Arrivals due and begun per second, and those in flight, one below the other."""
+    heights, top = (170, 84), 34
+    total = sum(height + 42 for height in heights) + 36
+
+    def paint(figure: Figure) -> None:
+        edges = np.append(arrivals.at_s - arrivals.slice_s / 2, arrivals.at_s[-1] + arrivals.slice_s / 2)
+        axes = _time_axes(figure, frame, width, top, total - top - heights[0], worded=False)
+        panel, ends = _time_panel(axes), []
+        lines = (("due", "ink", arrivals.due_per_s), ("begun", "blue", arrivals.begun_per_s))
+        for at, (name, colour, values) in enumerate(lines):
+            toggle = f"{at}"
+            drawing.line(axes, arrivals.at_s, values, colour, toggle=toggle)
+            panel.add(
+                name,
+                colour,
+                arrivals.at_s,
+                values,
+                formatting.duration,
+                formatting.significant,
+                toggle=toggle,
+            )
+            ends.append(End(name, colour, float(values[-1]), toggle))
+        drawing.from_zero(axes, max(float(values.max()) for _, _, values in lines), 4)
+        _shade_window(axes, frame, worded=True)
+        drawing.headline(axes, f"{arrivals.of.capitalize()} per second")
+        drawing.label_ends(axes, ends, frame.duration_s)
+        below = top + heights[0] + 42
+        axes = _time_axes(figure, frame, width, below, total - below - heights[1])
+        drawing.steps(axes, edges, arrivals.in_flight, "ink", 0.13)
+        drawing.from_zero(axes, float(arrivals.in_flight.max()), 2)
+        _shade_window(axes, frame, worded=False)
+        drawing.headline(axes, "In flight")
+        _time_panel(axes).add(
+            "in flight", "ink", arrivals.at_s, arrivals.in_flight, formatting.duration, formatting.count
+        )
+
+    return drawing.draw("arrivals", "Arrivals over time", width, total, paint)
 
 
 def errors_over_time(errors: Errors, frame: Frame, width: float) -> str:

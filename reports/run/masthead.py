@@ -60,6 +60,9 @@ def headline(run: RunJson) -> str:
     who = count(config["users"], f"{TRANSPORTS[config['transport']]} user")
     if is_batch(run):
         who = f"Batch of {who}"
+    if (arrivals := config.get("arrivals")) is not None:
+        process, _, rate = arrivals.partition(":")
+        who = f"{rate} {TRANSPORTS[config['transport']]} {config.get('arrivals_of', 'sessions')}/s, {process}"
     if topology["replicas"] is None:
         return f"{who} on {config['url']}"
     return f"{who} on {size(topology['replicas'], topology['workers'])}"
@@ -75,6 +78,7 @@ def facts(report: RunReport) -> list[str]:
         f"{where}, {config['balancing']}" if config["balancing"] else where,
         *environment(config),
         *(["all at once, one step each"] if is_batch(report.run) else []),
+        *([f"load {config['shape']}"] if config.get("shape") else []),
         sent.sent(config),
         *(["certificate not checked"] if config.get("tls_verified") is False else []),
     ]

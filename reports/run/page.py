@@ -15,6 +15,7 @@ from reports.run.verdict import outcome
 
 _SECTIONS = {
     "verdict": "Verdict",
+    "arrivals": "Arrivals",
     "latency": "Latency",
     "throughput": "Throughput",
     "episodes": "Episodes",
@@ -43,7 +44,7 @@ def render(report: RunReport) -> str:
     """The page of a run. The same report always gives the same bytes."""
     return parts.render(
         "run",
-        {each: title for each, title in _SECTIONS.items() if each != "episodes" or report.episodes},
+        {each: title for each, title in _SECTIONS.items() if getattr(report, each, True) is not None},
         {
             "criterion_value": masthead.criterion_value,
             "criterion_limit": masthead.criterion_limit,
@@ -74,6 +75,8 @@ def _drawings(report: RunReport) -> dict[str, Drawing]:
         drawings["percentiles_over_time"] = drawn(figures.percentiles_over_time, latency.over_time, frame)
     if latency.heat_map:
         drawings["heat_map"] = drawn(figures.heat_map, latency.heat_map, frame)
+    if report.arrivals is not None:
+        drawings["arrivals"] = drawn(figures.arrivals_over_time, report.arrivals, frame)
     if len(report.timeline.at_s):
         drawings["throughput"] = drawn(figures.throughput_and_users, report.timeline, frame)
     if report.lag:
@@ -104,6 +107,7 @@ def _config(report: RunReport) -> list[tuple[str, str]]:
         ("scenario", _SCENARIOS[config.get("scenario", "sustained")]),
         ("transport", TRANSPORTS[config["transport"]]),
         ("users", formatting.count(config["users"])),
+        *_when(config),
         ("users started per second", formatting.text(config["spawn_rate"])),
         ("duration", formatting.duration(config["duration_s"]) if config["duration_s"] else "until stopped"),
         *([] if sent.has_actions(config) else [("wait of each step", formatting.wait(config["wait"]))]),
@@ -122,6 +126,15 @@ def _config(report: RunReport) -> list[tuple[str, str]]:
     if is_batch(run):
         known = [(name, value) for name, value in known if name not in _NOT_OF_A_BATCH]
     return parts.settings(known, config, RunConfig)
+
+
+def _when(config: RunConfig) -> list[tuple[str, str]]:
+    known = [
+        ("arrivals a second", config.get("arrivals")),
+        ("what arrives", config.get("arrivals_of")),
+        ("shape of the load", config.get("shape")),
+    ]
+    return [(name, value) for name, value in known if value is not None]
 
 
 def _policy_time(run: RunJson) -> list[tuple[str, str]]:

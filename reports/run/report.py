@@ -8,8 +8,18 @@ import numpy as np
 from reports.records.json_values import finite
 from reports.records.run_directory import RunDirectory
 from reports.records.schema import SCHEMA_VERSION, RunJson, is_batch
-from reports.records.steps import Floats, StepColumns, load_answers, load_failures, load_steps, user_spans
+from reports.records.steps import (
+    Floats,
+    StepColumns,
+    Steps,
+    UserSpans,
+    load_answers,
+    load_failures,
+    load_steps,
+    user_spans,
+)
 from reports.run.sections import (
+    arrivals,
     distribution,
     episodes,
     errors,
@@ -23,6 +33,7 @@ from reports.run.sections import (
     totals,
     validity,
 )
+from reports.run.sections.arrivals import Arrivals
 from reports.run.sections.distribution import Distribution
 from reports.run.sections.episodes import Episodes
 from reports.run.sections.errors import Errors
@@ -55,6 +66,8 @@ class RunReport:
     resources: Resources
     episodes: Episodes | None = None
     """None where no observation said `done`."""
+    arrivals: Arrivals | None = None
+    """None in the closed model."""
     lag: GeneratorLag | None = None
     """None where it was not recorded."""
     law: LittlesLaw | None = None
@@ -89,6 +102,7 @@ def report_run(directory: RunDirectory) -> RunReport:
         spans,
         batch_users=config["users"] if is_batch(run) else None,
         warmup_s=config.get("warmup_s"),
+        window_s=_window(run, steps, spans),
     )
     run_distribution = distribution.summarize(steps, answers, run["topology"], config)
     run_isolation = isolation.summarize(steps, answers, columns.ints("step_count"), run["topology"]["names"])
@@ -98,18 +112,18 @@ def report_run(directory: RunDirectory) -> RunReport:
     run_latency = latency.summarize(
         steps,
         columns.floats("waited_s"),
-        _since(columns.floats("intended_at"), steps.origin),
         run_totals.window_s,
         ramp_cut=run_totals.ramp_cut,
     )
     used = directory.resources.read()
     origin = steps.origin if run_totals.operations else run["started_at"]
     run_resources = resources.summarize(used, origin, run["topology"]["names"])
+    run_arrivals = arrivals.summarize(run, steps, spans, run_latency, run_totals.window_s)
     run_lag = generator_lag.summarize(used, origin, run_totals, run_latency)
-    law = littles_law.summarize(run, steps, spans, run_totals, scheduled=bool(run_latency.scheduled))
+    law = littles_law.summarize(run, steps, spans, run_totals)
     return RunReport(
         run=run,
-        validity=validity.judge(run, run_totals, run_isolation, run_resources, run_lag, law),
+        validity=validity.judge(run, run_totals, run_isolation, run_resources, run_arrivals, run_lag, law),
         totals=run_totals,
         slo=slo.judge(
             config["slo"],
@@ -125,6 +139,7 @@ def report_run(directory: RunDirectory) -> RunReport:
         errors=run_errors,
         resources=run_resources,
         episodes=run_episodes,
+        arrivals=run_arrivals,
         lag=run_lag,
         law=law,
     )
@@ -147,7 +162,8 @@ def to_json(report: RunReport) -> dict[str, Any]:
         "policy_time": report.run.get("policy_time"),
         "latency": {name: asdict(summary) for name, summary in report.latency.summaries.items()},
         "latency_in_window": {name: asdict(summary) for name, summary in report.latency.in_window.items()},
-        "scheduled_latency": {name: asdict(summary) for name, summary in report.latency.scheduled.items()},
+        "service_time": {name: asdict(summary) for name, summary in report.latency.service.items()},
+        "arrivals": _arrivals(report.arrivals),
         "distribution": {
             "replicas": [asdict(replica) for replica in spread.replicas],
             "workers": [asdict(worker) for worker in spread.workers],
@@ -199,8 +215,23 @@ def _fairness(fairness: Fairness | None) -> dict[str, float | None]:
     return asdict(fairness) if fairness else {"jain": None, "chi2_p": None, "max_over_min": None}
 
 
-def _since(at: Floats | None, origin: float) -> Floats | None:
-    return None if at is None else np.subtract(at, origin, out=at)
+def _window(run: RunJson, steps: Steps, spans: UserSpans) -> tuple[float, float] | None:
+    """The measured window where users come and go as they are meant to; None where all stay together."""
+    config = run["config"]
+    if config.get("arrivals") and steps.late_s is not None:
+        unit = config.get("arrivals_of", "sessions")
+        return arrivals.arrival_window(steps, spans, unit, config.get("warmup_s") or 0.0)
+    return (0.0, steps.duration_s) if config.get("shape") and steps.started_s.size else None
+
+
+def _arrivals(came: Arrivals | None) -> dict[str, Any] | None:
+    if came is None:
+        return None
+    figures = ("process", "of", "due", "begun", "late", "longest_wait_s", "rate_due", "rate_begun")
+    return {name: getattr(came, name) for name in figures} | {
+        "most_in_flight": int(came.in_flight.max()),
+        "reached": arrivals.rate_not_reached(came) is None,
+    }
 
 
 def _wait_p99(wait_s: Floats | None) -> float:

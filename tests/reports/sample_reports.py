@@ -75,7 +75,7 @@ def normal(replicas: int = 2, workers: int = 2) -> RunReport:
         latency=Latency(
             summaries={name: summary(values) for name, values in samples.items()},
             in_window={name: summary(samples[name]) for name in ("step", "overhead") if name in samples},
-            scheduled={},
+            service={},
             curves={
                 name: Curve(QUANTILES, np.quantile(values, QUANTILES)) for name, values in samples.items()
             },

@@ -86,8 +86,9 @@ class Latency:
     in_window: dict[str, Summary]
     """Of step and overhead, over the steps that ended in the measured window; where ramp-up and warm-up do
     not count, of total too, from operations that ended since the window began."""
-    scheduled: dict[str, Summary]
-    """The same counted from `intended_at`, of an open-model run; empty for a closed-model one."""
+    service: dict[str, Summary]
+    """The service time, from the sending of a request to its reply, of operations that a schedule wanted sent
+    at a time; empty in the closed model, where that is the latency."""
     curves: dict[str, Curve]
     """By the same names as `summaries`."""
     over_time: OverTime | None
@@ -98,16 +99,14 @@ class Latency:
 def summarize(
     steps: Steps,
     waited_s: Floats | None = None,
-    intended_s: Floats | None = None,
     window_s: tuple[float, float] | None = None,
     *,
     ramp_cut: bool = False,
 ) -> Latency:
     """Summarises the latency of a run's successful operations.
 
-    `waited_s` is what the server reports to have waited in each, `intended_s` when each was due, in seconds
-    since the run's start; both NaN where unknown, None where all are. `window_s` is the measured window;
-    None: the whole run.
+    `waited_s` is what the server reports to have waited in each, NaN where unknown, None where all are.
+    `window_s` is the measured window; None: the whole run.
     """
     summaries: dict[str, Summary] = {}
     curves: dict[str, Curve] = {}
@@ -129,9 +128,9 @@ def summarize(
         over_time = _over_time(steps, step, slices_of(steps.duration_s, _OVER_TIME_SLICES))
         slices = slices_of(steps.duration_s, _HEAT_MAP_SLICES, _HEAT_MAP_LEAST_SLICE_S)
         heat_map = _heat_map(steps, step, slices)
-    scheduled = {} if intended_s is None else _scheduled(steps, intended_s)
-    takeaways = list(_takeaways(summaries, scheduled, over_time))
-    return Latency(summaries, in_window, scheduled, curves, over_time, heat_map, takeaways)
+    service = {} if steps.late_s is None else _service(steps, steps.late_s)
+    takeaways = list(_takeaways(summaries, over_time))
+    return Latency(summaries, in_window, service, curves, over_time, heat_map, takeaways)
 
 
 def _in_window(
@@ -156,11 +155,10 @@ def _in_window(
     return summaries
 
 
-def _scheduled(steps: Steps, intended_s: Floats) -> dict[str, Summary]:
+def _service(steps: Steps, late_s: Floats) -> dict[str, Summary]:
     summaries = {}
-    ended_s = steps.ended_s
     for op, name in enumerate(OPS):
-        values = _differences(ended_s, intended_s, steps.successes(op))
+        values = _differences(steps.latency_s, late_s, steps.successes(op))
         if values.size:
             summaries[name] = _summary(values)
     return summaries
@@ -260,9 +258,7 @@ def _heat_map(steps: Steps, step: Bools, slices: Slices) -> HeatMap:
     return HeatMap(slices.edges_s, edges, counts.reshape(slices.count, _LATENCY_BINS))
 
 
-def _takeaways(
-    summaries: dict[str, Summary], scheduled: dict[str, Summary], over_time: OverTime | None
-) -> Iterator[str]:
+def _takeaways(summaries: dict[str, Summary], over_time: OverTime | None) -> Iterator[str]:
     step, overhead = summaries.get("step"), summaries.get("overhead")
     if step is None or over_time is None:
         yield "No step succeeded, so there is no step latency."
@@ -280,9 +276,6 @@ def _takeaways(
             ratio = factor(overhead.p99 / overhead.p50)
             tail = f"The tail is long: the 99th percentile of overhead is {ratio} times its median"
             yield f"{tail}. Some steps queued behind others."
-    if "step" in scheduled:
-        due = f"Counted from when each step was due, 99 % took at most {seconds(scheduled['step'].p99)}"
-        yield f"{due}; the difference is time that steps waited to be sent."
     yield from _drift(over_time)
 
 

@@ -62,12 +62,10 @@ class _Time:
     """Pauses in which users were to think."""
 
 
-def summarize(
-    run: RunJson, steps: Steps, spans: UserSpans, totals: Totals, *, scheduled: bool
-) -> LittlesLaw | None:
+def summarize(run: RunJson, steps: Steps, spans: UserSpans, totals: Totals) -> LittlesLaw | None:
     """Little's law in the measured window; None where it cannot be checked.
 
-    That is over HTTP, in batches, where a schedule says when operations are due (`scheduled`), with few users
+    That is over HTTP, in batches, in the open model, whose users wait for arrivals, with few users
     or operations, whose ends at the window's edges weigh too much, and where pauses are not known.
     """
     begin, end = totals.window_s
@@ -76,7 +74,7 @@ def summarize(
     if (
         run["config"]["transport"] != "ws"
         or is_batch(run)
-        or scheduled
+        or steps.late_s is not None
         or totals.ramp_included
         or think is None
         or policy_s is None

@@ -72,17 +72,21 @@ def summarize(
     spans: UserSpans,
     batch_users: int | None = None,
     warmup_s: float | None = None,
+    window_s: tuple[float, float] | None = None,
 ) -> Totals:
     """Counts a run's operations and measures its throughput, from `warmup_s` after all users are there.
 
     With a `warmup_s`, of 0 too, what came before does not count towards the objective either.
-    `batch_users` are the users that a batch asked for, None in a sustained run.
+    `batch_users` are the users that a batch asked for, None in a sustained run. `window_s` is the measured
+    window of a run whose users come and go as they are meant to.
     """
     operations = int(steps.op.size)
     succeeded = int(np.count_nonzero(steps.succeeded))
     step = steps.successes(STEP)
     duration = steps.duration_s
-    window = measured_window(spans, duration, warmup_s or 0.0) if batch_users is None else None
+    window = window_s
+    if window is None and batch_users is None:
+        window = measured_window(spans, duration, warmup_s or 0.0)
     stepped = int(np.count_nonzero(counts_of(steps.user, steps.users, step)))
     out = shut_out(steps)
     if batch_users is not None:
@@ -101,7 +105,9 @@ def summarize(
         window_s=window or (0.0, duration),
         ramp_included=window is None,
         users=spans.last_s.size,
-        left_early=int(np.count_nonzero(~_stayed(spans, duration) & ~out)) if batch_users is None else 0,
+        left_early=int(np.count_nonzero(~_stayed(spans, duration) & ~out))
+        if batch_users is None and window_s is None
+        else 0,
         batch_users=batch_users,
         batch_succeeded=None if batch_users is None else stepped,
         counted_operations=None if since is None else int(np.count_nonzero(since)),

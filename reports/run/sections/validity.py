@@ -9,6 +9,7 @@ import numpy as np
 from reports.page.words import count, printable, seconds
 from reports.records.schema import RunJson, processes_setting
 from reports.run.sections import generators
+from reports.run.sections.arrivals import Arrivals, rate_not_reached
 from reports.run.sections.generator_lag import GeneratorLag
 from reports.run.sections.isolation import Isolation
 from reports.run.sections.littles_law import LittlesLaw
@@ -28,6 +29,7 @@ Code = Literal[
     "stopped_early",
     "shorter_than_planned",
     "users_left",
+    "rate_not_reached",
     "generator_lost",
     "clocks_differ",
     "counts_differ",
@@ -90,6 +92,7 @@ def judge(
     totals: Totals,
     isolation: Isolation,
     resources: Resources,
+    came: Arrivals | None = None,
     lag: GeneratorLag | None = None,
     law: LittlesLaw | None = None,
 ) -> Validity:
@@ -99,6 +102,7 @@ def judge(
         *_steps(totals),
         *_users(run, totals),
         *_time(run, totals),
+        *_arrivals(came),
         *_generators(run, totals),
         *_isolation(isolation),
         *_saturation(run, totals, resources),
@@ -143,7 +147,8 @@ def _steps(totals: Totals) -> list[RunWarning]:
 def _users(run: RunJson, totals: Totals) -> list[RunWarning]:
     warnings = []
     users = run["config"]["users"]
-    if run["status"] == "completed" and totals.operations and totals.users < users:
+    come_and_go = run["config"].get("arrivals") or run["config"].get("shape")
+    if run["status"] == "completed" and totals.operations and totals.users < users and not come_and_go:
         started = f"Only {totals.users:,} of {count(users, 'user')}"
         message = (
             f"{started} had started when the load ended. Run longer, or spawn faster."
@@ -176,7 +181,7 @@ def _time(run: RunJson, totals: Totals) -> list[RunWarning]:
                 f"{seconds(planned_s)} that it was to run."
             )
             warnings.append(RunWarning("stopped_early", message))
-        elif totals.duration_s + pause_s < _MUCH_SHORTER * planned_s:
+        elif not run["config"].get("arrivals") and totals.duration_s + pause_s < _MUCH_SHORTER * planned_s:
             message = (
                 f"Operations are recorded for only {seconds(totals.duration_s)} of the {seconds(planned_s)} "
                 f"that the run was to last: {thinking}the server stopped answering, the load ended early, "
@@ -200,6 +205,11 @@ def _pause(think_time: str, totals: Totals) -> tuple[float, str]:
         return after_error_s + float(think_time), ""
     except ValueError:
         return after_error_s, f"users were in their think time ({printable(think_time)}), "
+
+
+def _arrivals(came: Arrivals | None) -> list[RunWarning]:
+    message = rate_not_reached(came)
+    return [RunWarning("rate_not_reached", message)] if message else []
 
 
 def _generators(run: RunJson, totals: Totals) -> list[RunWarning]:

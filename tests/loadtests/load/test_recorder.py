@@ -74,6 +74,33 @@ def test_rows_reach_the_disk_each_second(tmp_path: Path) -> None:
     recorder.stop()
 
 
+def test_a_second_of_many_rows_is_one_batch_in_order() -> None:
+    delivered: list[pa.RecordBatch] = []
+    recorder = Recorder(delivered.append)
+    recorder.start()
+    for user in range(1200):
+        recorder.append(row(user=user))
+    gevent.sleep(0.2)
+    for user in range(1200, 1300):
+        recorder.append(row(user=user))
+    gevent.sleep(1.2)
+    recorder.stop()
+    assert [user for batch in delivered for user in batch["user"].to_pylist()] == list(range(1300))
+    assert len(delivered) == 1
+
+
+def test_stopping_counts_the_rows_that_were_not_delivered() -> None:
+    def deliver(_: pa.RecordBatch) -> None:
+        raise OSError(28, "No space left on device")
+
+    recorder = Recorder(deliver)
+    for _ in range(700):
+        recorder.append(row())
+    recorder.flush()
+    recorder.append(row())
+    assert recorder.stop() == 701
+
+
 def test_rows_that_could_not_be_written_are_written_later() -> None:
     delivered: list[int] = []
     full = True

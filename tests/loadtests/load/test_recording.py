@@ -49,7 +49,7 @@ environment.create_local_runner()
 OpenEnvUser.options = load_options({setting.name: setting.default for setting in USER_SETTINGS})
 options = Namespace(
     run_time=5, run_directory="", run_template=str(results / "template"), results=str(results),
-    transport="ws", scenario="sustained", processes=1, spawn_rate=1, lag_folder="",
+    transport="ws", scenario="sustained", processes=1, spawn_rate=1, lag_folder="", shape="",
 )
 Recording(environment, options, LoopLag(environment, None))
 for host in ("http://a", "http://b"):

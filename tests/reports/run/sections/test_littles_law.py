@@ -27,13 +27,13 @@ def played(pause_s: Any = 0.0, seconds: float = 10.0, users: int = USERS, own_s:
     return rows
 
 
-def law_of(rows: list[Row], *, scheduled: bool = False, run: Any = None, **config: Any) -> LittlesLaw | None:
+def law_of(rows: list[Row], *, run: Any = None, **config: Any) -> LittlesLaw | None:
     loaded = steps(rows)
     spans = user_spans(loaded)
     what: Any = run_json("a-run", SyntheticRun(), 1_760_000_020.0) | (run or {})
     what["config"] = {**what["config"], "think_time": "0", "transport": "ws", **config}
     counted = totals.summarize(loaded, answers(rows), spans)
-    return summarize(what, loaded, spans, counted, scheduled=scheduled)
+    return summarize(what, loaded, spans, counted)
 
 
 def known(rows: list[Row], **more: Any) -> LittlesLaw:
@@ -149,5 +149,6 @@ def test_nothing_is_said_of_few_users_few_operations_or_a_schedule() -> None:
     assert law_of(played(users=9)) is None
     assert law_of(played(pause_s=0.9, seconds=14), think_time="0.9") is not None
     assert law_of(played(pause_s=1.9, seconds=14), think_time="1.9") is None
-    assert law_of(played(), scheduled=True) is None
+    due = [{**row, "intended_at": row["started_at"] - 0.01} for row in played()]
+    assert law_of(due) is None
     assert law_of([]) is None

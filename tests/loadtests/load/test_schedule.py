@@ -1,0 +1,82 @@
+import time
+
+import gevent
+import pytest
+
+from loadtests.load.schedule import Schedule, added
+
+
+def schedule(*after_s: float, gathers: bool = False) -> Schedule:
+    return Schedule(iter(after_s), gathers=gathers)
+
+
+def test_a_free_user_waits_until_its_arrival_is_due_and_never_begins_before() -> None:
+    given = schedule(0.02, 0.04, 10.0)
+    begun = []
+    for _ in range(2):
+        due = given.take()
+        assert due is not None
+        begun.append(time.perf_counter() - due)
+    assert min(begun) >= 0
+    assert given.counted() == {"due": 2, "begun": 2, "late": 0, "longest_wait_s": 0.0}
+
+
+def test_arrivals_that_find_nobody_free_are_taken_late_in_their_order() -> None:
+    given = schedule(0.01, 0.02, 0.03)
+    first = given.take()
+    gevent.sleep(0.05)
+    second, third = given.take(), given.take()
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    assert (second - first, third - second) == pytest.approx((0.01, 0.01))
+    counted = given.counted()
+    assert (counted["due"], counted["begun"], counted["late"]) == (3, 3, 2)
+    assert 0.03 < counted["longest_wait_s"] < 5
+
+
+def test_when_it_closes_nobody_waits_any_more_and_what_was_due_is_counted() -> None:
+    given = schedule(0.01, 0.02, 0.03, 60.0, 61.0)
+    given.take()
+    gevent.sleep(0.05)
+    given.close()
+    assert given.take() is None
+    assert given.counted()["due"] == 3
+    assert given.counted()["begun"] == 1
+
+
+def test_those_who_wait_for_an_arrival_are_told_when_it_closes() -> None:
+    given = schedule(60.0)
+    waiting = gevent.spawn(given.take)
+    gevent.sleep(0.02)
+    given.close()
+    assert waiting.get(timeout=5) is None
+    assert given.counted() == {"due": 0, "begun": 0, "late": 0, "longest_wait_s": 0.0}
+
+
+def test_the_clock_starts_when_all_who_gather_are_there() -> None:
+    given = schedule(0.0, 0.0, gathers=True)
+
+    def gathered() -> float | None:
+        given.gather()
+        return given.take()
+
+    takers = [gevent.spawn(gathered) for _ in range(2)]
+    gevent.sleep(0.03)
+    assert not any(taker.ready() for taker in takers)
+    before = time.perf_counter()
+    given.expect(2)
+    assert all((taker.get(timeout=5) or 0) >= before for taker in takers)
+
+
+def test_it_ends_with_its_arrivals() -> None:
+    given = schedule(0.0)
+    assert given.take() is not None
+    assert given.take() is None
+
+
+def test_the_arrivals_of_processes_add_up() -> None:
+    one = schedule(0.01)
+    one.take()
+    both = added(added(None, one.counted()), {"due": 5, "begun": 3, "late": 2, "longest_wait_s": 0.5})
+    assert both == {"due": 6, "begun": 4, "late": 2, "longest_wait_s": 0.5}

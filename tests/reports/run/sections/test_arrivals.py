@@ -1,0 +1,89 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.synthetic_run import SyntheticRun, run_json
+from reports.records.schema import RunJson
+from reports.records.steps import user_spans
+from reports.run.sections import latency as latency_section
+from reports.run.sections.arrivals import Arrivals, arrival_window, rate_not_reached, summarize
+from tests.reports.operations import START, Row, connect, reset, step, steps
+
+
+def run(of: str = "steps", **changes: Any) -> RunJson:
+    made: Any = run_json("a-run", SyntheticRun(), 1_760_000_020.0) | changes
+    made["config"] |= {"arrivals": "constant:10", "arrivals_of": of, "users": 4}
+    return made  # type: ignore[no-any-return]
+
+
+def arrivals(rows: list[Row], made: RunJson) -> Arrivals:
+    loaded = steps(rows)
+    spans = user_spans(loaded)
+    window_s = arrival_window(loaded, spans, made["config"]["arrivals_of"], 0.0)
+    found = summarize(made, loaded, spans, latency_section.summarize(loaded), window_s)
+    assert found is not None
+    return found
+
+
+def late(at: float, by: float, took: float, user: int = 0) -> Row:
+    """A step that was due at a time and sent later."""
+    return step(at + by, intended_at=START + at, latency_s=took, user=user)
+
+
+def test_rates_are_of_what_was_due_and_of_what_was_begun() -> None:
+    rows = [late(at, 0.0, 0.05) for at in np.arange(0, 10, 0.1)]
+    found = arrivals(rows, run())
+    assert (found.due, found.begun, found.late) == (100, 100, None)
+    assert found.longest_wait_s == pytest.approx(0)
+    assert found.rate_due == pytest.approx(10, rel=0.02)
+    assert found.rate_begun == pytest.approx(10, rel=0.02)
+    assert rate_not_reached(found) is None
+    assert "10.1 steps/s were begun of 10.1 steps/s that were due" in found.takeaways[0]
+    assert "hardly any waited" in found.takeaways[1]
+
+
+def test_what_waited_for_a_user_is_in_the_latency_and_the_sentence_says_what_timing_from_sending_hides() -> (
+    None
+):
+    rows = [late(at, 0.1 * n, 0.05) for n, at in enumerate(np.arange(0, 5, 0.1))]
+    told = {"due": 60, "begun": 50, "late": 49, "longest_wait_s": 4.9}
+    found = arrivals(rows, run(arrivals=told))
+    assert (found.due, found.begun, found.unbegun, found.late) == (60, 50, 10, 49)
+    assert found.rate_begun == pytest.approx(found.rate_due / 2, rel=0.1)
+    said = rate_not_reached(found)
+    assert said is not None
+    assert "all 4 users were in flight, 49 steps of 60 found none free when due" in said
+    assert "10 still waited at the end" in said
+    assert "up to 4.90 s" in said
+    assert "coordinated omission" in found.takeaways[1]
+    assert "hides 4.8" in found.takeaways[1]
+
+
+def test_in_flight_counts_what_is_due_and_not_done() -> None:
+    rows = [late(0.0, 0.0, 10.0, user) for user in range(3)] + [late(9.0, 0.0, 1.0, 3)]
+    found = arrivals(rows, run())
+    assert found.in_flight[:8] == pytest.approx(3)
+    assert found.in_flight[9] == pytest.approx(4)
+
+
+def test_sessions_are_in_flight_for_their_whole_stay_and_measured_when_the_first_have_left() -> None:
+    rows = []
+    for user in range(20):
+        at = user * 0.5
+        rows += [
+            connect(at, intended_at=START + at, latency_s=0.01, user=user),
+            reset(at + 0.1, latency_s=0.01, user=user),
+            step(at + 2.0, latency_s=1.0, user=user),
+        ]
+    loaded = steps(sorted(rows, key=lambda row: row["started_at"]))
+    begin, end = arrival_window(loaded, user_spans(loaded), "sessions", 0.0)
+    assert (begin, end) == pytest.approx((3.0, 9.5))
+    found = arrivals(sorted(rows, key=lambda row: row["started_at"]), run("sessions"))
+    assert found.in_flight[6] == pytest.approx(6)
+
+
+def test_a_closed_run_has_no_arrivals() -> None:
+    made = run_json("a-run", SyntheticRun(), 1_760_000_020.0)
+    loaded = steps([step(0.0), step(1.0)])
+    assert summarize(made, loaded, user_spans(loaded), latency_section.summarize(loaded), (0.0, 1.0)) is None
