@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from reports.page.words import seconds
-from reports.records.slices import slices_of
+from reports.records.slices import Slices, slices_of
 from reports.records.steps import Floats
 from reports.run.sections.latency import Latency, Summary
 from reports.run.sections.totals import Totals
@@ -57,27 +58,37 @@ def summarize(table: pa.Table, origin: float, totals: Totals, latency: Latency) 
 
     `origin` is the run's start in Unix time.
     """
-    recorded = table.select(["at", "lag_s"]).filter(table["lag_s"].is_valid())
-    at_s = recorded["at"].to_numpy() - origin
-    lag_s = recorded["lag_s"].to_numpy()
-    if not lag_s.size:
+    rows = table.filter(pc.equal(table["role"], "generator")).select(["name", "at", "lag_s"]).to_pandas()
+    rows["since"] = rows.groupby("name", observed=True)["at"].shift().fillna(rows["at"] - _SAMPLE_S)
+    rows = rows.dropna(subset="lag_s")
+    if rows.empty:
         return None
+    since_s, at_s = rows["since"].to_numpy() - origin, rows["at"].to_numpy() - origin
+    lag_s = rows["lag_s"].to_numpy()
     slices = slices_of(totals.duration_s)
-    by_slice = np.full(slices.count, -np.inf)
-    np.maximum.at(by_slice, slices.index(at_s - _SAMPLE_S / 2), lag_s)
     p50, p99, most = quantiles_of(lag_s, np.array([0.5, 0.99, 1.0])).tolist()
     begin, end = totals.window_s
-    measured = lag_s[(at_s - _SAMPLE_S >= begin) & (at_s <= end)]
+    measured = lag_s[(since_s >= begin) & (at_s <= end)]
     return GeneratorLag(
         at_s=slices.middles_s,
         slice_s=slices.width_s,
-        lag_s=np.where(np.isfinite(by_slice), by_slice, np.nan),
+        lag_s=_by_slice(slices, since_s, at_s, lag_s),
         p50=p50,
         p99=p99,
         max=most,
         explained=_explained(measured, latency),
         takeaways=list(_takeaways(p50, most)),
     )
+
+
+def _by_slice(slices: Slices, since_s: Floats, at_s: Floats, lag_s: Floats) -> Floats:
+    """The greatest lag of the samples with their middle in each slice; where there is none, of one around it."""
+    greatest = np.full(slices.count, -np.inf)
+    np.maximum.at(greatest, slices.index((since_s + at_s) / 2), lag_s)
+    around = np.minimum(np.searchsorted(at_s, slices.middles_s), at_s.size - 1)
+    is_around = (since_s[around] <= slices.middles_s) & (slices.middles_s <= at_s[around])
+    filled = np.where(np.isinf(greatest) & is_around, lag_s[around], greatest)
+    return np.where(np.isinf(filled), np.nan, filled)
 
 
 def _takeaways(usual_s: float, worst_s: float) -> Iterator[str]:

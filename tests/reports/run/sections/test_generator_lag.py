@@ -60,6 +60,18 @@ def test_the_latest_process_of_each_second_is_shown_and_all_count() -> None:
     assert len(said["by_second"]) == 20
 
 
+def test_a_sample_stands_for_the_time_since_the_one_before() -> None:
+    report = normal()
+    rows = [
+        {"at": ORIGIN + at, "role": "generator", "name": "a:0", "lag_s": lag_s}
+        for at, lag_s in ((1, 0.001), (4, 0.5), (5, None), (8, 0.002))
+    ]
+    found = summarize(pa.Table.from_pylist(rows, schema=RESOURCES), ORIGIN, report.totals, report.latency)
+    assert found is not None
+    known = [0.001, 0.5, 0.5, 0.5, np.nan, 0.002, 0.002, 0.002, np.nan]
+    assert found.lag_s[:9].tolist() == pytest.approx(known, nan_ok=True)
+
+
 def test_a_loop_that_is_late_by_half_of_the_overhead_explains_it() -> None:
     message = explained([0.013] * 20)
     assert message is not None
