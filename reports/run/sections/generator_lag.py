@@ -82,7 +82,7 @@ def summarize(table: pa.Table, origin: float, totals: Totals, latency: Latency) 
 
 
 def _by_slice(slices: Slices, since_s: Floats, at_s: Floats, lag_s: Floats) -> Floats:
-    """The greatest lag of the samples with their middle in each slice; where there is none, of one around it."""
+    """The greatest lag of samples whose middle each slice holds; where it holds none, of one around it."""
     greatest = np.full(slices.count, -np.inf)
     np.maximum.at(greatest, slices.index((since_s + at_s) / 2), lag_s)
     around = np.minimum(np.searchsorted(at_s, slices.middles_s), at_s.size - 1)
