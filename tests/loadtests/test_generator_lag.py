@@ -20,8 +20,8 @@ COMPUTING = """
 import time
 
 def act(observation, reward, step, rng):
-    until = time.thread_time() + 0.02
-    while time.thread_time() < until:
+    until = time.monotonic() + 0.02
+    while time.monotonic() < until:
         pass
     return {"wait_seconds": 0.1}
 """
