@@ -48,7 +48,7 @@ class LoopLag:
         self._second_began = time.monotonic()
         self._due = self._second_began + _EVERY_SECONDS
         # Not a greenlet that sleeps: to switch to it each time costs twice as much CPU.
-        self._timer.start(self._look)
+        self._timer.start(self._look, update=True)
 
     def _stop(self, **_: object) -> None:
         self._timer.stop()
@@ -57,10 +57,14 @@ class LoopLag:
 
     def _look(self) -> None:
         now = time.monotonic()
-        while self._due <= now:
-            self._moments.append(now - self._due)
-            self._worst = max(self._worst, now - self._due)
-            self._due += _EVERY_SECONDS
+        late_s = max(now - self._due, 0.0)  # the loop may be early by what it rounds
+        self._worst = max(self._worst, late_s)
+        while late_s >= 0:
+            self._moments.append(late_s)
+            late_s -= _EVERY_SECONDS
+        # From now on: the loop's own repetition would go out of step with what is due when it was late.
+        self._due = now + _EVERY_SECONDS
+        self._timer.again(self._look, update=True)
         if now - self._second_began >= self._every_s:
             self.worst_s = self._worst
             if self._folder is not None:

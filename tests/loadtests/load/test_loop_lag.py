@@ -86,3 +86,34 @@ def test_what_falls_due_while_the_loop_is_held_up_counts_too() -> None:
     moments, median = json.loads(done.stdout)
     assert moments >= 99
     assert 0.3 < median < 5
+
+
+OUT_OF_STEP = """
+import json, time
+import gevent
+from locust.env import Environment
+from loadtests.load.loop_lag import LoopLag
+
+environment = Environment()
+loop_lag = LoopLag(environment, None)
+environment.events.test_start.fire(environment=environment)
+medians = []
+for _ in range(20):
+    until = time.monotonic() + 0.037
+    while time.monotonic() < until:
+        pass
+    gevent.sleep(0.03)
+    loop_lag.take_p99_s()
+    gevent.sleep(0.2)
+    late = sorted(loop_lag._moments)
+    medians.append(late[len(late) // 2])
+print(json.dumps(sorted(medians)))
+"""
+"""What is known of a loop that was held up a while ago."""
+
+
+def test_a_loop_that_was_held_up_once_is_not_called_late_from_then_on() -> None:
+    done = locust_python("-c", OUT_OF_STEP)
+    assert done.returncode == 0, done.stderr
+    medians = json.loads(done.stdout)
+    assert medians[10] < 0.004
