@@ -17,9 +17,8 @@ from reports.statistics.quantiles import quantiles_of
 
 _SAMPLE_S = 1.0
 _LEAST_SAMPLES = 3
-_LEAST_LAG_S = 0.02
-"""Timers of a loop that mostly sleeps are late by up to 15 ms on a virtual machine with two cores that others
-use too, as measured, while replies come to it in time: steps were faster then than the loop was late."""
+_LEAST_LAG_S = 0.005
+"""A loop that mostly sleeps, on a virtual machine with two cores that others use too, is late by 2 to 5 ms."""
 _EXPLAINS = 0.5
 
 

@@ -83,8 +83,8 @@ def test_a_loop_that_is_late_by_half_of_the_overhead_explains_it() -> None:
 
 
 def test_a_loop_at_ease_explains_nothing_however_fast_the_server_is() -> None:
-    assert explained([0.019] * 20, overhead_p99=0.006) is None
-    assert explained([0.021] * 20, overhead_p99=0.006) is not None
+    assert explained([0.0045] * 20, overhead_p99=0.006) is None
+    assert explained([0.0055] * 20, overhead_p99=0.006) is not None
 
 
 def test_one_bad_second_explains_nothing() -> None:
