@@ -18,7 +18,7 @@ from reports.statistics.quantiles import quantiles_of
 _SAMPLE_S = 1.0
 _LEAST_SAMPLES = 3
 _LEAST_LAG_S = 0.005
-"""A loop that mostly sleeps, on a virtual machine with two cores that others use too, is late by 2 to 5 ms."""
+"""A loop that mostly sleeps on a virtual machine of two cores, which others use too, is late by 2 to 5 ms."""
 _EXPLAINS = 0.5
 
 
