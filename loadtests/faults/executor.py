@@ -138,7 +138,9 @@ class Faults:
         self._tell(effect.words_after)
 
     def _failed(self, fault: Fault, note: FaultJson, error: Exception) -> None:
-        note["outcome"] = "left out" if isinstance(error, NotPossibleError) else "failed"
+        note["outcome"] = "failed"
+        if isinstance(error, NotPossibleError):
+            note["outcome"], note["target"] = "left out", None
         note["detail"] = str(error) or repr(error)
         words = "was left out" if note["outcome"] == "left out" else "failed"
         self._tell(f"{fault.asked} {words}: {note['detail']}")

@@ -63,11 +63,15 @@ def test_the_version_is_that_of_the_project(capsys: pytest.CaptureFixture[str]) 
         (["run", "--usres=5"], "--usres is no option of run; did you mean --users?"),
         (["run", "--user", "5"], "--user is no option of run; did you mean --users?"),
         (["run", "--colour", "red"], "--colour is no option of run"),
-        (["up", "--users", "5"], "--users is no option of up; run, master, webui, scaling and stack have it"),
+        (
+            ["up", "--users", "5"],
+            "--users is no option of up; run, faults, master, webui, scaling and stack have it",
+        ),
         (["run", "--headers", "A: b"], "--headers is no option of run; set the variable HEADERS"),
         (
             ["down", "--port", "1"],
-            "--port is no option of down; run, master, webui, scaling, capacity, stack and up have it",
+            "--port is no option of down; run, faults, master, webui, scaling, capacity, stack and up have "
+            "it",
         ),
         (
             ["compare", "a", "b", "--fail-on-regresion", "5"],
