@@ -108,7 +108,7 @@ def cell_config(plan: ExperimentPlan, cell: CellJson) -> LoadTestConfig:
     if plan.config["scenario"] == "batch":
         if plan.settings["FAULT"]:
             raise LoadTestError(
-                f"FAULT={plan.settings['FAULT']} needs a load that goes on: leave it out, or SCENARIO=batch"
+                f"FAULT={plan.settings['FAULT']} needs a load that goes on: leave FAULT or SCENARIO=batch out"
             )
         return replace(config, scenario="batch", duration_s=math.ceil(config.options.wait.longest) + 2)
     rate = config.spawn_rate

@@ -36,7 +36,8 @@ def effect_of(fault: Fault, deployment: Breakable, spared: set[str], chance: Ran
     """
     names = deployment.topology()["names"]
     alive = deployment.running()
-    hosts = [host for host in deployment.hosts() if host in alive - spared - deployment.put_down()]
+    running = [host for host in deployment.hosts() if host in alive - deployment.put_down()]
+    hosts = [host for host in running if host not in spared]
 
     def name(host: str) -> str:
         return names.get(host, host)
@@ -76,7 +77,7 @@ def effect_of(fault: Fault, deployment: Breakable, spared: set[str], chance: Ran
                 takes_time=True,
             )
         case "slow-network":
-            return _slow_network(deployment, hosts, fault.delay_s)
+            return _slow_network(deployment, running, fault.delay_s)
 
 
 def _kill_worker(deployment: Breakable, host: str, chance: Random, name: Callable[[str], str]) -> Effect:
