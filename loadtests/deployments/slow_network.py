@@ -40,7 +40,7 @@ def restore(pid: int) -> None:
 def _check_permitted(pid: int, hostname: str) -> None:
     """Raises NotPossibleError, also where the pid is not this machine's, as of an engine elsewhere."""
     if missing := [program for program in ("nsenter", "tc") if shutil.which(program) is None]:
-        raise NotPossibleError(f"{' and '.join(missing)} is not installed (iproute2, util-linux)")
+        raise NotPossibleError(f"{' and '.join(missing)} would have to be installed (util-linux, iproute2)")
     if os.geteuid() != 0:
         raise NotPossibleError("only root may change a container's network")
     try:
