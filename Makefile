@@ -30,6 +30,10 @@ settings: $(READY)
 loadtest: settings ## one load test: deployment up, load, report, deployment down
 	@$(BIN)/python -m loadtests run
 
+.PHONY: faults
+faults: settings ## one load test during which workers and replicas are killed, paused, added and removed
+	@$(BIN)/python -m loadtests faults
+
 .PHONY: stack
 stack: settings ## one load test on all nodes of a Docker Swarm: replicas, balancer and load generators
 	@$(BIN)/python -m loadtests stack

@@ -164,6 +164,23 @@ GENERATOR_SETTINGS = _about(
     ),
 )
 
+FAULT_SETTINGS = _about(
+    "faults",
+    Setting(
+        "FAULT",
+        "",
+        "what is broken while the load goes on, with compose and local: kill-worker@10s, kill-replica, "
+        "pause-replica:3s@15s, restart-nginx, add-replica, remove-replica or slow-network:50ms:5s, with "
+        "commas between them",
+    ),
+)
+
+_OF_A_RUN_WITH_FAULTS = {
+    "DURATION": "40",
+    "FAULT": "kill-worker@4s,pause-replica:3s@9s,restart-nginx@16s,slow-network:100ms:3s@20s,add-replica@24s,"
+    "kill-replica@30s,remove-replica@35s",
+}
+
 _OF_A_STACK = {
     "GENERATORS": ("2", "containers that generate the load, spread over the nodes like the replicas"),
     "PORT": ("8000", "where the balancer listens, if PUBLISH=1"),
@@ -263,7 +280,7 @@ _OF_AN_EXPERIMENT = {
 EXPERIMENT_SETTINGS = (
     *(
         Setting(each.name, *_OF_AN_EXPERIMENT.get(each.name, (each.default, each.help)), each.topic)
-        for each in DEPLOYMENT_SETTINGS + LOAD_SETTINGS + GENERATOR_SETTINGS
+        for each in DEPLOYMENT_SETTINGS + LOAD_SETTINGS + GENERATOR_SETTINGS + FAULT_SETTINGS
     ),
     *_about(
         "grid",
@@ -360,17 +377,26 @@ _TO_BRING_UP = _BALANCER_VARIABLES + SERVER_VARIABLES + _CONTAINER_VARIABLES
 _TO_LOAD = _ACCESS_VARIABLES + _TO_BRING_UP
 _TO_LOAD_FROM_CONTAINERS = _TO_LOAD + _GENERATOR_VARIABLES
 
-COMMANDS: Table = {
-    "run": DEPLOYMENT_SETTINGS
+_RUN_SETTINGS = (
+    DEPLOYMENT_SETTINGS
     + LOAD_SETTINGS
     + GENERATOR_SETTINGS
+    + FAULT_SETTINGS
     + OUTPUT_SETTINGS
     + METRICS_SETTINGS
-    + _TO_LOAD_FROM_CONTAINERS,
+    + _TO_LOAD_FROM_CONTAINERS
+)
+
+COMMANDS: Table = {
+    "run": _RUN_SETTINGS,
+    "faults": tuple(
+        replace(each, default=_OF_A_RUN_WITH_FAULTS.get(each.name, each.default)) for each in _RUN_SETTINGS
+    ),
     "master": (
         *DEPLOYMENT_SETTINGS,
         *(each for each in LOAD_SETTINGS if each.name != "PROCESSES"),
         *MASTER_SETTINGS,
+        *FAULT_SETTINGS,
         *OUTPUT_SETTINGS,
         *METRICS_SETTINGS,
         *_TO_LOAD,
