@@ -1,6 +1,6 @@
 """The report of one run as data: every section's result, and its form as report.json."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from reports.run.sections import (
     distribution,
     episodes,
     errors,
+    faults,
     isolation,
     latency,
     resources,
@@ -36,6 +37,7 @@ from reports.run.sections.distribution import Distribution
 from reports.run.sections.episodes import Episodes
 from reports.run.sections.errors import Errors
 from reports.run.sections.evenness import Fairness
+from reports.run.sections.faults import Faults, Price
 from reports.run.sections.isolation import Isolation
 from reports.run.sections.latency import Latency
 from reports.run.sections.resources import Resources
@@ -64,6 +66,8 @@ class RunReport:
     """None where no observation said `done`."""
     arrivals: Arrivals | None = None
     """None in the closed model."""
+    faults: Faults | None = None
+    """None where none was asked for."""
 
     @property
     def passed(self) -> bool:
@@ -83,6 +87,7 @@ def report_run(directory: RunDirectory) -> RunReport:
     failures = load_failures(columns)
     steps = load_steps(columns, failures)
     run_errors = errors.summarize(steps, failures)
+    failed = failures if run.get("faults") else None
     del failures
     spans = user_spans(steps)
 
@@ -99,6 +104,12 @@ def report_run(directory: RunDirectory) -> RunReport:
     run_distribution = distribution.summarize(steps, answers, run["topology"], config)
     run_isolation = isolation.summarize(steps, answers, columns.ints("step_count"), run["topology"]["names"])
     run_episodes = episodes.summarize(steps, answers, columns, config["steps_per_episode"])
+    run_faults = None
+    if failed is not None:
+        episodes_end = run_episodes is not None or config["steps_per_episode"] > 0
+        run_faults = faults.summarize(
+            run, steps, answers, failed, spans, run_totals, episodes_end=episodes_end
+        )
     del answers
 
     run_latency = latency.summarize(
@@ -132,6 +143,7 @@ def report_run(directory: RunDirectory) -> RunReport:
         resources=run_resources,
         episodes=run_episodes,
         arrivals=run_arrivals,
+        faults=run_faults,
     )
 
 
@@ -154,6 +166,7 @@ def to_json(report: RunReport) -> dict[str, Any]:
         "latency_in_window": {name: asdict(summary) for name, summary in report.latency.in_window.items()},
         "service_time": {name: asdict(summary) for name, summary in report.latency.service.items()},
         "arrivals": _arrivals(report.arrivals),
+        "faults": _faults(report.run, report.faults),
         "distribution": {
             "replicas": [asdict(replica) for replica in spread.replicas],
             "workers": [asdict(worker) for worker in spread.workers],
@@ -220,6 +233,18 @@ def _arrivals(came: Arrivals | None) -> dict[str, Any] | None:
         "most_in_flight": int(came.in_flight.max()),
         "reached": arrivals.rate_not_reached(came) is None,
     }
+
+
+def _faults(run: RunJson, broken: Faults | None) -> list[dict[str, Any]]:
+    if broken is None:
+        return []
+    no_price = dict.fromkeys(field.name for field in fields(Price))
+    return [
+        dict(said)
+        | {"at_s": fault.at_s, "p99_before_s": broken.p99_before_s}
+        | (asdict(fault.price) if fault.price else no_price)
+        for said, fault in zip(faults.in_order(run), broken.faults, strict=True)
+    ]
 
 
 def _wait_p99(wait_s: Floats | None) -> float:
