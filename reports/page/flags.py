@@ -1,5 +1,6 @@
 """Moments of a run on its time lines: thin vertical lines, with their names in lanes above the axes."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,10 @@ _GAP = 5.0
 _LONGEST = 18
 _COLOUR = "ochre"
 
+Align = Literal["left", "right"]
+"""Which end of a name is at the line."""
+_ALIGNS: tuple[Align, Align] = ("left", "right")
+
 
 @dataclass(frozen=True)
 class Flag:
@@ -37,8 +42,7 @@ class Label(NamedTuple):
 
     flag: Flag
     words: str
-    align: Literal["left", "right"]
-    """Which of its ends is at the line."""
+    align: Align
     lane: int
     """0 is next to the axes."""
 
@@ -109,31 +113,26 @@ def strip(flags: Sequence[Flag], span_s: float, left: float, right: float, width
     known = [flag for flag in flags if math.isfinite(flag.at_s)]
     pixels = [left + (width - left - right) * min(max(flag.at_s / span_s, 0), 1) for flag in known]
     names = [formatting.shortened(flag.name, _LONGEST) for flag in known]
-    labels = _labels(known, pixels, names, width)
-    if len(labels) < len(known):
-        labels = _labels(known, pixels, [f"{flag.number}" for flag in known], width)
+    numbers = [f"{flag.number}" for flag in known]
+    for words, align in itertools.product((names, numbers), _ALIGNS):
+        labels = _labels(list(zip(known, pixels, words, strict=True)), align, width)
+        if len(labels) == len(known):
+            break
     return Strip(known, labels)
 
 
-def _labels(flags: Sequence[Flag], pixels: list[float], words: list[str], width: float) -> list[Label]:
-    """The labels that find room: from the last flag on, as low as they can."""
+def _labels(flags: list[tuple[Flag, float, str]], align: Align, width: float) -> list[Label]:
+    """The labels that find room, all as low as they can, beginning where words that are aligned so end."""
     taken: list[_Taken] = []
     labels: list[Label] = []
-    for flag, x, said in reversed(list(zip(flags, pixels, words, strict=True))):
-        long = 3 + _LETTER * len(said)
-        for lane in range(_MOST_LANES):
-            places: list[tuple[Literal["left", "right"], _Taken]] = [
-                ("left", _Taken(x, x, x + long, lane)),
-                ("right", _Taken(x, x - long, x, lane)),
-            ]
-            fits = [
-                (align, place)
-                for align, place in places
-                if place.low >= 0 and place.high <= width and not any(map(place.conflicts, taken))
-            ]
-            if fits:
-                align, place = fits[0]
+    aligns = sorted(_ALIGNS, key=lambda each: each != align)
+    for flag, x, words in reversed(flags) if align == "left" else flags:
+        long = 3 + _LETTER * len(words)
+        for each, lane in itertools.product(aligns, range(_MOST_LANES)):
+            low = x if each == "left" else x - long
+            place = _Taken(x, low, low + long, lane)
+            if low >= 0 and place.high <= width and not any(map(place.conflicts, taken)):
                 taken.append(place)
-                labels.append(Label(flag, said, align, lane))
+                labels.append(Label(flag, words, each, lane))
                 break
-    return labels[::-1]
+    return labels

@@ -17,6 +17,7 @@ from reports.statistics.quantiles import quantiles_of
 
 _P99 = np.array([0.99])
 _QUIET_S = 1.0
+_MOST_NAMED = 3
 _UNDONE = {"left out": "was left out", "failed": "failed"}
 
 
@@ -291,24 +292,31 @@ def _takeaways(found: Faults) -> Iterator[str]:
     done = found.done
     undone = [f"{fault.name} {_UNDONE[fault.outcome]}" for fault in found.faults if fault.outcome != "done"]
     if undone:
-        were = "was" if len(done) == 1 else "were"
-        yield f"{len(done):,} of {count(len(found.faults), 'fault')} {were} done; {listing(undone)}."
+        some = f"{len(done):,} of {count(len(found.faults), 'fault')} {'was' if len(done) == 1 else 'were'} done"
+        yield f"{some if done else 'No fault was done'}; {listing(undone)}."
     priced = [(fault, fault.price) for fault in done if fault.price is not None]
     if not priced:
         return
     worst, price = max(priced, key=lambda both: _weight(both[1]))
-    who = f"{worst.name} at {seconds(worst.at_s)}"
-    most = " most:" if len(priced) > 1 else ""
     if _weight(price) == (0, 0, 0.0):
-        who, most = (who if len(priced) == 1 else f"None of {count(len(priced), 'fault')}"), ""
-    yield f"{who} cost{most} {_cost(worst, price)}{_slower(price, found.p99_before_s)}."
+        worst, price = max(priced, key=lambda both: both[1].p99_s or 0.0)
+        yield f"No session was lost, nothing failed, and the load stayed even.{_slower(worst, price, found)}"
+        return
+    most = " most:" if len(priced) > 1 else ""
+    cost = f"{_named(worst)} cost{most} {_cost(worst, price)}."
+    yield f"{cost}{_slower(worst, price, found)}"
     if len(priced) > 1:
         yield _together([price for _, price in priced])
-    if never := [fault.name for fault, price in priced if price.evenness == "not even"]:
-        yield f"After {listing(never)} the load was not even again over the {found.over}s alive then."
+    if never := [_named(fault) for fault, price in priced if price.evenness == "not even"]:
+        which = listing(never) if len(never) <= _MOST_NAMED else count(len(never), "fault")
+        yield f"After {which} the load was not even again over the {found.over}s alive then."
     if found.failed_before:
         had = f"{count(found.failed_before, 'operation')} had failed before the first fault"
         yield f"{had}, so faults need not be to blame for all that failed after it."
+
+
+def _named(fault: Fault) -> str:
+    return f"{fault.name} at {seconds(fault.at_s)}"
 
 
 def _weight(price: Price) -> tuple[int, int, float]:
@@ -331,12 +339,15 @@ def _cost(fault: Fault, price: Price) -> str:
     return "; ".join(said)
 
 
-def _slower(price: Price, before_s: float | None) -> str:
+def _slower(fault: Fault, price: Price, found: Faults) -> str:
+    """How long steps took until recovery, as a further sentence."""
+    after = f"After {fault.name}"
     if price.p99_s is None or price.max_s is None:
-        return "; no step succeeded meanwhile"
-    compared = "" if before_s is None else f", before the first fault {seconds(before_s)}"
-    slowest = f"the slowest step took {seconds(price.max_s)}"
-    return f"; p99 of steps was {seconds(price.p99_s)} meanwhile{compared}, and {slowest}"
+        return f" {after} no step succeeded."
+    before_s = found.p99_before_s
+    compared = "" if before_s is None else f" ({seconds(before_s)} before the first fault)"
+    slowest = f"the slowest took {seconds(price.max_s)}"
+    return f" {after} p99 of steps was {seconds(price.p99_s)}{compared}, and {slowest}."
 
 
 def _together(prices: list[Price]) -> str:
