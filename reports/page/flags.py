@@ -58,8 +58,8 @@ class _Taken(NamedTuple):
         """Whether one's words touch the other's, or hide its line."""
         return (
             (self.lane == other.lane and self.low < other.high + _GAP and other.low < self.high + _GAP)
-            or (self.low - _GAP < other.x < self.high + _GAP and other.lane > self.lane)
-            or (other.low - _GAP < self.x < other.high + _GAP and self.lane > other.lane)
+            or (self.low < other.x < self.high and other.lane > self.lane)
+            or (other.low < self.x < other.high and self.lane > other.lane)
         )
 
 

@@ -45,9 +45,9 @@ class EvennessOverTime:
     def even_again(self, begin_s: float, end_s: float, usual: float) -> tuple[Ending, float | None]:
         """Whether the load was even at the end of a time, and after how many seconds it was so for good.
 
-        Even is an index that is at most 0.01 (1 less NEARLY_EVEN_JAIN) below `usual`; a window without steps enough
-        is not. 0 where the load was even all the time, else until the begin of the first window of those
-        that are even to the end.
+        Even is an index that is at most 0.01 (1 less NEARLY_EVEN_JAIN) below `usual`; a window without
+        steps enough is not. 0 where the load was even all the time, else until the begin of the first
+        window of those that are even to the end.
         """
         inside = self._inside(begin_s, end_s)
         if not inside.any() or np.isnan(self.jain).all():

@@ -292,7 +292,9 @@ def _takeaways(found: Faults) -> Iterator[str]:
     done = found.done
     undone = [f"{fault.name} {_UNDONE[fault.outcome]}" for fault in found.faults if fault.outcome != "done"]
     if undone:
-        some = f"{len(done):,} of {count(len(found.faults), 'fault')} {'was' if len(done) == 1 else 'were'} done"
+        some = (
+            f"{len(done):,} of {count(len(found.faults), 'fault')} {'was' if len(done) == 1 else 'were'} done"
+        )
         yield f"{some if done else 'No fault was done'}; {listing(undone)}."
     priced = [(fault, fault.price) for fault in done if fault.price is not None]
     if not priced:

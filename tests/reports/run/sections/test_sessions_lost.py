@@ -25,7 +25,7 @@ def silent(rows: list[Row], before_s: float, made: RunJson | None = None) -> lis
     ordered = table(rows).to_pylist()
     loaded = steps(ordered)
     ends = session_ends(loaded, failures(ordered))
-    return fell_silent(made or run(), loaded, user_spans(loaded), ends, before_s).tolist()
+    return list(fell_silent(made or run(), loaded, user_spans(loaded), ends, before_s))
 
 
 def test_a_session_is_lost_where_its_user_connects_anew_after_a_failure() -> None:
