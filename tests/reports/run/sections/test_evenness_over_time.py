@@ -40,6 +40,26 @@ def test_a_new_worker_with_less_than_its_share_makes_it_uneven_for_good() -> Non
     assert found.even_again(10, 20, 1.0) == ("not even", None)
 
 
+def test_even_again_is_for_good_and_not_between_two_troubles() -> None:
+    later = over_time(worker(1, 0, 20), worker(2, 0, 13), worker(2, 15, 20))
+    ending, after_s = later.even_again(10, 20, 1.0)
+    assert ending == "even"
+    assert after_s == pytest.approx(5, abs=0.55)
+    last = over_time(worker(1, 0, 20), worker(2, 0, 20), worker(3, 15, 20, rate=40))
+    assert last.even_again(10, 20, 1.0) == ("not even", None)
+
+
+def test_a_little_less_even_is_even() -> None:
+    found = over_time(worker(1, 0, 20), worker(2, 0, 10), worker(2, 10, 20, rate=90))
+    assert found.even_again(11, 20, 1.0) == ("even", 0.0)
+
+
+def test_a_few_steps_are_no_even_load() -> None:
+    few = (worker(1, 10, 20, rate=1), worker(2, 10, 20, rate=1))
+    found = over_time(worker(1, 0, 10), worker(2, 0, 10), *few)
+    assert found.even_again(10, 20, 1.0) == ("not even", None)
+
+
 def test_it_need_not_be_more_even_than_it_was_before() -> None:
     found = over_time(worker(1, 0, 20), worker(2, 0, 20, rate=40))
     usual = found.lowest(0, 10)

@@ -183,6 +183,28 @@ def test_a_load_that_is_not_even_again_is_told() -> None:
     )
 
 
+def test_a_load_that_was_uneven_before_the_first_fault_is_measured_by_that() -> None:
+    rows = [row for n in range(10) for row in steady(user=n, pid=1 if n < 8 else 2)]
+    (price,) = prices(rows, fault(10.0))
+    assert (price.evenness, price.even_again_s) == ("even", 0.0)
+
+
+def test_when_users_leave_at_the_end_the_load_may_be_uneven() -> None:
+    rows = [row for n in range(16) for row in steady(0.0, 17.0 if n > 12 else 20.0, user=n, pid=n % 2)]
+    rows += [row for n in range(16, 24) for row in steady(0.0, 17.0, user=n, pid=n % 2)]
+    rows += [row for n in range(24, 32) for row in steady(0.0, 17.0 if n < 31 else 20.0, user=n, pid=1)]
+    rows += [row for n in range(32, 40) for row in steady(0.0, 20.0, user=n, pid=0)]
+    (price,) = prices(rows, fault(10.0))
+    assert (price.evenness, price.even_again_s) == ("even", 0.0)
+
+
+def test_what_was_slow_after_recovery_is_not_in_p99() -> None:
+    rows = [*steady(), *steady(0.0, 15.0, user=1), *steady(15.0, 20.0, user=1, took=2.0)[2:]]
+    (price,) = prices(rows, fault(10.0))
+    assert price.p99_over_s < 4
+    assert price.p99_s == price.max_s == pytest.approx(0.1)
+
+
 def test_p99_is_of_what_ended_until_recovery_and_beside_it_that_from_before() -> None:
     slow = steady(10.0, 12.0, user=1, took=0.9)
     rows = [*steady(), *steady(0.0, 10.0, user=1), *slow[2:], *steady(12.0, 20.0, user=1, took=3.0)[2:]]
