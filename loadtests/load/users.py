@@ -168,14 +168,16 @@ class OpenEnvUser(User):
         if schedule is not None:
             schedule.gather()
         if not ready:
-            gevent.sleep(RETRY_SECONDS)
+            # A session that arrived is over with that, and its user free for the next one.
+            if schedule is not None or self.schedule is None:
+                gevent.sleep(RETRY_SECONDS)
             return
         steps = range(options.steps_per_episode) if options.steps_per_episode else itertools.count()
         for number in steps:
             if schedule is not None:
                 self._await_arrival(schedule)
             answer, error = self.step(self._next_request(number))
-            if error is not None:
+            if error is not None and (self.schedule is None or not (schedule or error.session_over)):
                 gevent.sleep(RETRY_SECONDS)
             if answer.done or (error is not None and error.session_over):
                 return
