@@ -64,6 +64,9 @@ class Schedule:
         self._is_open = self._is_closed = True
         self._opened.set()
         self._stop_timer()
+        if self._free:
+            # No user was lacking for what is due and the loop did not get to.
+            self._next_s = None
         # Only the loop may switch to those who wait.
         for waiter in self._free:
             gevent.get_hub().loop.run_callback(waiter.switch, None)

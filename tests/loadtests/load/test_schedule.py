@@ -45,6 +45,15 @@ def test_when_it_closes_nobody_waits_any_more_and_what_was_due_is_counted() -> N
     assert given.counted()["begun"] == 1
 
 
+def test_what_a_busy_process_did_not_get_to_give_out_has_not_waited_for_a_user() -> None:
+    given = schedule(0.01, 0.02)
+    gevent.spawn(given.take)
+    gevent.sleep(0.001)
+    time.sleep(0.05)
+    given.close()
+    assert given.counted()["due"] == 0
+
+
 def test_those_who_wait_for_an_arrival_are_told_when_it_closes() -> None:
     given = schedule(60.0)
     waiting = gevent.spawn(given.take)
