@@ -262,7 +262,7 @@ def _half_width(at_s: Floats, scores: Floats) -> float:
 
 QUEUES = (
     *(Queue(1, "constant", 0.01, load) for load in (0.3, 0.6, 0.8)),
-    *(Queue(3, "exponential", 0.03, load) for load in (0.4, 0.7, 0.85)),
+    *(Queue(3, "exponential", 0.03, load) for load in (0.4, 0.7, 0.8)),
     Queue(1, "constant", 0.01, 0.6, "generator"),
     Queue(3, "exponential", 0.03, 0.7, "generator"),
 )

@@ -13,12 +13,13 @@ from benchmarks.queueing_theory import sojourns
 
 QUEUES = (
     Queue(1, "constant", 0.01, 0.6),
-    Queue(3, "exponential", 0.03, 0.7),
+    Queue(3, "exponential", 0.025, 0.65),
     Queue(1, "constant", 0.01, 0.6, "generator"),
 )
-SECONDS = 11
+SECONDS = 12
 TRIES = 3
-"""A machine that stands still for a tenth of a second is part of no queue: what it spoils is done again."""
+"""With so few arrivals, the same each time, a perfect generator is right in 97 % of runs, as services differ;
+and a machine that stands still is part of no queue."""
 
 
 def served(queue: Queue, count: int = 20_000, floor_s: float = 0.001) -> Served:
