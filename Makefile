@@ -102,8 +102,9 @@ bench: settings $(COMPLETE) ## measure what is promised, beside targets and peer
 	@$(BIN)/python -m benchmarks $(BENCH)
 
 .PHONY: truth
-truth: settings ## search servers whose capacity is known, five times: every answer must be right
+truth: settings ## search servers of known capacity, load queues of known latency: every answer must be right
 	@$(BIN)/python -m benchmarks.capacity_truth
+	@$(BIN)/python -m benchmarks.queue_truth
 
 .PHONY: image
 image: ## build the environment's image, benchmark-env:latest

@@ -338,6 +338,7 @@ SERVER_VARIABLES = _variables(
     "environment servers",
     MAX_CONCURRENT_ENVS="sessions that one worker holds",
     MAX_WAIT_SECONDS="the longest wait that an action may ask for",
+    MAX_STEPS_IN_FLIGHT="steps that wait in one worker at the same time, further ones queue; 0: no limit",
     SESSION_IDLE_TIMEOUT="seconds until a silent session is closed, 0: never",
     GRACEFUL_TIMEOUT="seconds that a stopping worker waits for steps in flight",
     WORKER_TIMEOUT="seconds until a stuck worker is replaced",

@@ -184,7 +184,9 @@ class OpenEnvUser(User):
         if schedule is not None:
             schedule.gather()
         if not ready:
-            gevent.sleep(self._backoff.after_failure())
+            # A session that arrived is over with that, and its user free for the next one.
+            if schedule is not None or self.schedule is None:
+                gevent.sleep(self._backoff.after_failure())
             return
         for number in range(most) if most else itertools.count():
             if schedule is not None:
@@ -192,7 +194,7 @@ class OpenEnvUser(User):
             answer, error = self.step(self._next_request(number))
             if error is None:
                 self._backoff.after_success()
-            else:
+            elif self.schedule is None or not (schedule or error.session_over):
                 gevent.sleep(self._backoff.after_failure())
             if answer.done or (error is not None and error.session_over):
                 return
