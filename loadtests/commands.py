@@ -271,6 +271,10 @@ _OF_AN_EXPERIMENT = {
         "the open model: rates in place of numbers of users, such as poisson:50,100,200 or constant:50,100",
     ),
     "GROUPS": ("1,2,4,8", "of SCENARIO=rollouts: numbers of groups at a time"),
+    "FAULT": (
+        "",
+        "what is broken in a cell, as in loadtest; several plans with / between: none/kill-worker@3s",
+    ),
     "WAIT": ("0.01", "seconds each step waits: numbers, or uniform:LOW:HIGH and others"),
     "TRANSPORT": ("ws", "ws, http or ws,http"),
     "DURATION": ("4", "how long each sustained cell is measured, ramp-up and warm-up not counted"),

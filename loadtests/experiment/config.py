@@ -106,7 +106,7 @@ def cell_config(plan: ExperimentPlan, cell: CellJson) -> LoadTestConfig:
     """The load test that makes a cell. Raises LoadTestError for values that no load test may have."""
     config = _cell_config(plan.settings, plan.config["targets"], cell)
     if plan.config["scenario"] == "batch":
-        if plan.settings["FAULT"]:
+        if cell.get("fault"):
             raise LoadTestError(
                 f"FAULT={plan.settings['FAULT']} needs a load that goes on: leave FAULT or SCENARIO=batch out"
             )
@@ -125,7 +125,7 @@ def cell_config(plan: ExperimentPlan, cell: CellJson) -> LoadTestConfig:
         spawn_rate=rate,
         warmup_s=warmup_s,
         duration_s=duration_s,
-        faults=faults({**plan.settings, "TARGET": config.target}, duration_s),
+        faults=faults({"FAULT": cell.get("fault", ""), "TARGET": config.target}, duration_s),
     )
 
 
@@ -211,7 +211,16 @@ def _axes(settings: Values, targets: Mapping[str, str], scenario: Scenario, repe
         wait=list(dict.fromkeys(map(_plain, values["WAIT"]))),
         loads=loads(),
         repetitions=repetitions,
+        faults=_plans(settings["FAULT"]),
     )
+
+
+def _plans(text: str) -> tuple[str, ...]:
+    """The faults of each cell, with `/` between the plans; `none` for a run without."""
+    plans = [plan.strip() for plan in text.split("/")]
+    if len(plans) > 1 and not all(plans):
+        raise LoadTestError(f"FAULT={text} has an empty plan: write none for a run without faults")
+    return tuple(dict.fromkeys("" if plan == "none" else plan for plan in plans))
 
 
 def _streams(settings: Values, items: list[str]) -> list[str]:
@@ -258,8 +267,8 @@ def _setting(file: Path, key: str, value: Any) -> tuple[str, str]:
         raise LoadTestError(f"GRID={file}: {refusal_of_key(key)}")
     if name == "TARGET" and isinstance(value, dict):
         return name, ",".join(f"{_text(file, key, k)}={_text(file, key, v)}" for k, v in value.items())
-    if isinstance(value, list) and name in {*AXES, "TARGET"}:
-        return name, ",".join(_text(file, key, item) for item in value)
+    if isinstance(value, list) and name in {*AXES, "TARGET", "FAULT"}:
+        return name, ("/" if name == "FAULT" else ",").join(_text(file, key, item) for item in value)
     if name == "ACTION" and isinstance(value, dict):
         raise LoadTestError(f"GRID={file}: action is a table: write it as a string of JSON")
     return name, _text(file, key, value)

@@ -72,7 +72,8 @@ def test_make_alone_lists_targets_and_settings_with_nothing_installed(
     for target, settings in TARGETS.items():
         assert f"make {target} " in done.stdout
         assert {each.name for each in settings} - {word.partition("=")[0] for word in words} == set()
-    assert "  USERS [64] " in done.stdout
+    assert "  REPLICAS [2] " in done.stdout
+    assert "(default: 64; with ARRIVALS" in " ".join(words)
     assert max(map(len, done.stdout.splitlines())) <= 110
 
 
