@@ -101,6 +101,10 @@ bench: settings $(COMPLETE) ## measure what is promised, beside targets and peer
 truth: settings ## search servers whose capacity is known, five times: every answer must be right
 	@$(BIN)/python -m benchmarks.capacity_truth
 
+.PHONY: calibrate
+calibrate: settings ## hold reported latencies against a server whose reply times are known: five minutes
+	@$(BIN)/python -m benchmarks.calibration
+
 .PHONY: image
 image: ## build the environment's image, benchmark-env:latest
 	@docker build -t benchmark-env:latest -f benchmark_env/server/Dockerfile benchmark_env
