@@ -26,6 +26,7 @@ from websockets.server import ServerProtocol
 
 from benchmarks.calibration.fine_selector import FineSelector
 from benchmarks.calibration.reply_times import ReplyTimes, parse_reply_times
+from benchmarks.calibration.witness import Lateness, witness
 from loadtests.clock import unix_time
 from loadtests.deployments.ports import LOOPBACK
 from reports.records.truth import TRUTH
@@ -57,8 +58,8 @@ class Truth:
         self._took.append(took_s)
         self._late.append(late_s)
 
-    def write(self, path: Path) -> None:
-        """Writes what was noted."""
+    def write(self, path: Path, woken: Lateness) -> None:
+        """Writes what was noted, and how late the machine woke up a witness meanwhile."""
         length_s = self._last - self._first
         cores = (time.process_time() - self._cpu_s) / length_s if length_s else 0.0
         names = pa.array(self.sessions, pa.string())
@@ -69,7 +70,9 @@ class Truth:
             pa.array(self._took, pa.float64()),
             pa.array(self._late, pa.float64()),
         ]
-        schema = TRUTH.with_metadata({"cpu_cores": str(cores)})
+        schema = TRUTH.with_metadata(
+            {"cpu_cores": str(cores), "woken_p50_s": str(woken.p50), "woken_p99_s": str(woken.p99)}
+        )
         pq.write_table(pa.Table.from_arrays(columns, schema=schema), path)
 
 
@@ -197,9 +200,9 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.disable()
     reference = Reference(options.reply_times, options.seed)
-    with asyncio.Runner(loop_factory=lambda: _Loop(FineSelector())) as runner:
+    with witness() as woken, asyncio.Runner(loop_factory=lambda: _Loop(FineSelector())) as runner:
         runner.run(serve(reference))
-    reference.truth.write(options.truth)
+    reference.truth.write(options.truth, woken)
 
 
 if __name__ == "__main__":

@@ -88,11 +88,11 @@ def _trusted(report: CalibrationReport) -> Answer:
     measured = report.measurements
     disturbed = sum(bool(each.reasons) for each in measured)
     miscounted = sum(not each.counted for each in measured)
-    late = max((each.timer_late_p99_s for each in measured), default=None)
+    late = max((each.woken_late_p99_s for each in measured), default=None)
     told = [
         ("steps all accounted for", "no" if miscounted else "yes"),
         ("loads out of range", f"{disturbed:,} of {len(measured):,}"),
-        ("server’s timer, p99 late", f"{formatting.seconds(late)} at most"),
+        ("machine wakes up, p99 late", f"{formatting.seconds(late)} at most"),
     ]
     return _TRUSTED.decide(
         told,

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from reports.calibration.difference import PERCENTILES, Difference
-from reports.calibration.range import not_quiet, out_of_range
+from reports.calibration.range import not_prompt, not_quiet, out_of_range
 from reports.records.directory import RunDirectoryError
 from reports.records.run_directory import RunDirectory
 from reports.records.schema import CalibrationCell
@@ -59,6 +59,8 @@ class Measurement:
     """That the server answered and the harness did not record, but for the last of each session."""
     timer_late_p99_s: float
     """How late the reference server was with its replies; that is part of the truth."""
+    woken_late_p99_s: float
+    """How late the machine woke up a program that only slept."""
     server_cores: float
     generator_cores: float | None
     reasons: list[str]
@@ -102,7 +104,10 @@ def measure(directory: RunDirectory, cell: CalibrationCell) -> Measurement:
     added = quantiles_of(reported - true, np.array([0.5, 0.99, 1.0])).tolist()
     warnings = [RunWarning(each["code"], each["message"]) for each in report["validity"]["warnings"]]
     cpu = {role: _cores(report, role) for role in _ROLES}
-    server_cores = float((truth.schema.metadata or {}).get(b"cpu_cores", b"0"))
+    noted = truth.schema.metadata or {}
+    server_cores, woken_p50_s, woken_p99_s = (
+        float(noted.get(name, b"0")) for name in (b"cpu_cores", b"woken_p50_s", b"woken_p99_s")
+    )
     machine_cores = int(report["machine_cores"])
     sessions = int(server["session_hash"].nunique())
     return Measurement(
@@ -119,11 +124,13 @@ def measure(directory: RunDirectory, cell: CalibrationCell) -> Measurement:
         unknown_steps=len(rows) - len(both),
         lost_steps=max(len(server) - len(both) - sessions, 0),
         timer_late_p99_s=float(quantiles_of(_floats(server["late_s"]), np.array([0.99]))[0]),
+        woken_late_p99_s=woken_p99_s,
         server_cores=server_cores,
         generator_cores=cpu["generator"],
         reasons=[
             *out_of_range(warnings),
             *not_quiet(machine_cores, server_cores, cpu["generator"], cpu["others"]),
+            *not_prompt(woken_p50_s, woken_p99_s),
         ],
         reported=Curve(at, quantiles_of(reported, at)),
         true=Curve(at, quantiles_of(true, at)),

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from reports.page.words import count
+from reports.calibration.difference import BOUNDS
+from reports.page.words import count, seconds
 from reports.run.sections.validity import RunWarning
 from reports.statistics.saturation import BUSY_WORKERS, SATURATED_SHARE, SHARED_SHARE
 
@@ -18,6 +19,8 @@ _CODES = frozenset(
     }
 )
 """Warnings of a run whose generator or machine could not keep up, or that did not get to its end."""
+
+_WAKINGS = 2
 
 
 def out_of_range(warnings: Iterable[RunWarning]) -> list[str]:
@@ -48,3 +51,20 @@ def not_quiet(cores: int, server: float, generators: float | None, others: float
     elif generators is not None and generators + others >= SATURATED_SHARE * cores:
         found.append(f"Generator and server together kept all of this machine's {count(cores, 'core')} busy.")
     return found
+
+
+def not_prompt(woken_p50_s: float, woken_p99_s: float) -> list[str]:
+    """Whether the machine wakes programs up too late to keep the bounds, as one that only sleeps knows.
+
+    Between what the server notes and what the harness reports two programs are woken up: the server for the
+    step, the harness for the reply.
+    """
+    for name, woken_s in (("p50", woken_p50_s), ("p99", woken_p99_s)):
+        if _WAKINGS * woken_s > BOUNDS[name].seconds:
+            late = f"{seconds(woken_s)} late at {name}"
+            message = (
+                f"This machine woke up a program that only slept {late}: step and reply are as late, "
+                "which together is more than the bound."
+            )
+            return [message]
+    return []

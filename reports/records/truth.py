@@ -17,7 +17,8 @@ TRUTH = pa.schema(
 
 `read_at` is Unix time; `took_s` are the seconds, by the server's monotonic clock, from when the step was read
 to when its reply was handed to the kernel; `late_s` is how much of that was not meant: the server's own timer
-and queue. The metadata `cpu_cores` are the cores that the server kept busy from first step to last reply.
+and queue. The metadata `cpu_cores` are the cores that the server kept busy from first step to last reply,
+`woken_p50_s` and `woken_p99_s` how late the machine woke up a program that only slept.
 """
 
 
