@@ -11,7 +11,7 @@ from reports.page.words import count
 _TRUE = Question("Are reported latencies true?", "differences", "Reported against true")
 _FLOOR = Question("What does the harness add?", "floor", "Floor")
 _GROWTH = Question("How does that grow?", "bias", "Bias against load")
-_TRUSTED = Question("Was the truth sound?", "configuration", "How it was measured")
+_TRUSTED = Question("Can it be trusted?", "configuration", "How it was measured")
 
 
 def headline(report: CalibrationReport) -> str:

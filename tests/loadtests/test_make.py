@@ -23,14 +23,17 @@ def make(*arguments: str) -> subprocess.CompletedProcess[str]:
         (["scaling", "USERS=1,2", "WARMPU=1"], "WARMPU is no setting of scaling; did you mean WARMUP?"),
         (
             ["capacity", "USERS=5"],
-            "USERS is no setting of capacity; loadtest, master, webui, scaling and stack have it",
+            "USERS is no setting of capacity; loadtest, master, webui, scaling, stack and calibrate have it",
         ),
         (["webui", "WEBPORT=1"], "WEBPORT is no setting of webui; did you mean WEB_PORT?"),
         (
             ["webui", "WEB_PASSWORD=12345678"],
             "WEB_PASSWORD is not taken from the command line, which others can read: export it",
         ),
-        (["up", "USERS=5"], "USERS is no setting of up; loadtest, master, webui, scaling and stack have it"),
+        (
+            ["up", "USERS=5"],
+            "USERS is no setting of up; loadtest, master, webui, scaling, stack and calibrate have it",
+        ),
         (["down", "COLOUR=red"], "COLOUR is no setting of down"),
         (["report", "RUNS=results/a"], "RUNS is no setting of report; did you mean RUN?"),
         (["compare", "A=a", "B=b", "FAIL=5"], "FAIL is no setting of compare"),
