@@ -113,7 +113,7 @@ image: ## build the environment's image, benchmark-env:latest
 push: settings $(COMPLETE) ## upload the environment to Hugging Face Spaces: PUSH="--repo-id me/name --private"
 	@cd benchmark_env && PATH="$(CURDIR)/$(BIN):$$PATH" openenv push $(PUSH)
 
-PIN = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header
+PIN = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --generate-hashes
 
 .PHONY: lock
 lock: $(READY) ## pin the newest versions that pyproject.toml allows
@@ -121,6 +121,7 @@ lock: $(READY) ## pin the newest versions that pyproject.toml allows
 	@$(PIN) -c requirements.lock --group setup pyproject.toml -o requirements-run.lock
 	@$(PIN) -c requirements.lock benchmark_env/pyproject.toml -o benchmark_env/requirements.lock
 	@$(PIN) -c requirements.lock compose/requirements-locust.in -o compose/requirements-locust.txt
+	@$(PIN) --upgrade --no-deps .ci/tools.in -o .ci/tools.txt
 
 .PHONY: clean
 clean: ## remove caches and .venv, after make down; results stay
@@ -147,15 +148,24 @@ $(COMPLETE): requirements.lock $(READY)
 
 PIP := $(BIN)/pip --disable-pip-version-check --no-color install
 UV := $(BIN)/uv pip install --python $(BIN)/python
+CHECKED := --require-hashes -r
+OTHER_CONTENT := hash mismatch|do not match the hashes
 
 # uv takes a quarter of pip's time, but does not see an index that only pip is told of.
 define install
-total=$$(grep -c '^[a-z]' $(1)); log=.venv/install.log; \
+total=$$(grep -c '^[a-z]' $(1)); log=.venv/install.log; : >$$log; \
 echo "· installing about $$total packages into .venv"; \
-{ ! $(BIN)/pip config list | grep index >/dev/null && $(PIP) --quiet --no-compile -c requirements-run.lock uv 2>/dev/null \
-  && test -x $(BIN)/uv && $(UV) -r $(1) 2>&1 | { grep --line-buffered -v '^ [-+~]' || true; }; } || \
-$(PIP) --no-compile -r $(1) 2>&1 | tee $$log | awk -v total=$$total \
+{ ! $(BIN)/pip config list | grep index >/dev/null \
+  && $(PIP) --quiet --no-compile --no-deps $(CHECKED) <(sed -n '/^uv==/,/[^\\]$$/p' requirements-run.lock) 2>/dev/null \
+  && test -x $(BIN)/uv && $(UV) $(CHECKED) $(1) 2>&1 | tee $$log | { grep --line-buffered -v '^ [-+~]' || true; }; } || \
+{ ! grep -qiE '$(OTHER_CONTENT)' $$log && $(PIP) --no-compile $(CHECKED) $(1) 2>&1 | tee $$log | awk -v total=$$total \
   '/^Collecting /{n++; if (n % 10 == 1) printf "· pip: %d of about %d packages\n", n, total; fflush()} \
-   /^Installing collected/{print "· unpacking"; fflush()}' || { \
-  tail -n 5 $$log >&2; echo "error: installing $(1) failed (see above and $$log): is a package index reachable?" >&2; exit 2; }
+   /^Installing collected/{print "· unpacking"; fflush()}'; } || \
+if grep -qiE '$(OTHER_CONTENT)' $$log; then \
+  sed -n '/DO NOT MATCH/,$$ { / or /!p; }' $$log >&2; \
+  echo "error: a package does not have the content that $(1) was made with, so nothing of it was installed (see above and $$log)." \
+    "Is the file as it was committed? Then the package was changed where it comes from." >&2; exit 2; \
+else \
+  tail -n 5 $$log >&2; echo "error: installing $(1) failed (see above and $$log): is a package index reachable?" >&2; exit 2; \
+fi
 endef

@@ -104,6 +104,8 @@ USER_SETTINGS = (
             "how USERS or ARRIVALS change meanwhile: ramp:FROM:TO, steps:COUNT, spike:LEVEL:AT:LENGTH, "
             "soak:RAMP or sine:AMPLITUDE:PERIOD",
         ),
+        Setting("GROUP", "8", "of SCENARIO=rollouts: sessions of a group, which start together"),
+        Setting("STEPS", "50", "of SCENARIO=rollouts: the steps of each episode, written like WAIT"),
         Setting("CONNECT_TIMEOUT", "10", "seconds until a connection that is not open counts as failed"),
         Setting("STEP_TIMEOUT", "60", "seconds until a reset or step without reply counts as failed"),
     ),
@@ -120,6 +122,13 @@ LOAD_SETTINGS = (
             "simulated users; over WebSocket each holds one session (default: 64; with ARRIVALS, as many as "
             "are in flight where the objective is just met, and half as many more)",
         ),
+        Setting(
+            "SCENARIO",
+            "sustained",
+            "sustained: users step for a while; batch: all step once, together; rollouts: groups of sessions "
+            "play an episode each and are done with their slowest",
+        ),
+        Setting("GROUPS", "8", "of SCENARIO=rollouts: groups at a time; USERS are GROUP × GROUPS"),
         Setting("SPAWN_RATE", "", "users started a second (default: all within 2 s, 100 a second at most)"),
         Setting("DURATION", "20", "how long the load lasts: 20, 90s, 5m or 1h"),
         Setting("TRANSPORT", "ws", "ws or http"),
@@ -240,6 +249,11 @@ _OF_AN_EXPERIMENT = {
     "REUSE_PORT": ("1", "0: the workers of a replica share one listening socket; 1,0 compares both"),
     "PORT": ("0", "where the balancer listens on 127.0.0.1; 0: any free port"),
     "USERS": ("1,8,32,128,256", "numbers of simulated users"),
+    "ARRIVALS": (
+        "",
+        "the open model: rates in place of numbers of users, such as poisson:50,100,200 or constant:50,100",
+    ),
+    "GROUPS": ("1,2,4,8", "of SCENARIO=rollouts: numbers of groups at a time"),
     "WAIT": ("0.01", "seconds each step waits: numbers, or uniform:LOW:HIGH and others"),
     "TRANSPORT": ("ws", "ws, http or ws,http"),
     "DURATION": ("4", "how long each sustained cell is measured, ramp-up and warm-up not counted"),
@@ -257,7 +271,6 @@ EXPERIMENT_SETTINGS = (
             "WARMUP", "1", "seconds of each sustained cell, after all users are there, that do not count"
         ),
         Setting("REPETITIONS", "2", "how often each cell runs"),
-        Setting("SCENARIO", "sustained", "sustained: users step for a while; batch: all step once, together"),
         Setting("SEED", "", "of the random order of the cells (default: drawn, and recorded)"),
     ),
 )
@@ -276,7 +289,7 @@ GRID_SETTINGS = _about(
 
 NOT_OF_A_BATCH = {
     *("USERS", "SPAWN_RATE", "DURATION", "THINK_TIME", "STEPS_PER_EPISODE"),
-    *("ARRIVALS", "ARRIVALS_OF", "SHAPE"),
+    *("ARRIVALS", "ARRIVALS_OF", "SHAPE", "SCENARIO", "GROUP", "GROUPS", "STEPS"),
 }
 """Settings of a load test that mean nothing where batches of growing size step once."""
 

@@ -41,6 +41,7 @@ from loadtests.load.page.pulses import Pulses
 from loadtests.load.page.tabs import Tabs
 from loadtests.load.policy_watch import PolicyWatch
 from loadtests.load.recording import Recording
+from loadtests.load.rollouts import Rollouts
 from loadtests.load.shaping import Shaping
 from loadtests.load.users import OpenEnvHttpUser, OpenEnvUser, OpenEnvWebSocketUser
 from loadtests.load.workers.carried import CarriedFiles
@@ -102,6 +103,7 @@ def _prepare(environment: Environment, **_: Any) -> None:
     inspect.stack()
     Batch(environment)
     OpenLoad(environment)
+    Rollouts(environment)
     Shaping(environment)
     OpenEnvUser.policy_watch = PolicyWatch(environment)
     if isinstance(runner, MasterRunner) and generators is not None:
@@ -114,7 +116,7 @@ def _prepare(environment: Environment, **_: Any) -> None:
     if not options.no_recorder:
         pulses = Pulses(environment)
         watchers = [Tabs(environment, pulses)] if environment.web_ui is not None else []
-        Recording(environment, options, OpenEnvUser.policy_watch, watchers, generators)
+        Recording(environment, options, lag, OpenEnvUser.policy_watch, watchers, generators)
 
 
 def _refuse_other_pages() -> None:

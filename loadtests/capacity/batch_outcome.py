@@ -19,6 +19,8 @@ _CLEARLY = 0.8
 _OVERLOAD = 1.5
 """A server whose workers are unknown is full where this many times the sessions came that it served."""
 _SLACK_S = 0.5
+_MIXED_UP = ("isolation_violated", "waits_wrong")
+"""What makes a batch worth nothing, however fast it was."""
 _COLUMNS = ["started_at", "latency_s", "op", "host", "pid", "user", "error"]
 
 
@@ -116,7 +118,7 @@ def batch_outcome(directory: RunDirectory, report: "RunReport") -> BatchOutcome:
     summaries = report.latency.summaries
     stays = sessions_of(rows)
     step = "overhead" if "overhead" in summaries else "step"
-    mixed_up = [each.message for each in report.validity.reasons if each.code == "isolation_violated"]
+    mixed_up = [each.message for each in report.validity.reasons if each.code in _MIXED_UP]
     return BatchOutcome(
         users=run["config"]["users"],
         run_id=run["run_id"],

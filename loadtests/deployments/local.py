@@ -24,7 +24,7 @@ from reports.records.schema import EnvironmentJson
 MEMORY_EVERY_S = 5.0
 SERVES_IT = ("openenv", "gunicorn", "uvicorn", "uvicorn_worker")
 """What the Benchmark environment needs of the Python that serves it."""
-VERSIONS_OF_IT = ENVIRONMENT / "requirements.lock"
+LOCK_OF_IT = ENVIRONMENT / "requirements.lock"
 SERVER = ["-m", "gunicorn", "-c", "benchmark_env/server/gunicorn.conf.py", "benchmark_env.server.app:app"]
 OTHERS_CONFIGURATION = Path(__file__).parent / "serving" / "gunicorn.conf.py"
 VERSIONS = """
@@ -105,7 +105,7 @@ class LocalDeployment(ManagedDeployment):
         if environment.is_benchmark:
             if all(map(importlib.util.find_spec, SERVES_IT)):
                 return Path(sys.executable)
-            return python_for(environment.source, self._progress, VERSIONS_OF_IT)
+            return python_for(environment.source, self._progress, LOCK_OF_IT)
         return environment.python or python_for(environment.source, self._progress)
 
     @cached_property

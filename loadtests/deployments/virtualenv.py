@@ -19,17 +19,18 @@ from loadtests.places import state_folder
 SERVED_WITH = ("gunicorn", "uvicorn[standard]", "uvicorn-worker")
 """What we serve every environment with."""
 
+_OTHER_CONTENT = re.compile(r"DO NOT MATCH THE HASHES[^\n]*\n\s+(\S+)")
 _STEP = re.compile(r"^(?:Collecting|Building wheel for) ([\w.-]+)", re.MULTILINE)
 
 
-def python_for(environment: EnvironmentDirectory, progress: Progress, versions: Path | None = None) -> Path:
+def python_for(environment: EnvironmentDirectory, progress: Progress, lock: Path | None = None) -> Path:
     """The Python of the virtual environment that has what the directory asks for, made where it is missing.
 
-    `versions` is a file of versions that pip keeps to. Raises LoadTestError with the end of pip's output
-    where it cannot be made.
+    `lock` is a file of versions and hashes of all that is installed then, instead of what the directory asks
+    for. Raises LoadTestError with the end of pip's output where it cannot be made.
     """
     wanted = sorted({*environment.requirements(), *SERVED_WITH})
-    pinned = versions.read_text() if versions else ""
+    pinned = lock.read_text() if lock else ""
     key = hashlib.sha256("\0".join([sys.version, *wanted, pinned]).encode()).hexdigest()[:12]
     folder = state_folder() / "environments" / f"{_plain(environment.name)}-{key}"
     python, ready = folder / "bin" / "python", folder / ".ready"
@@ -39,7 +40,7 @@ def python_for(environment: EnvironmentDirectory, progress: Progress, versions: 
         if not ready.exists():
             progress(f"installing what {environment.name} asks for: takes a minute the first time")
             shutil.rmtree(folder, ignore_errors=True)
-            options = ["--constraint", str(versions), *wanted] if versions else wanted
+            options = ["--no-deps", "--require-hashes", "--requirement", str(lock)] if lock else wanted
             _install(folder, options, environment, progress)
             ready.touch()
     return python
@@ -80,6 +81,13 @@ def _install(folder: Path, options: list[str], environment: EnvironmentDirectory
                 process.kill()
                 process.wait()
     if code:
+        changed = _OTHER_CONTENT.search(log.read_text(errors="replace"))
+        if changed:
+            raise LoadTestError(
+                f"{changed[1]} does not have the content that {options[-1]} was made with, so nothing of it "
+                "was installed. Is the file as it was committed? Then the package was changed where it comes "
+                f"from; pip's output is in {log}"
+            )
         raise LoadTestError(
             f"ENV={environment.path}: what it asks for cannot be installed; the end of {log}:\n{tail(log)}\n"
             "A Python that has it can be named with ENV_PYTHON=…"

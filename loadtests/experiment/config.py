@@ -13,13 +13,17 @@ from urllib.parse import urlsplit
 from loadtests.commands import EXPERIMENT_SETTINGS, refusal_of_key
 from loadtests.deployments.url import base_url
 from loadtests.errors import LoadTestError
-from loadtests.experiment.grid import Axes, cells_in_random_order
+from loadtests.experiment.grid import Axes, Load, cells_in_random_order
+from loadtests.load.arrivals import parse_arrivals
 from loadtests.load.options import load_options
 from loadtests.run.config import LoadTestConfig, load_test_config, whole_seconds
 from loadtests.settings import Values, choice, whole
 from reports.records.schema import CellJson, ExperimentConfig, Scenario
 
-AXES = ("REPLICAS", "WORKERS", "BALANCING", "REUSE_PORT", "TRANSPORT", "WAIT", "USERS")
+AXES = (
+    *("REPLICAS", "WORKERS", "BALANCING", "REUSE_PORT", "TRANSPORT", "WAIT", "USERS"),
+    *("ARRIVALS", "GROUPS"),
+)
 """Settings that may have several values, with commas between them."""
 
 _MOST_CELLS = 10_000
@@ -48,6 +52,8 @@ def resolve_settings(given: Mapping[str, str | None], file: Path | None) -> dict
     defaults = {setting.name: setting.default for setting in EXPERIMENT_SETTINGS}
     if chosen.get("SCENARIO") == "batch":
         defaults["WAIT"] = _WAIT_OF_A_BATCH
+    if chosen.get("SCENARIO") == "rollouts" or chosen.get("ARRIVALS"):
+        defaults["USERS"] = ""
     for name, text in chosen.items():
         try:
             text.encode()
@@ -67,12 +73,15 @@ def experiment_plan(
     seed = whole(settings, "SEED", 0, 2**32 - 1) if settings["SEED"] else random.randrange(2**32)
     repetitions = whole(settings, "REPETITIONS", 1, 1000)
     scenario = cast(Scenario, choice(settings, "SCENARIO", get_args(Scenario)))
-    axes = _axes(settings, targets, repetitions)
+    axes = _axes(settings, targets, scenario, repetitions)
     if axes.size > _MOST_CELLS:
         raise LoadTestError(
             f"the grid has {axes.size:,} cells; {_MOST_CELLS:,} are allowed: take values away"
         )
     cells = cells_in_random_order(axes, seed)
+    if settings["ARRIVALS"] and not settings["USERS"]:
+        for cell in cells:
+            cell["users"] = _cell_config(settings, targets, cell, users="").users
     first = _cell_config(settings, targets, cells[0])
     fixed = dict(settings) | {"SEED": str(seed)}
     config = ExperimentConfig(
@@ -102,6 +111,9 @@ def cell_config(plan: ExperimentPlan, cell: CellJson) -> LoadTestConfig:
     if not plan.settings["SPAWN_RATE"]:
         rate = max(1.0, min(float(config.users), _SPAWNS_A_SECOND * config.processes))
     ramp_s = math.ceil(config.users / rate)
+    options = config.options
+    if options.arrivals is not None and options.arrivals.of == "sessions":
+        rate, ramp_s = config.spawn_rate, math.ceil(options.stay_s)
     warmup_s = whole(plan.settings, "WARMUP", 0, 86400)
     duration_s = ramp_s + warmup_s + whole_seconds(plan.settings, "DURATION")
     return replace(config, spawn_rate=rate, warmup_s=warmup_s, duration_s=duration_s)
@@ -135,7 +147,9 @@ def named_targets(text: str) -> dict[str, str]:
     return targets
 
 
-def _cell_config(settings: Values, targets: Mapping[str, str], cell: CellJson) -> LoadTestConfig:
+def _cell_config(
+    settings: Values, targets: Mapping[str, str], cell: CellJson, users: str | None = None
+) -> LoadTestConfig:
     values = {
         **settings,
         "TARGET": targets[cell["deployment"]],
@@ -145,19 +159,35 @@ def _cell_config(settings: Values, targets: Mapping[str, str], cell: CellJson) -
         "REUSE_PORT": "0" if cell["reuse_port"] is False else "1",
         "TRANSPORT": cell["transport"],
         "WAIT": cell["wait"],
-        "USERS": str(cell["users"]),
+        "USERS": str(cell["users"]) if users is None else users,
+        "ARRIVALS": cell.get("arrivals", ""),
+        "GROUPS": str(cell.get("groups", 1)),
     }
     return load_test_config(values)
 
 
-def _axes(settings: Values, targets: Mapping[str, str], repetitions: int) -> Axes:
-    values = {name: _items(name, settings[name]) for name in AXES}
+def _axes(settings: Values, targets: Mapping[str, str], scenario: Scenario, repetitions: int) -> Axes:
+    values = {name: _items(name, settings[name]) for name in AXES if settings[name]}
     if settings["POLICY"] or settings["ACTION"] or settings["ACTIONS"] not in ("", "wait"):
         # The actions that are given ask for their own waits.
         values["WAIT"] = [load_options({**settings, "WAIT": "0"}).wait.text]
 
     def numbers(name: str, most: int) -> list[int]:
         return list(dict.fromkeys(whole({name: text}, name, 1, most) for text in values[name]))
+
+    def loads() -> list[Load]:
+        if scenario == "rollouts":
+            group = whole(settings, "GROUP", 1, 100_000)
+            return [Load(group * groups, groups=groups) for groups in numbers("GROUPS", 100_000)]
+        users = numbers("USERS", 1_000_000) if settings["USERS"] else [1]
+        if not settings["ARRIVALS"]:
+            return [Load(number) for number in users]
+        if len(users) > 1:
+            raise LoadTestError(
+                f"USERS={settings['USERS']} and ARRIVALS={settings['ARRIVALS']} are both given: of the open "
+                "model only arrivals vary: leave USERS out, or give one number"
+            )
+        return [Load(users[0], arrivals=each) for each in _streams(settings, values["ARRIVALS"])]
 
     return Axes(
         targets=dict(targets),
@@ -167,9 +197,20 @@ def _axes(settings: Values, targets: Mapping[str, str], repetitions: int) -> Axe
         reuse_port=[choice({"REUSE_PORT": t}, "REUSE_PORT", ("0", "1")) == "1" for t in values["REUSE_PORT"]],
         transport=values["TRANSPORT"],
         wait=list(dict.fromkeys(map(_plain, values["WAIT"]))),
-        users=numbers("USERS", 1_000_000),
+        loads=loads(),
         repetitions=repetitions,
     )
+
+
+def _streams(settings: Values, items: list[str]) -> list[str]:
+    """The arrivals of each cell; a number alone is a rate of the process before it."""
+    found: list[str] = []
+    for item in items:
+        text = item if ":" in item or not found else f"{found[-1].partition(':')[0]}:{item}"
+        arrivals = parse_arrivals({**settings, "ARRIVALS": text}, None)
+        assert arrivals is not None
+        found.append(arrivals.text)
+    return list(dict.fromkeys(found))
 
 
 def _plain(wait: str) -> str:

@@ -12,6 +12,15 @@ from reports.records.schema import CellJson, Transport
 
 
 @dataclass(frozen=True)
+class Load:
+    """How much load a cell has: users, or arrivals or groups of rollouts and the users that these take."""
+
+    users: int
+    arrivals: str | None = None
+    groups: int | None = None
+
+
+@dataclass(frozen=True)
 class Axes:
     """The values that each axis of a grid takes."""
 
@@ -23,7 +32,7 @@ class Axes:
     reuse_port: list[bool]
     transport: list[str]
     wait: list[str]
-    users: list[int]
+    loads: list[Load]
     repetitions: int
 
     @property
@@ -32,7 +41,7 @@ class Axes:
         made_of: list[list[Any]] = [self.replicas, self.workers, self.balancing, self.reuse_port]
         topologies = math.prod(len(axis) for axis in made_of)
         deployments = sum(1 if "://" in target else topologies for target in self.targets.values())
-        loads = len(self.transport) * len(self.wait) * len(self.users)
+        loads = len(self.transport) * len(self.wait) * len(self.loads)
         return deployments * loads * self.repetitions
 
 
@@ -56,10 +65,10 @@ def cells_in_random_order(axes: Axes, seed: int) -> list[CellJson]:
     generator.shuffle(deployments)
     cells: list[CellJson] = []
     for name, replicas, workers, balancing, reuse_port in deployments:
-        loads = list(itertools.product(axes.transport, axes.wait, axes.users, range(1, axes.repetitions + 1)))
+        loads = list(itertools.product(axes.transport, axes.wait, axes.loads, range(1, axes.repetitions + 1)))
         generator.shuffle(loads)
-        cells += [
-            CellJson(
+        for transport, wait, load, repetition in loads:
+            cell = CellJson(
                 deployment=name,
                 replicas=replicas,
                 workers=workers,
@@ -67,14 +76,17 @@ def cells_in_random_order(axes: Axes, seed: int) -> list[CellJson]:
                 reuse_port=reuse_port,
                 transport=cast(Transport, transport),
                 wait=wait,
-                users=users,
+                users=load.users,
                 repetition=repetition,
                 status="pending",
                 reason=None,
                 run_id=None,
             )
-            for transport, wait, users, repetition in loads
-        ]
+            if load.arrivals is not None:
+                cell["arrivals"] = load.arrivals
+            if load.groups is not None:
+                cell["groups"] = load.groups
+            cells.append(cell)
     return cells
 
 
@@ -113,7 +125,14 @@ class CellNames:
             parts.append(cell["transport"])
         if "wait" in self._varying:
             parts.append(f"wait {cell['wait']}")
-        parts.append(count(cell["users"], "user"))
+        parts.append(_load(cell))
         if "repetition" in self._varying:
             parts.append(f"repetition {cell['repetition']}")
         return ", ".join(parts)
+
+
+def _load(cell: CellJson) -> str:
+    if (arrivals := cell.get("arrivals")) is not None:
+        return f"{arrivals.partition(':')[2]} arrivals/s"
+    groups = cell.get("groups")
+    return count(cell["users"], "user") if groups is None else count(groups, "group")

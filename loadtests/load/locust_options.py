@@ -36,7 +36,8 @@ def add_options(parser: LocustArgumentParser) -> None:
         default="sustained",
         env_var="LOADTEST_SCENARIO",
         help="sustained: users step until the test ends; batch: all users connect, reset, step once and "
-        "close at the same time, and the test ends with the last (default: sustained)",
+        "close at the same time, and the test ends with the last; rollouts: groups of users play an episode "
+        "each, and start the next when their slowest is done (default: sustained)",
     )
     add(
         "--results",

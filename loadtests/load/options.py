@@ -17,6 +17,7 @@ from reports.records.schema import ActionOrder, Scenario
 ActionChoice = Literal["given", "policy", "wait", "schema", "as the schema says"]
 
 _STEPS_PER_EPISODE, _NO_LIMIT = 50, 0
+_STEPS = parse_duration("50", "STEPS")
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,16 @@ class LoadOptions:
     """None: the closed model, in which users wait for replies and go on."""
     shape: Shape | None = None
     """How the load changes; None: not at all."""
+    group: int = 1
+    """Of rollouts: the sessions that start together."""
+    rollout_steps: Duration = _STEPS
+    """Of rollouts: the steps of each."""
+
+    @property
+    def stay_s(self) -> float:
+        """Seconds that an episode's waits and thinking take on average; where steps have no number, of 50."""
+        steps = self.steps_per_episode or _STEPS_PER_EPISODE
+        return steps * (self.wait.mean + self.think_time.mean)
 
 
 def load_options(values: Values) -> LoadOptions:
@@ -69,9 +80,21 @@ def load_options(values: Values) -> LoadOptions:
         action_choice=action_choice,
         access=server_access(values, headers_text()),
         arrivals=parse_arrivals(values, shape),
+        group=whole(values, "GROUP", 1, 100_000),
+        rollout_steps=_steps(values),
         shape=shape,
     )
     return played_by(options, policy, values["STEPS_PER_EPISODE"]) if policy else options
+
+
+def _steps(values: Values) -> Duration:
+    try:
+        steps = parse_duration(values["STEPS"], "STEPS")
+    except LoadTestError as error:
+        raise LoadTestError(str(error).replace("a duration in seconds", "a number of steps")) from None
+    if steps.longest < 1:
+        raise LoadTestError(f"STEPS={values['STEPS']} is less than one step")
+    return steps
 
 
 def check_when(options: LoadOptions, scenario: Scenario, run_time_s: float | None) -> None:
@@ -80,6 +103,8 @@ def check_when(options: LoadOptions, scenario: Scenario, run_time_s: float | Non
     asked += [f"SHAPE={options.shape.text}"] if options.shape is not None else []
     if scenario == "batch" and asked:
         raise LoadTestError(f"{asked[0]} is not for batches, whose users start together: leave it out")
+    if scenario == "rollouts" and asked:
+        raise LoadTestError(f"{asked[0]} is not for rollouts, whose groups follow each other: leave it out")
     if options.shape is not None and not run_time_s:
         raise LoadTestError(f"{asked[-1]} needs an end: give the load a run time")
 

@@ -94,6 +94,9 @@ def starting_run(
     if options.arrivals is not None:
         config["arrivals"] = options.arrivals.text
         config["arrivals_of"] = options.arrivals.of
+    if scenario == "rollouts":
+        config["group"] = options.group
+        config["rollout_steps"] = options.rollout_steps.text
     if options.shape is not None:
         config["shape"] = options.shape.text
     if warmup_s is not None:

@@ -19,6 +19,7 @@ from loadtests.actions.choice import asked_wait
 from loadtests.actions.policy import PolicyError, checked, not_json, policy_failure
 from loadtests.clock import unix_time
 from loadtests.load.barrier import Barrier
+from loadtests.load.groups import Groups
 from loadtests.load.options import LoadOptions
 from loadtests.load.policy_times import PolicyTimes
 from loadtests.load.policy_watch import PolicyWatch
@@ -29,7 +30,7 @@ from loadtests.protocol.frames import TextFrame
 from loadtests.protocol.http import HttpClient
 from loadtests.protocol.replies import NOBODY, Answer, OperationError, parse_http
 from loadtests.protocol.websocket import RESET, WebSocketSession, step_message
-from reports.records.schema import Op, Transport
+from reports.records.schema import USERS_A_PROCESS, Op, Transport
 
 RETRY_SECONDS = 1.0
 """How long a user pauses after a failed operation."""
@@ -39,7 +40,6 @@ Request = tuple[bytes, float | None]
 
 _RESET_FRAME = TextFrame.of(RESET)
 _OVERDUE_SECONDS = 5.0
-_USERS_A_PROCESS = 1_000_000_000
 
 
 class OpenEnvUser(User):
@@ -57,6 +57,8 @@ class OpenEnvUser(User):
     """Where the users of a batch wait for each other; None: they step until the load ends."""
     schedule: ClassVar[Schedule | None] = None
     """When sessions or steps arrive in the open model; None: the closed one."""
+    groups: ClassVar[Groups | None] = None
+    """Whose rollouts start together; None: there are no groups."""
     policy_times: ClassVar[PolicyTimes | None] = None
     """Where the time of each call of a policy is counted; None: nowhere."""
     policy_watch: ClassVar[PolicyWatch | None] = None
@@ -80,11 +82,16 @@ class OpenEnvUser(User):
         self._responded_by = NOBODY
         """Who answers, as far as headers tell."""
 
+    @classmethod
+    def count_anew(cls) -> None:
+        """The users of another test are to come: numbers begin at 0."""
+        OpenEnvUser._numbers = itertools.count()
+
     def _become_another(self) -> None:
         """Takes a number that no user of the run has had, and begins as that user would."""
         runner = self.environment.runner
         process = max(runner.worker_index, 0) if isinstance(runner, WorkerRunner) else 0
-        self._number = process * _USERS_A_PROCESS + next(OpenEnvUser._numbers)
+        self._number = process * USERS_A_PROCESS + next(OpenEnvUser._numbers)
         self.__dict__.pop("rng", None)
         actions = self.options.actions
         self._turns = actions.turns() if actions else itertools.repeat(0)
@@ -145,7 +152,9 @@ class OpenEnvUser(User):
             if self.barrier.wait() and self.begin() and self.reset():
                 self.step(self._next_request(0))
             raise StopUser
-        if self.schedule is None or arrivals is None:
+        if self.groups is not None:
+            self._roll_out(self.groups)
+        elif self.schedule is None or arrivals is None:
             self._play(None)
         elif arrivals.of == "steps":
             self._play(self.schedule)
@@ -155,23 +164,30 @@ class OpenEnvUser(User):
             self._play(None)
             self.leave()
 
+    def _roll_out(self, groups: Groups) -> None:
+        """One rollout: with the others of the group, in a session of its own, as long as is drawn."""
+        if not groups.start_together(self._number % USERS_A_PROCESS):
+            raise StopUser
+        self._play(None, steps=max(1, round(self.options.rollout_steps.draw())))
+        self.leave()
+
     def _await_arrival(self, schedule: Schedule) -> None:
         """Waits for an arrival, which the next operation answers. Ends the user where there are no more."""
         if (due := schedule.take()) is None:
             raise StopUser
         self._intended = due
 
-    def _play(self, schedule: Schedule | None) -> None:
-        """One episode. With a schedule each step waits until one is due."""
+    def _play(self, schedule: Schedule | None, steps: int = 0) -> None:
+        """One episode, of so many steps at most. With a schedule each step waits until one is due."""
         options = self.options
+        most = steps or options.steps_per_episode
         ready = self.begin() and self.reset()
         if schedule is not None:
             schedule.gather()
         if not ready:
             gevent.sleep(RETRY_SECONDS)
             return
-        steps = range(options.steps_per_episode) if options.steps_per_episode else itertools.count()
-        for number in steps:
+        for number in range(most) if most else itertools.count():
             if schedule is not None:
                 self._await_arrival(schedule)
             answer, error = self.step(self._next_request(number))

@@ -15,6 +15,7 @@ from loadtests.protocol.connection import Connection, address
 from loadtests.protocol.deadlines import NEVER
 from loadtests.protocol.replies import OperationError
 from loadtests.protocol.responses import Response, ResponseReader
+from reports.records.schema import UNASKED_REPLY
 
 _BRIEFLY_S = 0.001
 _HEADERS = {
@@ -42,7 +43,7 @@ class HttpClient:
         """Sends JSON to a path below the base URL and reads the whole response, whatever its status.
 
         It takes `timeout_s` seconds at most, with connecting where that is needed. Raises OperationError
-        where no response came.
+        where no response came, and where one had come that nothing asked for.
         """
         head = self._heads.get(path)
         if head is None:
@@ -50,6 +51,9 @@ class HttpClient:
         cookies = self._cookie_header(path) if self._cookies is not None else b""
         connection = self._connection
         if connection is None or not connection.is_usable():
+            if connection is not None and connection.has_unasked:
+                self.close()
+                raise OperationError("protocol", UNASKED_REPLY)
             begin = time.monotonic()
             connection = self._connect(path, timeout_s)
             timeout_s = max(0.0, timeout_s - (time.monotonic() - begin))
@@ -121,6 +125,11 @@ class _HttpConnection(Connection[Response]):
         if self._lost is None and self._reader.open and time.monotonic() - self._replied_at > _BRIEFLY_S:
             self._read()  # the end may have come without the hub having had its turn since
         return self._reader.open and self._lost is None and not self._unsent
+
+    @property
+    def has_unasked(self) -> bool:
+        """Whether a response came that nothing asked for."""
+        return self._reader.unasked
 
     def exchange(self, request: bytes, timeout_s: float) -> Response:
         """Sends a request and reads its response, within `timeout_s` seconds. Raises OperationError."""

@@ -9,6 +9,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from loadtests.protocol.replies import MAX_MESSAGE_BYTES, Answer, OperationError, served_by
 
 _SWITCHING_PROTOCOLS = 101
+_REQUEST_TIMEOUT = 408
 _WINDOW_BITS = {b"gzip": 16 + zlib.MAX_WBITS, b"x-gzip": 16 + zlib.MAX_WBITS, b"deflate": zlib.MAX_WBITS}
 _IDENTITY = b"identity"
 _SPACES = b" \t"
@@ -55,6 +56,8 @@ class ResponseReader:
         """What was wrong with the response."""
         self.begun = False
         """Whether something of the response came."""
+        self.unasked = False
+        """Whether a response came that nothing asked for."""
         self._expecting = False
         self._size = 0
         self._head_complete = False
@@ -93,7 +96,7 @@ class ResponseReader:
     def on_message_begin(self) -> None:
         """Called by the parser, like all that follow."""
         if not self._expecting:
-            raise ValueError("nothing was asked for")
+            self.open = False
         self._head_complete = False
         self._headers, self._cookies, self._body = {}, [], []
 
@@ -107,6 +110,9 @@ class ResponseReader:
 
     def on_headers_complete(self) -> None:
         self._head_complete = True
+        status = self._parser.get_status_code()
+        # 408 is how some servers say that they close a connection on which nothing happens.
+        self.unasked |= not self._expecting and status >= 200 and status != _REQUEST_TIMEOUT
 
     def on_body(self, data: bytes) -> None:
         self._body.append(data)
@@ -115,6 +121,8 @@ class ResponseReader:
         status = self._parser.get_status_code()
         if status < 200 and status != _SWITCHING_PROTOCOLS:
             return  # another follows
+        if not self._expecting:
+            return
         self._expecting = False
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         self.messages.append(

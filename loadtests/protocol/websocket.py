@@ -24,6 +24,7 @@ from loadtests.protocol.replies import (
     parse_message,
     served_by,
 )
+from reports.records.schema import UNASKED_REPLY
 
 _END_OF_HEAD = b"\r\n\r\n"
 RESET = b'{"type": "reset", "data": {}}'
@@ -75,7 +76,7 @@ class WebSocketSession(Connection[bytes]):
         if messages:
             # Only an error may come unasked, like the one that turns a session away.
             parse_message(messages.pop(0))
-            raise OperationError("protocol", "the server sent a message that nothing asked for")
+            raise OperationError("protocol", UNASKED_REPLY)
         if self._lost is None and self._reader.open:
             self._send(message if type(message) is TextFrame else TextFrame.of(message))
         return parse_message(self._next_message(timeout_s), whole=whole)

@@ -13,7 +13,7 @@ from loadtests.deployments import Balancing, DeploymentConfig
 from loadtests.deployments.environment import Environment
 from loadtests.errors import LoadTestError
 from loadtests.load.arrivals import Arrivals
-from loadtests.load.options import LoadOptions, load_options
+from loadtests.load.options import LoadOptions, check_when, load_options
 from loadtests.machine import cores
 from loadtests.places import ENVIRONMENT
 from loadtests.settings import Values, above_zero, choice, number, whole
@@ -134,6 +134,7 @@ def environment_of(values: Values) -> Environment:
 def load_test_config(values: Values) -> LoadTestConfig:
     """Checks all settings. Raises LoadTestError with the bad value and what is allowed."""
     users = whole(values, "USERS", 1, 1_000_000) if values["USERS"] else _USERS
+    scenario = cast(Scenario, choice(values, "SCENARIO", get_args(Scenario)))
     joining = _joining(values) if "WORKERS_EXPECTED" in values else None
     processes = joining.workers if joining is not None else processes_here(values)
     success_rate = number(values, "SLO_SUCCESS_RATE")
@@ -144,7 +145,10 @@ def load_test_config(values: Values) -> LoadTestConfig:
         success_rate=success_rate,
         total_p99_s=above_zero(values, "SLO_P99") if values["SLO_P99"] else None,
     )
-    if options.arrivals is not None and not values["USERS"]:
+    check_when(options, scenario, 1.0)
+    if scenario == "rollouts":
+        users = _users_of_groups(values, options.group, deployment_config(values).generators or processes)
+    elif options.arrivals is not None and not values["USERS"]:
         users = users_enough(options.arrivals, options, slo)
     deployment = replace(deployment_config(values), sessions=users, access=options.access)
     processes = deployment.generators or processes
@@ -162,9 +166,26 @@ def load_test_config(values: Values) -> LoadTestConfig:
         processes=processes,
         results=Path(values["RESULTS"]),
         slo=slo,
+        scenario=scenario,
         tags=tags(values["TAG"]),
         joining=joining,
     )
+
+
+def _users_of_groups(values: Values, group: int, processes: int) -> int:
+    """The users of all groups. Raises LoadTestError where the processes could not have whole groups each."""
+    groups = whole(values, "GROUPS", 1, 100_000)
+    if groups % processes:
+        raise LoadTestError(
+            f"GROUPS={groups} cannot be shared by {processes} generator processes, each of which makes "
+            f"whole groups: give a multiple of {processes}"
+        )
+    if values["USERS"] and values["USERS"] != str(group * groups):
+        raise LoadTestError(
+            f"USERS={values['USERS']} is not GROUP={group} × GROUPS={groups}: leave it out where "
+            "SCENARIO=rollouts"
+        )
+    return group * groups
 
 
 def users_enough(arrivals: Arrivals, options: LoadOptions, slo: Slo) -> int:
@@ -174,8 +195,7 @@ def users_enough(arrivals: Arrivals, options: LoadOptions, slo: Slo) -> int:
     """
     within_s = slo["total_p99_s"] or 2 * (options.wait.longest + 0.5)
     if arrivals.of == "sessions":
-        steps = options.steps_per_episode or 50
-        within_s += steps * (options.wait.mean + options.think_time.mean)
+        within_s += options.stay_s
     enough = math.ceil(1.5 * arrivals.highest_rate * within_s)
     return min(max(enough, _USERS), _MOST_USERS_BY_DEFAULT)
 

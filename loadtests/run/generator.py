@@ -74,7 +74,7 @@ def locust_options(config: LoadTestConfig, url: str, scratch: Path, *, web: bool
         *("--run-time", f"{longest_run_time(config)}s", "--stop-timeout", str(stop_timeout(config))),
         *("--scenario", config.scenario, "--transport", config.transport, "--wait", options.wait.text),
         *("--think-time", options.think_time.text, "--steps-per-episode", str(options.steps_per_episode)),
-        *_arrivals(options),
+        *_when(options),
         *("--connect-timeout", f"{options.connect_timeout_s:g}"),
         *("--step-timeout", f"{options.step_timeout_s:g}"),
         *("--tls-verify", "1" if options.access.verify_tls else "0"),
@@ -98,8 +98,9 @@ def load_order(config: LoadTestConfig, url: str, run_directory: Path) -> LoadOrd
     )
 
 
-def _arrivals(options: LoadOptions) -> list[str]:
+def _when(options: LoadOptions) -> list[str]:
     told = ["--shape", options.shape.text] if options.shape is not None else []
+    told += ["--group", str(options.group), "--steps", options.rollout_steps.text]
     if (arrivals := options.arrivals) is not None:
         told += ["--arrivals", arrivals.text, "--arrivals-of", arrivals.of]
     return told

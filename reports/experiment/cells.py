@@ -90,6 +90,18 @@ class Cell:
     """What gives the generator more of them."""
     hosts: int | None = None
     """Hosts that replies named; None where there are no figures."""
+    load: float | None = None
+    """Arrivals a second, or groups of rollouts; None where users are the load."""
+    load_unit: str | None = None
+    """`steps/s`, `sessions/s` or `groups`."""
+    reached: bool = True
+    """Whether users sufficed for the rate."""
+    goodput: float | None = None
+    """What met the objective a second: episodes of rollouts, else steps."""
+    episodes_per_s: float | None = None
+    group_p99: float | None = None
+    """Seconds that groups of rollouts took."""
+    straggler_share: float | None = None
     sent: str | None = None
     """The action of every step, in words; None where that was a wait of the Benchmark environment."""
 
@@ -119,12 +131,15 @@ def read_cells(directory: ExperimentDirectory, experiment: ExperimentJson) -> li
     """
     cells = [_read(directory, experiment, cell) for cell in experiment["cells"]]
     order = {group: place for place, group in enumerate(ordered(cell.group for cell in cells))}
-    return sorted(cells, key=lambda cell: (order[cell.group], cell.users, cell.repetition))
+    return sorted(cells, key=lambda cell: (order[cell.group], cell.load or 0, cell.users, cell.repetition))
 
 
 def _read(directory: ExperimentDirectory, experiment: ExperimentJson, cell: CellJson) -> Cell:
+    load, unit = _load(cell, experiment)
     known = Cell(
         group=Group.of(cell),
+        load=load,
+        load_unit=unit,
         users=cell["users"],
         repetition=cell["repetition"],
         status=cell["status"],
@@ -196,8 +211,26 @@ def _with_figures(cell: Cell, directory: RunDirectory, experiment: ExperimentJso
         processes=run["config"]["processes"],
         processes_setting=processes_setting(run["config"]),
         hosts=len(_rows(_inside(report, "distribution").get("replicas"))),
+        reached=_inside(report, "arrivals").get("reached") is not False,
+        goodput=_number(_inside(report, "goodput").get("per_s")),
+        episodes_per_s=_number(_inside(report, "rollouts").get("rollouts_per_s")),
+        group_p99=_number(_inside(report, "rollouts", "group_s").get("p99")),
+        straggler_share=_number(_inside(report, "rollouts").get("straggler_share")),
         sent=sent(run["config"]) if has_actions(run["config"]) else None,
     )
+
+
+def _load(cell: CellJson, experiment: ExperimentJson) -> tuple[float | None, str | None]:
+    """The load of a cell whose users only carry it, and its unit."""
+    if (arrivals := cell.get("arrivals")) is not None:
+        try:
+            rate = float(arrivals.partition(":")[2])
+        except ValueError:
+            return None, None
+        unit = experiment["config"].get("settings", {}).get("ARRIVALS_OF", "sessions")
+        return rate, f"{printable(unit, 20)}/s"
+    groups = cell.get("groups")
+    return (None, None) if groups is None else (float(groups), "groups")
 
 
 def _success_rate(totals: dict[str, Any]) -> float | None:

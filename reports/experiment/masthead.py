@@ -4,6 +4,7 @@ import math
 
 from reports.experiment.certainty import how_sure
 from reports.experiment.report import ExperimentReport
+from reports.experiment.sections.loads import Loads
 from reports.experiment.sections.max_batch import MaxBatch
 from reports.experiment.sections.speedup import Family, Gain, SpeedupRow
 from reports.page import formatting
@@ -24,6 +25,9 @@ _TRUSTED = Question("Can I trust it?", "cells", "All cells")
 _HELD = Question("How many sessions?", "capacity", "The search")
 _SURE = Question("How sure is that?", "capacity", "All tries")
 _LIMITED = Question("What was hit first?", "capacity", "More")
+_RATE = Question("What does it carry?", "loads", "Every load")
+_GOOD = Question("Where is goodput best?", "loads", "Goodput")
+_TURNS = Question("Where does it stop?", "loads", "Throughput and latency")
 _LIMITS = {
     "errors": "Errors",
     "latency": "Latency",
@@ -39,6 +43,10 @@ def headline(report: ExperimentReport) -> str:
     users = sorted({cell["users"] for cell in report.experiment["cells"]})
     if report.experiment["purpose"] == "capacity":
         return f"Capacity of {_deployments(report)}"
+    if report.loads is not None:
+        loads, unit = report.loads.tried, report.loads.unit
+        least = f"{loads[0]:,g} to " if len(loads) > 1 else ""
+        return f"{_deployments(report)} under {least}{loads[-1]:,g} {unit}"
     if not users:
         return f"Scaling of {_deployments(report)}"
     least = f"{formatting.count(users[0])} to " if len(users) > 1 else ""
@@ -59,8 +67,8 @@ def facts(report: ExperimentReport) -> list[str]:
     """When it ran, how far it came, and what was varied."""
     experiment, config, progress = report.experiment, report.experiment["config"], report.progress
     ended_at = experiment["ended_at"]
-    scenario = "batches" if config["scenario"] == "batch" else "sustained load"
-    if config["scenario"] == "sustained" and config["duration_s"]:
+    scenario = {"batch": "batches", "rollouts": "rollouts"}.get(config["scenario"], "sustained load")
+    if config["scenario"] != "batch" and config["duration_s"]:
         scenario += f" of {formatting.duration(config['duration_s'])} a cell"
     facts = [
         f"started {formatting.moment(experiment['started_at'])}",
@@ -110,7 +118,48 @@ def answers(report: ExperimentReport) -> list[Answer]:
     if report.capacity:
         capacity = report.capacity
         return [_held(capacity), _sure(capacity), _limited(capacity), _trusted(report)]
+    if report.loads is not None:
+        return [_carries(report, report.loads), _good(report.loads), _turns(report.loads), _trusted(report)]
     return [_sessions(report), _workers_buy(report), _stops(report), _trusted(report)]
+
+
+def _carries(report: ExperimentReport, loads: Loads) -> Answer:
+    best = loads.most_met
+    if best is None:
+        return _RATE.answer("None", "bad", [("within the objective", "no load that was tried")])
+    curve, point = best
+    facts = [
+        ("within the objective by", _named(curve.label, report)),
+        ("carried", f"{formatting.significant(point.throughput.median)} {loads.goodput_unit}"),
+        ("p99 of total there", formatting.seconds(point.total_p99.median)),
+    ]
+    return _RATE.answer(f"{point.load:,g} {loads.unit}", "", facts)
+
+
+def _good(loads: Loads) -> Answer:
+    best = loads.most_good
+    if best is None:
+        return _GOOD.answer("Unknown", "unknown", [("measured", "nothing to judge by")])
+    curve, point = best
+    facts = [("at", f"{point.load:,g} {loads.unit}"), *([("by", curve.label)] if curve.label else [])]
+    if point.group_p99.known:
+        facts.append(("p99 of a group", formatting.seconds(point.group_p99.median)))
+        facts.append(("waiting for the slowest", formatting.percent(point.straggler_share.median)))
+    return _GOOD.answer(f"{formatting.significant(point.goodput.median)} {loads.goodput_unit}", "", facts)
+
+
+def _turns(loads: Loads) -> Answer:
+    missed = [(curve, point) for curve in loads.curves if (point := curve.first_missed) is not None]
+    if not missed:
+        return _TURNS.answer("Not reached", "unknown", [("to find out", "higher loads")])
+    curve, point = min(missed, key=lambda each: each[1].load)
+    facts = [
+        ("p99 of total there", formatting.seconds(point.total_p99.median)),
+        ("carried there", f"{formatting.significant(point.throughput.median)} {loads.goodput_unit}"),
+        *([("by", curve.label)] if curve.label else []),
+        *([] if point.reached else [("but", "users did not suffice for the rate")]),
+    ]
+    return _TURNS.answer(f"From {point.load:,g} {loads.unit}", "", facts)
 
 
 def _sessions(report: ExperimentReport) -> Answer:

@@ -13,6 +13,7 @@ from reports.records.schema import ExperimentConfig
 
 _SECTIONS = {
     "capacity": "Capacity",
+    "loads": "Throughput, latency and goodput",
     "growth": "Throughput and latency",
     "speedup": "Workers and replicas",
     "law": "Scalability law",
@@ -25,7 +26,9 @@ _SECTIONS = {
     "cells": "All cells",
     "configuration": "Configuration",
 }
-_OF_A_SCALING_EXPERIMENT = tuple(each for each in _SECTIONS if each != "capacity")
+_OF_A_SCALING_EXPERIMENT = tuple(each for each in _SECTIONS if each not in ("capacity", "loads"))
+_OF_A_SWEEP = ("loads", "fairness", "cells", "configuration")
+"""Of rates or groups of rollouts in place of users."""
 _OF_A_CAPACITY_SEARCH = (
     "capacity", "growth", "law", "success", "breakdown", "sessions", "plan", "cells", "configuration",
 )  # fmt: skip
@@ -36,6 +39,8 @@ _FAR = 10.0
 def render(report: ExperimentReport) -> str:
     """The page of an experiment. The same report always gives the same bytes."""
     shown = _OF_A_CAPACITY_SEARCH if report.capacity else _OF_A_SCALING_EXPERIMENT
+    if report.loads is not None and not report.capacity:
+        shown = _OF_A_SWEEP
     return parts.render(
         "experiment",
         {each: _SECTIONS[each] for each in shown},
@@ -68,6 +73,9 @@ def _drawings(report: ExperimentReport) -> dict[str, Drawing]:
     drawings: dict[str, Drawing] = {}
     if report.capacity and report.capacity["tries"]:
         drawings["tries"] = drawn(figures.capacity_tries, report.capacity, wanted)
+    if report.loads is not None:
+        drawings["hockey"] = drawn(figures.hockey_stick, report.loads)
+        drawings["goodput"] = drawn(figures.goodput, report.loads)
     if any(point.throughput.known and point.throughput.median > 0 for point in points):
         drawings["throughput"] = drawn(figures.throughput, growth)
     if any(point.step_p50.known or point.total_p99.known for point in points):

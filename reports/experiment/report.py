@@ -13,6 +13,7 @@ from reports.experiment.sections import (
     fairness,
     growth,
     heat,
+    loads,
     max_batch,
     plan,
     speedup,
@@ -23,6 +24,7 @@ from reports.experiment.sections.breakdown import Breakdown
 from reports.experiment.sections.fairness import FairnessByChoice
 from reports.experiment.sections.growth import Growth
 from reports.experiment.sections.heat import Heat
+from reports.experiment.sections.loads import Loads
 from reports.experiment.sections.max_batch import MaxBatches
 from reports.experiment.sections.plan import Plan
 from reports.experiment.sections.speedup import Speedup
@@ -35,9 +37,9 @@ from reports.records.schema import SCHEMA_VERSION, CapacityJson, ExperimentJson
 _SECTIONS = ("growth", "speedup", "usl", "max_batch", "breakdown", "fairness", "bottleneck")
 _OF_A_CELL = frozenset(
     {
-        "run_id", "users", "repetition", "status", "reason", "success_rate", "latency", "steps", "sessions",
-        "failures", "jain_worker", "jain_replica", "chi2_p", "slo_passed", "slo_missed", "valid", "usable",
-        "warnings", "errors", "cpu", "cores",
+        "run_id", "users", "load", "load_unit", "reached", "goodput", "repetition", "status", "reason",
+        "success_rate", "latency", "steps", "sessions", "failures", "jain_worker", "jain_replica", "chi2_p",
+        "slo_passed", "slo_missed", "valid", "usable", "warnings", "errors", "cpu", "cores",
     }
 )  # fmt: skip
 
@@ -78,6 +80,8 @@ class ExperimentReport:
     fairness: FairnessByChoice
     bottleneck: Bottlenecks
     plan: Plan
+    loads: Loads | None
+    """Of rates or groups of rollouts; None where users were what varied."""
     capacity: CapacityJson | None
     """The result of a capacity search; None for any other experiment."""
 
@@ -102,11 +106,12 @@ def report_experiment(directory: ExperimentDirectory) -> ExperimentReport:
     groups = ordered(cell.group for cell in cells)
     names = labels(groups)
     progress = _progress(cells)
-    grown = growth.summarize(cells, names)
-    sped_up = speedup.summarize(cells, names)
-    laws = usl.summarize(cells, names, sped_up)
-    batches = max_batch.summarize(cells, names)
-    limits = bottleneck.summarize(cells, grown, experiment["config"]["scenario"])
+    by_users = [cell for cell in cells if cell.load is None]
+    grown = growth.summarize(by_users, names)
+    sped_up = speedup.summarize(by_users, names)
+    laws = usl.summarize(by_users, names, sped_up)
+    batches = max_batch.summarize(by_users, names)
+    limits = bottleneck.summarize(by_users, grown, experiment["config"]["scenario"])
     return ExperimentReport(
         experiment=experiment,
         notices=_notices(experiment, cells, progress),
@@ -118,11 +123,12 @@ def report_experiment(directory: ExperimentDirectory) -> ExperimentReport:
         speedup=sped_up,
         usl=laws,
         max_batch=batches,
-        breakdown=breakdown.summarize(cells, names),
+        breakdown=breakdown.summarize(by_users, names),
         heat=heat.summarize(grown),
         fairness=fairness.summarize(cells),
         bottleneck=limits,
-        plan=plan.summarize(cells, batches, laws, limits, experiment.get("capacity")),
+        plan=plan.summarize(by_users, batches, laws, limits, experiment.get("capacity")),
+        loads=loads.summarize(cells, names),
         capacity=experiment.get("capacity"),
     )
 
@@ -187,6 +193,7 @@ def to_json(report: ExperimentReport) -> dict[str, Any]:
         ],
         "capacity_plan": [asdict(row) for row in report.plan.rows],
         "capacity": report.capacity,
+        "loads": _loads(report.loads),
         "takeaways": {
             **{name: getattr(report, name).takeaways for name in _SECTIONS},
             "capacity_plan": report.plan.takeaways,
@@ -194,6 +201,21 @@ def to_json(report: ExperimentReport) -> dict[str, Any]:
     }
     plain: dict[str, Any] = finite(form)
     return plain
+
+
+def _loads(found: Loads | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    curves = [
+        {
+            "group": _group(curve.group),
+            "points": [asdict(point) for point in curve.points],
+            "highest_met": curve.highest_met.load if curve.highest_met else None,
+            "best_goodput": curve.best_goodput.load if curve.best_goodput else None,
+        }
+        for curve in found.curves
+    ]
+    return {**_without(found, "curves"), "curves": curves}
 
 
 def _group(group: Group) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def summary(report: ExperimentReport, page: Path) -> str:
 
 def _largest(report: ExperimentReport) -> Iterator[str]:
     rows = [row for row in report.max_batch.rows if row.largest_tried is not None]
-    if report.capacity or not rows:
+    if report.capacity or report.loads is not None or not rows:
         return
     yield "**Sessions held within the objective**"
     shown = [

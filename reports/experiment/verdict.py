@@ -5,10 +5,14 @@ from reports.experiment.limits import sentence
 from reports.experiment.report import ExperimentReport
 from reports.page.words import count, factor
 
+_MOST_LOADS = 8
+
 
 def verdict_lines(report: ExperimentReport) -> list[str]:
     """What was done, how many sessions, what more workers buy, where it stops, and what to know besides."""
     answers = [how_many_sessions(report), what_more_workers_buy(report), where_it_stops(report)]
+    if report.loads is not None:
+        answers = [f"{each[:1].upper()}{each[1:]}" for each in report.loads.takeaways[:_MOST_LOADS]]
     return [
         what_was_done(report),
         *(f"  {answer}" for answer in answers if answer),

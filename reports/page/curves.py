@@ -34,6 +34,7 @@ def percentile_curves(
     *,
     right: float,
     limit_s: float | None = None,
+    heading: str = "Latency",
 ) -> str:
     """The curves with each further nine taking the same room; `words` say what a percentile counts.
 
@@ -74,7 +75,7 @@ def percentile_curves(
                 axes.axvline(nine, color=stand_in("rule"), linewidth=1, zorder=0)
         for each in limit:
             _mark_limit(axes, each)
-        drawing.headline(axes, "Latency")
+        drawing.headline(axes, heading)
         drawing.x_label(axes, words)
         drawing.label_ends(axes, ends, reach)
 

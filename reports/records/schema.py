@@ -12,6 +12,10 @@ from typing import Any, Literal, NotRequired, TypedDict, get_args, get_origin, g
 SCHEMA_VERSION = 1
 
 Op = Literal["connect", "reset", "step"]
+
+USERS_A_PROCESS = 1_000_000_000
+"""Users of the n-th generator process have numbers from n times this on."""
+
 Transport = Literal["ws", "http"]
 ErrorCategory = Literal[
     "refused",
@@ -26,9 +30,11 @@ ErrorCategory = Literal[
     "http_5xx",
     "server_error",
 ]
+UNASKED_REPLY = "the server sent a reply that nothing asked for"
+"""The detail of a protocol error: a request found that its connection already held a reply."""
 Role = Literal["replica", "nginx", "generator", "others"]
 RunStatus = Literal["running", "completed", "interrupted", "failed"]
-Scenario = Literal["sustained", "batch"]
+Scenario = Literal["sustained", "batch", "rollouts"]
 ActionOrder = Literal["cycle", "sample"]
 ArrivalUnit = Literal["sessions", "steps"]
 CellStatus = Literal["pending", "running", "completed", "failed"]
@@ -147,6 +153,12 @@ class RunConfig(TypedDict):
     """In the open model, how sessions or steps arrive: `constant:50` or `poisson:50`, a second."""
     arrivals_of: NotRequired[ArrivalUnit]
     """What arrives: sessions, each living for an episode, or steps over a pool of sessions."""
+    group: NotRequired[int]
+    """Of rollouts: the sessions that start together."""
+    rollout_steps: NotRequired[str]
+    """Of rollouts: the steps of each, a number or a distribution, written like waits."""
+    fault: NotRequired[str]
+    """What was to be broken meanwhile: `kill-worker@10s,pause-replica:3s@15s`."""
     shape: NotRequired[str]
     """How the load changes over the run, as a multiple of users or rate: `ramp:0:1`, `spike:5:10:3` …"""
     warmup_s: NotRequired[float]
@@ -171,6 +183,24 @@ class ArrivalsJson(TypedDict):
     """Those for which no user was free when they were due."""
     longest_wait_s: float
     """The longest that one which was begun had waited for a user."""
+
+
+class FaultJson(TypedDict):
+    """Something that was broken on purpose while the load went on."""
+
+    name: str
+    """What was done: `kill-worker`, `pause-replica` …"""
+    asked: str
+    """As it was asked for: `pause-replica:3s@15s`."""
+    target: str | None
+    """What it was done to: a container, a host, `host pid`; None where nothing was."""
+    at: float
+    """When it began, in Unix time by the harness's clock; where it was left out, when it was to begin."""
+    ended_at: float | None
+    """When it was taken back, such as a pause; None where it was not, or is over at once."""
+    outcome: Literal["done", "left out", "failed"]
+    detail: str | None
+    """Why it was left out or failed, in words."""
 
 
 class ClockJson(TypedDict):
@@ -221,6 +251,8 @@ class RunJson(TypedDict):
     """Whether a person stopped it on Locust's page before its time."""
     incidents: NotRequired[list[str]]
     """What happened to the deployment during the run, a sentence each."""
+    faults: NotRequired[list[FaultJson]]
+    """What was broken on purpose, in the order of time."""
     policy_time: NotRequired[PolicyTime]
     """How long the policy took, where there is one and it was called."""
     arrivals: NotRequired[ArrivalsJson]
@@ -263,6 +295,10 @@ class CellJson(TypedDict):
     transport: Transport
     wait: str
     users: int
+    arrivals: NotRequired[str]
+    """In the open model, how sessions or steps arrive: `poisson:50`; `users` is then the most in flight."""
+    groups: NotRequired[int]
+    """Of rollouts: the groups at a time."""
     repetition: int
     """1, 2, 3 …"""
     status: CellStatus

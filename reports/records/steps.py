@@ -124,6 +124,12 @@ class Steps:
         """When each operation ended; computed anew each time, because it is as large as the run."""
         return self.started_s + self.latency_s
 
+    def service_s(self, rows: slice) -> Floats:
+        """How long operations took from when they were sent."""
+        if self.late_s is None:
+            return self.latency_s[rows]
+        return self.latency_s[rows] - np.nan_to_num(self.late_s[rows])
+
     @cached_property
     def duration_s(self) -> float:
         """From the first operation's start to the last one's end."""
@@ -145,6 +151,11 @@ class Failures:
     detail: Codes
     """-1 where there is none."""
     details: pa.Array
+
+    def with_detail(self, detail: str) -> int:
+        """How many of them have exactly this detail."""
+        code = pc.index(self.details, detail).as_py() if len(self.details) else -1
+        return int(np.count_nonzero(self.detail == code)) if code >= 0 else 0
 
 
 def load_failures(columns: StepColumns) -> Failures:

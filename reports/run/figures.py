@@ -19,8 +19,10 @@ from reports.page.readings import Panel
 from reports.page.words import count
 from reports.run.sections.arrivals import Arrivals
 from reports.run.sections.errors import Errors
+from reports.run.sections.generator_lag import GeneratorLag
 from reports.run.sections.latency import HeatMap, Latency, OverTime
 from reports.run.sections.resources import PartUsage, Resources
+from reports.run.sections.rollouts import Rollouts
 from reports.run.sections.timeline import Timeline
 
 _OPERATIONS: dict[str, tuple[str, object]] = {
@@ -144,6 +146,26 @@ def throughput_and_users(timeline: Timeline, frame: Frame, width: float) -> str:
     return drawing.draw("throughput", "Throughput and users over time", width, total, paint)
 
 
+def lag_over_time(lag: GeneratorLag, frame: Frame, width: float) -> str:
+    """How late the latest generator process was in each slice of the run."""
+
+    def paint(figure: Figure) -> None:
+        axes = _time_axes(figure, frame, width, top=34, bottom=44, right=14)
+        edges = np.append(lag.at_s - lag.slice_s / 2, lag.at_s[-1] + lag.slice_s / 2)
+        drawing.steps(axes, edges, lag.lag_s, "vermilion", 0.13)
+        axes.set_ylim(0, (float(np.nanmax(lag.lag_s, initial=0)) or 0.001) * 1.12)
+        drawing.ticks(
+            axes, "y", drawing.linear_ticks(*axes.get_ylim(), 3), formatting.tick_seconds, grid=True
+        )
+        _shade_window(axes, frame, worded=False)
+        drawing.headline(axes, "Lag of the generator")
+        _time_panel(axes).add(
+            "lag", "vermilion", lag.at_s, lag.lag_s, formatting.duration, formatting.seconds
+        )
+
+    return drawing.draw("lag", "Lag of the generator over time", width, 162, paint)
+
+
 def arrivals_over_time(arrivals: Arrivals, frame: Frame, width: float) -> str:
     """Arrivals due and begun per second, and those in flight, one below the other."""
     heights, top = (170, 84), 34
@@ -174,7 +196,7 @@ def arrivals_over_time(arrivals: Arrivals, frame: Frame, width: float) -> str:
         below = top + heights[0] + 42
         axes = _time_axes(figure, frame, width, below, total - below - heights[1])
         drawing.steps(axes, edges, arrivals.in_flight, "ink", 0.13)
-        drawing.from_zero(axes, float(arrivals.in_flight.max()), 2)
+        drawing.from_zero(axes, float(arrivals.in_flight.max()), 3)
         _shade_window(axes, frame, worded=False)
         drawing.headline(axes, "In flight")
         _time_panel(axes).add(
@@ -182,6 +204,19 @@ def arrivals_over_time(arrivals: Arrivals, frame: Frame, width: float) -> str:
         )
 
     return drawing.draw("arrivals", "Arrivals over time", width, total, paint)
+
+
+def rollout_times(rollouts: Rollouts, width: float) -> str:
+    """How long rollouts and groups took at each percentile."""
+    looks = {"group": ("vermilion", (0, (5, 2))), "rollout": ("blue", "-")}
+    lines = [
+        PercentileLine(name, *looks[name], curve.quantiles, curve.seconds)
+        for name, curve in rollouts.curves.items()
+    ]
+    title = "Percentile curves of the time of rollouts and groups"
+    return percentile_curves(
+        "rollouts", title, lines, "that take at most so long", width, right=72, heading="Time"
+    )
 
 
 def errors_over_time(errors: Errors, frame: Frame, width: float) -> str:

@@ -33,10 +33,16 @@ _OUTCOMES: dict[Outcome, tuple[str, str]] = {
 }
 REASONS: dict[Code, str] = {
     "isolation_violated": "sessions were not isolated",
+    "waits_wrong": "reported waits cannot be true",
     "incident": "a part of the deployment died",
     "generator_saturated": "the load generator was the limit",
 }
 """Why a run that met its objective has not passed all the same."""
+DOUBTS: dict[Code, str] = {
+    "generator_late": "the generator was late itself",
+    "littles_law": "users’ time is not accounted for",
+}
+"""Why a run is doubtful."""
 _EVENNESS: dict[Evenness | None, tuple[str, str]] = {
     "single": ("One known", "unknown"),
     "too few": ("Too few", "unknown"),
@@ -55,6 +61,9 @@ def headline(run: RunJson) -> str:
     who = count(config["users"], f"{TRANSPORTS[config['transport']]} user")
     if is_batch(run):
         who = f"Batch of {who}"
+    if (group := config.get("group")) is not None:
+        groups = count(config["users"] // group, "group")
+        who = f"{groups} of {group} {TRANSPORTS[config['transport']]} rollouts"
     if (arrivals := config.get("arrivals")) is not None:
         process, _, rate = arrivals.partition(":")
         who = f"{rate} {TRANSPORTS[config['transport']]} {config.get('arrivals_of', 'sessions')}/s, {process}"
@@ -116,6 +125,8 @@ def _fast(report: RunReport) -> Answer:
         for name in ("step", "overhead", "total")
         if (found := summaries.get(name))
     ]
+    if (good := report.goodput) is not None and (report.rollouts or report.arrivals or good.share < 1):
+        facts.append(("goodput", f"{formatting.significant(good.per_s)} {good.unit}/s"))
     if not report.totals.steps:
         return _FAST.answer("No steps", "unknown", facts or [("step", "none succeeded")])
     if "overhead" not in summaries:
@@ -165,6 +176,8 @@ def _trusted(report: RunReport) -> Answer:
     if isolation.sessions_checked:
         checked = count(isolation.sessions_checked, "session")
         isolated = f"{count(isolation.violations, 'violation')} in {checked}"
+    elif isolation.violations:
+        isolated = count(isolation.violations, "violation")
     else:
         named = unchecked and report.totals.steps
         isolated = "unknown, replies name no session" if named else "not checked"
@@ -173,12 +186,15 @@ def _trusted(report: RunReport) -> Answer:
         ("isolation", isolated),
         *([("unattributed", count(spread.unattributed_steps, "step"))] if in_part else []),
         ("notices", formatting.count(len(report.notices)) if report.notices else "none"),
+        *(("doubt", DOUBTS[doubt.code]) for doubt in report.validity.doubts),
         *([] if report.validity.valid else [("in comparisons", "leave it out")]),
     ]
     return _TRUSTED.decide(
         facts,
         (not report.totals.operations, "No data", "unknown"),
         (isolation.violations, "Not isolated", "bad"),
+        (report.waits and report.waits.wrong, "Wrong waits", "bad"),
+        (report.validity.doubts, "Doubtful", "caution"),
         (report.notices or in_part or report.run["status"] != "completed", "With care", "caution"),
         (unchecked, "In part", "unknown"),
         (True, "No objection", "good"),

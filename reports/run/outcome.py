@@ -7,7 +7,7 @@ from reports.records.schema import RunStatus
 
 Outcome = Literal["passed", "failed", "cut short", "invalid"]
 
-FAULTS = frozenset({"isolation_violated", "incident"})
+FAULTS = frozenset({"isolation_violated", "waits_wrong", "incident"})
 """Reasons that a run is not valid for which the deployment is to blame."""
 
 

@@ -18,6 +18,7 @@ _SECTIONS = {
     "arrivals": "Arrivals",
     "latency": "Latency",
     "throughput": "Throughput",
+    "rollouts": "Rollouts",
     "episodes": "Episodes",
     "distribution": "Distribution",
     "isolation": "Isolation",
@@ -28,6 +29,7 @@ _SECTIONS = {
 _SCENARIOS = {
     "sustained": "sustained: users step until the end",
     "batch": "batch: all at once, one step each",
+    "rollouts": "rollouts: groups start together and are done with their slowest",
 }
 _SOCKETS = {True: "one for each worker", False: "one for all workers of a replica", None: "unknown"}
 _ENVIRONMENT = {
@@ -77,8 +79,12 @@ def _drawings(report: RunReport) -> dict[str, Drawing]:
         drawings["heat_map"] = drawn(figures.heat_map, latency.heat_map, frame)
     if report.arrivals is not None:
         drawings["arrivals"] = drawn(figures.arrivals_over_time, report.arrivals, frame)
+    if report.rollouts is not None:
+        drawings["rollouts"] = drawn(figures.rollout_times, report.rollouts)
     if len(report.timeline.at_s):
         drawings["throughput"] = drawn(figures.throughput_and_users, report.timeline, frame)
+    if report.lag:
+        drawings["lag"] = drawn(figures.lag_over_time, report.lag, frame)
     if was_spread and len(spread.replicas) > 1:
         drawings["replicas"] = drawn(share_figures.replica_shares, spread)
     if was_spread and spread.workers:
@@ -131,8 +137,10 @@ def _when(config: RunConfig) -> list[tuple[str, str]]:
         ("arrivals a second", config.get("arrivals")),
         ("what arrives", config.get("arrivals_of")),
         ("shape of the load", config.get("shape")),
+        ("sessions of a group", config.get("group")),
+        ("steps of a rollout", config.get("rollout_steps")),
     ]
-    return [(name, value) for name, value in known if value is not None]
+    return [(name, str(value)) for name, value in known if value is not None]
 
 
 def _policy_time(run: RunJson) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from reports.records.json_values import finite
 from reports.records.run_directory import RunDirectory
-from reports.records.schema import SCHEMA_VERSION, RunJson, is_batch
+from reports.records.schema import SCHEMA_VERSION, UNASKED_REPLY, RunJson, is_batch
 from reports.records.steps import (
     Floats,
     StepColumns,
@@ -23,26 +23,36 @@ from reports.run.sections import (
     distribution,
     episodes,
     errors,
+    generator_lag,
+    goodput,
     isolation,
     latency,
+    littles_law,
     resources,
+    rollouts,
     slo,
     timeline,
     totals,
     validity,
+    waits,
 )
 from reports.run.sections.arrivals import Arrivals
 from reports.run.sections.distribution import Distribution
 from reports.run.sections.episodes import Episodes
 from reports.run.sections.errors import Errors
 from reports.run.sections.evenness import Fairness
+from reports.run.sections.generator_lag import GeneratorLag
+from reports.run.sections.goodput import Goodput
 from reports.run.sections.isolation import Isolation
 from reports.run.sections.latency import Latency
+from reports.run.sections.littles_law import LittlesLaw
 from reports.run.sections.resources import Resources
+from reports.run.sections.rollouts import Rollouts
 from reports.run.sections.slo import SloVerdict
 from reports.run.sections.timeline import Timeline
 from reports.run.sections.totals import Totals
 from reports.run.sections.validity import Validity
+from reports.run.sections.waits import Waits
 from reports.statistics.quantiles import quantiles_of
 
 
@@ -64,6 +74,16 @@ class RunReport:
     """None where no observation said `done`."""
     arrivals: Arrivals | None = None
     """None in the closed model."""
+    rollouts: Rollouts | None = None
+    """None in another scenario."""
+    goodput: Goodput | None = None
+    """None where nothing succeeded, and of a batch."""
+    waits: Waits | None = None
+    """None where no reply reported a wait."""
+    lag: GeneratorLag | None = None
+    """None where it was not recorded."""
+    law: LittlesLaw | None = None
+    """None where it cannot be checked."""
 
     @property
     def passed(self) -> bool:
@@ -83,6 +103,7 @@ def report_run(directory: RunDirectory) -> RunReport:
     failures = load_failures(columns)
     steps = load_steps(columns, failures)
     run_errors = errors.summarize(steps, failures)
+    unasked_replies = failures.with_detail(UNASKED_REPLY)
     del failures
     spans = user_spans(steps)
 
@@ -97,33 +118,42 @@ def report_run(directory: RunDirectory) -> RunReport:
         window_s=_window(run, steps, spans),
     )
     run_distribution = distribution.summarize(steps, answers, run["topology"], config)
-    run_isolation = isolation.summarize(steps, answers, columns.ints("step_count"), run["topology"]["names"])
+    run_isolation = isolation.summarize(
+        steps, answers, columns.ints("step_count"), run["topology"]["names"], unasked_replies
+    )
     run_episodes = episodes.summarize(steps, answers, columns, config["steps_per_episode"])
     del answers
 
+    wait_s, waited_s = columns.floats("wait_s"), columns.floats("waited_s")
+    run_waits = waits.summarize(steps, wait_s, waited_s)
+    wait_p99 = _wait_p99(wait_s)
+    del wait_s
     run_latency = latency.summarize(
         steps,
-        columns.floats("waited_s"),
+        waited_s,
         run_totals.window_s,
         ramp_cut=run_totals.ramp_cut,
     )
-    run_resources = resources.summarize(
-        directory.resources.read(),
-        steps.origin if run_totals.operations else run["started_at"],
-        run["topology"]["names"],
-    )
+    del waited_s
+    used = directory.resources.read()
+    origin = steps.origin if run_totals.operations else run["started_at"]
+    run_resources = resources.summarize(used, origin, run["topology"]["names"])
     run_arrivals = arrivals.summarize(run, steps, spans, run_latency, run_totals.window_s)
+    run_slo = slo.judge(config["slo"], run_totals, run_latency, wait_p99, config["transport"])
+    limit_s = next(each.limit for each in run_slo.criteria if each.name == "total_p99_s")
+    run_rollouts = rollouts.summarize(run, steps, run_totals.window_s, limit_s)
+    run_goodput = None
+    if run_totals.steps and not is_batch(run):
+        run_goodput = goodput.summarize(steps, run_totals.window_s, limit_s, run_rollouts)
+    run_lag = generator_lag.summarize(used, origin, run_totals, run_latency)
+    law = littles_law.summarize(run, steps, spans, run_totals)
     return RunReport(
         run=run,
-        validity=validity.judge(run, run_totals, run_isolation, run_resources, run_arrivals),
-        totals=run_totals,
-        slo=slo.judge(
-            config["slo"],
-            run_totals,
-            run_latency,
-            _wait_p99(columns.floats("wait_s")),
-            config["transport"],
+        validity=validity.judge(
+            run, run_totals, run_isolation, run_resources, run_waits, run_arrivals, run_lag, law
         ),
+        totals=run_totals,
+        slo=run_slo,
         latency=run_latency,
         timeline=timeline.summarize(steps, spans, run_totals),
         distribution=run_distribution,
@@ -132,6 +162,11 @@ def report_run(directory: RunDirectory) -> RunReport:
         resources=run_resources,
         episodes=run_episodes,
         arrivals=run_arrivals,
+        rollouts=run_rollouts,
+        goodput=run_goodput,
+        waits=run_waits,
+        lag=run_lag,
+        law=law,
     )
 
 
@@ -154,6 +189,8 @@ def to_json(report: RunReport) -> dict[str, Any]:
         "latency_in_window": {name: asdict(summary) for name, summary in report.latency.in_window.items()},
         "service_time": {name: asdict(summary) for name, summary in report.latency.service.items()},
         "arrivals": _arrivals(report.arrivals),
+        "rollouts": _rollouts(report.rollouts),
+        "goodput": asdict(report.goodput) if report.goodput else None,
         "distribution": {
             "replicas": [asdict(replica) for replica in spread.replicas],
             "workers": [asdict(worker) for worker in spread.workers],
@@ -167,9 +204,12 @@ def to_json(report: RunReport) -> dict[str, Any]:
             "unattributed_steps": spread.unattributed_steps,
         },
         "isolation": {name: value for name, value in asdict(report.isolation).items() if name != "takeaways"},
+        "waits": _waits(report.waits),
         "errors": [asdict(group) for group in report.errors.groups],
         "validity": asdict(report.validity) | {"reasons": [each.code for each in report.validity.reasons]},
         "slo": asdict(report.slo),
+        "generator_lag": report.lag.as_json() if report.lag else None,
+        "littles_law": report.law.as_json() if report.law else None,
         "resources": [
             {
                 "role": part.role,
@@ -197,6 +237,18 @@ def _episodes(played: Episodes | None) -> dict[str, Any] | None:
         "duration_s": asdict(played.duration_s),
         "reward": asdict(played.reward) if played.reward else None,
     }
+
+
+def _rollouts(played: Rollouts | None) -> dict[str, Any] | None:
+    if played is None:
+        return None
+    return {name: value for name, value in asdict(played).items() if name not in ("curves", "takeaways")}
+
+
+def _waits(reported: Waits | None) -> dict[str, Any] | None:
+    if reported is None:
+        return None
+    return {name: value for name, value in asdict(reported).items() if name != "takeaways"}
 
 
 def _fairness(fairness: Fairness | None) -> dict[str, float | None]:

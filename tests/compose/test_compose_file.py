@@ -11,6 +11,7 @@ import pytest
 
 from loadtests.deployments import docker_engine, processes
 from loadtests.deployments.ports import HeldPort
+from tests.confinement import assert_confined, assert_healthy, published
 
 pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("docker_engine")]
 
@@ -149,13 +150,13 @@ def test_locust_in_containers_runs_a_load_test(tmp_path: Path) -> None:
             lambda: any(row["name"] == "step" and row["num_requests"] >= 10 for row in statistics()["stats"]),
         )
         assert statistics()["fail_ratio"] == 0
-        for name in ("locust-master", "locust-worker"):
+        client = docker_engine.connect()
+        for name in sorted(SERVICES):
             container = f"{PROJECT}-{name}-1"
-            configured = json.loads(
-                subprocess.run(["docker", "inspect", container], check=True, capture_output=True).stdout
-            )[0]
-            check = configured["Config"]["Healthcheck"]["Test"][1:]
-            subprocess.run(["docker", "exec", container, *check], check=True, capture_output=True)
+            assert_confined(client, container)
+            assert_healthy(client, container)
+            open_to_this_machine = ["127.0.0.1"] if name in {"nginx", "locust-master"} else []
+            assert published(client, container) == open_to_this_machine
         compose("--profile", "loadgen", "cp", "locust-master:/results/.", str(tmp_path))
         (run,) = tmp_path.glob("*/run.json")
         assert json.loads(run.read_text())["config"]["users"] == 5

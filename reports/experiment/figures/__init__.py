@@ -2,7 +2,14 @@
 
 from reports.experiment.figures.choices import fairness
 from reports.experiment.figures.fits import laws
-from reports.experiment.figures.lines import MOST_LINES, latency, success, throughput
+from reports.experiment.figures.lines import (
+    MOST_LINES,
+    goodput,
+    hockey_stick,
+    latency,
+    success,
+    throughput,
+)
 from reports.experiment.figures.parts import breakdown
 from reports.experiment.figures.sizes import speedup
 from reports.experiment.figures.tries import capacity_tries
@@ -12,6 +19,8 @@ __all__ = [
     "breakdown",
     "capacity_tries",
     "fairness",
+    "goodput",
+    "hockey_stick",
     "latency",
     "laws",
     "speedup",

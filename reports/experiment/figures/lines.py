@@ -1,4 +1,4 @@
-"""Throughput, latency and success rate against the number of users."""
+"""Throughput, latency and success rate against the number of users, or against another load."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +20,7 @@ from reports.experiment.figures.axes import (
     percent,
 )
 from reports.experiment.sections.growth import Growth, Point
+from reports.experiment.sections.loads import LoadPoint, Loads
 from reports.experiment.sections.spread import Spread
 from reports.page import drawing, formatting, readings
 from reports.page.board import Board, Extent, Panel
@@ -64,6 +65,18 @@ class _Scale:
     target: float | None = None
     """A value to reach, drawn as a dashed line."""
     target_words: str = ""
+
+
+@dataclass(frozen=True)
+class _Across:
+    """What the axis of loads shows."""
+
+    words: str
+    said: Callable[[float], str]
+    """The words of a single load."""
+
+
+_USERS = _Across("users", lambda users: quantity(round(users), "user"))
 
 
 def throughput(growth: Growth, width: float) -> str:
@@ -122,14 +135,66 @@ def _lines(growth: Growth, value: Callable[[Point], Spread]) -> list[_Line]:
     ]
 
 
-def _lines_or_panels(name: str, what: str, lines: list[_Line], scale: _Scale, width: float) -> str:
-    title = f"{what} against users"
+def hockey_stick(loads: Loads, width: float) -> str:
+    """The p99 of total time against what was carried, each point a load."""
+    across = _Across(f"carried, {loads.goodput_unit}", _rate(loads.goodput_unit))
+    scale = _Scale(formatting.tick_seconds, formatting.seconds)
+    if loads.kind == "groups":
+        lines = _load_lines(
+            loads, lambda point: point.group_p99, against=lambda point: point.throughput.median
+        )
+        return _lines_or_panels("hockey", "p99 of a group", lines, scale, width, across)
+    lines = _load_lines(loads, lambda point: point.total_p99, against=lambda point: point.throughput.median)
+    return _lines_or_panels("hockey", "p99 of total", lines, scale, width, across)
+
+
+def goodput(loads: Loads, width: float) -> str:
+    """What met the objective a second, against the load."""
+    across = _Across(
+        loads.unit if loads.kind == "groups" else f"{loads.unit} that were due",
+        (lambda load: quantity(round(load), "group")) if loads.kind == "groups" else _rate(loads.unit),
+    )
+    lines = _load_lines(loads, lambda point: point.goodput, against=lambda point: point.load)
+    scale = _Scale(drawing.plain, _rate(loads.goodput_unit))
+    return _lines_or_panels("goodput", f"Goodput, {loads.goodput_unit}", lines, scale, width, across)
+
+
+def _rate(unit: str) -> Callable[[float], str]:
+    return lambda value: f"{formatting.significant(value)} {unit}"
+
+
+def _load_lines(
+    loads: Loads, value: Callable[[LoadPoint], Spread], against: Callable[[LoadPoint], float]
+) -> list[_Line]:
+    lines = []
+    for curve in loads.curves:
+        points = [point for point in curve.points if math.isfinite(against(point))]
+        if points:
+            spreads = [value(point) for point in points]
+            lines.append(
+                _Line(
+                    curve.label,
+                    x=np.array([against(point) for point in points]),
+                    y=np.array([spread.median for spread in spreads]),
+                    low=np.array([spread.low for spread in spreads]),
+                    high=np.array([spread.high for spread in spreads]),
+                    met=np.array([point.slo_share > 0.5 for point in points]),
+                    valid=np.array([point.valid for point in points]),
+                )
+            )
+    return lines
+
+
+def _lines_or_panels(
+    name: str, what: str, lines: list[_Line], scale: _Scale, width: float, across: _Across = _USERS
+) -> str:
+    title = f"{what} against {across.words}"
     if len(lines) > MOST_LINES:
-        return _panels(name, title, [what], [lines], scale, width)
+        return _panels(name, title, [what], [lines], scale, width, across)
     height = 330.0 if width > NARROW else 290.0
 
     def paint(figure: Figure) -> None:
-        _overlay(figure, what, lines, scale, (0, 0, 0, 0), width)
+        _overlay(figure, what, lines, scale, (0, 0, 0, 0), width, across)
 
     return drawing.draw(name, title, width, height, paint)
 
@@ -141,6 +206,7 @@ def _overlay(
     scale: _Scale,
     inset: tuple[float, float, float, float],
     room: float,
+    across: _Across = _USERS,
 ) -> None:
     """All lines on one ground, `room` pixels wide, named at their ends; `inset`: left, right, top, bottom."""
     left, right, top, bottom = inset
@@ -155,13 +221,13 @@ def _overlay(
         toggle = f"{at}"
         _points(axes, line, colour, style, marker, toggle)
         said = _said(line, scale)
-        panel.add(line.label or title, colour, line.x, line.y, _users, said, toggle=toggle)
+        panel.add(line.label or title, colour, line.x, line.y, across.said, said, toggle=toggle)
         known = line.y[np.isfinite(line.y)]
         if known.size:
             name = formatting.shortened(line.label, int((label_room - 10) / 7.2))
             ends.append(End(name, colour, float(known[-1]), toggle))
     heading(axes, title, -54, 12)
-    drawing.x_label(axes, "users")
+    drawing.x_label(axes, across.words)
     if longest:
         drawing.label_ends(axes, ends, axes.get_xlim()[1])
 
@@ -173,6 +239,7 @@ def _panels(
     layers: list[list[_Line]],
     scale: _Scale,
     width: float,
+    across: _Across = _USERS,
 ) -> str:
     """A small drawing for each group, all on the same axes; `names` says what each layer of lines is."""
     count = len(layers[0])
@@ -183,7 +250,7 @@ def _panels(
     room = (width - left) / columns
     every = [line for layer in layers for line in layer]
     loads = np.unique(np.concatenate([line.x for line in every]))
-    across = load_extent(loads)
+    extent = load_extent(loads)
     up, marks = _value_extent(every, scale, most=3)
 
     def paint(figure: Figure) -> None:
@@ -196,22 +263,22 @@ def _panels(
                 above + row * (tall + between),
                 room - (20 if column < columns - 1 else 8),
                 tall,
-                across,
+                extent,
                 up,
             )
             board.grid(panel, marks, scale.words if column == 0 else None)
             if at + columns >= count:
                 board.loads(panel, list(loads))
-                board.write("users", panel.left + panel.width / 2, panel.bottom + 32, ha="center")
-            if len(layers) == 1 and scale.target is None:
+                board.write(across.words, panel.left + panel.width / 2, panel.bottom + 32, ha="center")
+            if len(layers) == 1 and scale.target is None and across is _USERS:
                 board.ground(panel, loads, low, high)
             if scale.target is not None:
-                board.stroke(panel, across.ends, [scale.target] * 2, "ink", DASHED, 1.0)
+                board.stroke(panel, extent.ends, [scale.target] * 2, "ink", DASHED, 1.0)
             reading = board.reading(panel, layers[0][at].label)
             for layer, style, layer_name in zip(layers, _STYLES, names, strict=False):
                 line = layer[at]
                 _points_on(board, panel, line, style)
-                reading.add(layer_name, style[0], line.x, line.y, _users, _said(line, scale))
+                reading.add(layer_name, style[0], line.x, line.y, across.said, _said(line, scale))
             if not any(np.isfinite(layer[at].y).any() for layer in layers):
                 board.write("no figures", panel.left + panel.width / 2, panel.top + tall / 2, ha="center")
             label = formatting.shortened(layers[0][at].label, int((room - 10) / LETTER))
@@ -248,10 +315,6 @@ def _marks(line: _Line, colour: str, marker: str) -> Iterator[tuple[NDArray[np.b
     ):
         if chosen.any():
             yield chosen, face, shape
-
-
-def _users(users: float) -> str:
-    return quantity(round(users), "user")
 
 
 def _said(line: _Line, scale: _Scale) -> list[str]:

@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from reports.page.words import count, listing, printable, seconds, share
+from reports.records.schema import UNASKED_REPLY
 from reports.records.slices import slices_of
 from reports.records.steps import OPS, STEP, Failures, Steps
 
@@ -40,6 +41,12 @@ _BY_DETAIL = {
     "handshake": [
         (re.compile("certificate not trusted"), _CERTIFICATE),
         (_ACCESS_REFUSED, f"{_ACCESS}, and check the path: some servers say 403 where it leads nowhere."),
+    ],
+    "protocol": [
+        (
+            re.compile(re.escape(UNASKED_REPLY)),
+            "the server sent more replies than there were requests: see the section on isolation.",
+        )
     ],
     "http_4xx": [(_ACCESS_REFUSED, f"{_ACCESS}.")],
 }

@@ -1,4 +1,4 @@
-"""Whether sessions were isolated: one worker each, steps counted 1, 2, 3 …, one user a session."""
+"""Whether sessions were isolated: one worker and user each, steps counted 1, 2, 3 …, one reply a request."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -6,21 +6,29 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from reports.page.words import count, printable
-from reports.records.steps import CONNECT, RESET, STEP, Answers, Bools, Codes, Ints, Steps
-from reports.statistics.groups import Together, counts_of, first_of_each, pieces, stable_order
+from reports.page.words import count, listing, printable
+from reports.records.steps import Answers, Ints, Steps
+from reports.run.sections.belonging import NOTHING_WRONG, Belonging, belonging
+from reports.run.sections.counting import NONE_MISCOUNTED, miscounted
+from reports.run.sections.stateless import Stateless, stateless
+from reports.statistics.groups import counts_of
 
 _EXAMPLES = 3
 """Of each kind."""
 
-_ANY_COUNT = -2
-"""What a session has counted to after a failed reset: the next count is taken as it comes."""
-_NONE_MISCOUNTED = pd.DataFrame(
-    {"session": [], "lost": [], "repeated": [], "first": [], "last": []}, dtype=int
-)
-
 _UNKNOWN = "No reply named its session, so whether sessions were kept apart could not be checked."
-_NOTHING_TO_CHECK = "Over stateless HTTP no session lasts longer than a request: there is nothing to check."
+_STATELESS = (
+    "Over stateless HTTP every request has an environment of its own: no session lasts longer, so none can "
+    "move between workers."
+)
+_STATELESS_REPLIES = (
+    "Replies do not name their requests, so one that went to another request shows only if its wait does not "
+    "fit."
+)
+_STATELESS_UNCOUNTED = (
+    "Replies named no session_hash with a step_count, so state that outlives a request, and lost and "
+    "repeated steps, could not be checked."
+)
 _HOW_TO_KNOW = (
     "To check it, let observations name their session_hash, host_url and pid, and the session's step_count "
     "in their metadata."
@@ -29,17 +37,19 @@ _HOW_TO_KNOW = (
 
 @dataclass(frozen=True)
 class Isolation:
-    """Violations of session isolation, over WebSocket; nothing is checked over stateless HTTP."""
+    """Violations of session isolation; over stateless HTTP those that can be known."""
 
     sessions_checked: int
+    """Sessions over WebSocket."""
     moved_sessions: int
-    """Sessions answered by more than one (host, pid)."""
+    """Sessions answered by more than one (host, pid) over one connection."""
     lost_steps: int
-    """Numbers missing from a session's step counts, minus the steps that are recorded as failed."""
+    """Numbers missing from a session's step counts, minus the steps that are recorded as failed. Over HTTP
+    steps that were answered and not counted."""
     duplicated_steps: int
-    """Step counts that a session saw again without a reset."""
+    """Step counts that a session saw again without a reset. Over HTTP steps that were counted twice."""
     shared_sessions: int
-    """Session hashes that more than one user got."""
+    """Sessions that more than one user had at the same time."""
     violations: int
     examples: list[str]
     """A few of the violations in words."""
@@ -48,180 +58,149 @@ class Isolation:
     """Whether replies named the processes that sessions would have moved between."""
     counts_checked: bool = True
     """Whether replies gave step counts in which steps could be missing, or come twice."""
+    misdirected_replies: int = 0
+    """Replies that named the session of another user's connection."""
+    disordered_steps: int = 0
+    """Step counts that a session first saw after a larger one, and resets that were answered with steps."""
+    unasked_replies: int = 0
+    """Replies that came when nothing had been asked for, on either transport."""
+    shared_checked: bool = True
+    """Whether replies told sessions apart."""
+    order_checked: bool = True
+    """Whether replies showed which request of a session they answer."""
 
 
-def summarize(steps: Steps, answers: Answers, step_count: Ints | None, names: Mapping[str, str]) -> Isolation:
-    """Checks every WebSocket session of a run against what its replies said.
+def summarize(
+    steps: Steps,
+    answers: Answers,
+    step_count: Ints | None,
+    names: Mapping[str, str],
+    unasked_replies: int = 0,
+) -> Isolation:
+    """Checks every session of a run against what its replies said.
 
     `step_count` is the session's own count in each reply, -1 where it gave none, None where none did; `names`
     are the hosts' friendlier names. After a reset a session must count from 1 on. A failed step may or may
     not have been counted, and after a failed reset the next count is taken as it comes.
     """
     named = steps.succeeded & steps.over_ws & (answers.session >= 0)
-    if not named.any():
-        nothing = [_UNKNOWN, _HOW_TO_KNOW] if steps.over_ws.any() else [_NOTHING_TO_CHECK]
-        return Isolation(0, 0, 0, 0, 0, 0, [], nothing, moved_checked=False, counts_checked=False)
-
+    over_ws = bool(named.any())
+    whose = belonging(steps, answers, named) if over_ws else NOTHING_WRONG
+    gaps = NONE_MISCOUNTED
+    if over_ws and step_count is not None:
+        gaps = miscounted(steps, answers, step_count, whose.entangled)
+    http = stateless(steps, answers, step_count)
+    lost = int(gaps["lost"].sum()) + http.lost
+    repeated = int(gaps["repeated"].sum()) + http.repeated
+    disordered = int(gaps["disordered"].sum())
+    shared = len(whose.shared) + len(http.shared)
     checked = counts_of(answers.session, len(answers.session_hashes), named) > 0
-    of_known_worker = named & (answers.worker >= 0)
-    moved = _changed(answers.session, answers.worker, of_known_worker, checked.size)
-    shared = _changed(answers.session, steps.user, named, checked.size)
-    gaps = _miscounted(steps, answers, step_count)
-    lost, repeated = sum(gaps["lost"].tolist()), sum(gaps["repeated"].tolist())
     isolation = Isolation(
         sessions_checked=int(np.count_nonzero(checked)),
-        moved_sessions=len(moved),
+        moved_sessions=len(whose.moved),
         lost_steps=lost,
         duplicated_steps=repeated,
-        shared_sessions=len(shared),
-        violations=len(moved) + lost + repeated + len(shared),
-        examples=list(_examples(answers, names, moved, shared, gaps)),
+        shared_sessions=shared,
+        violations=len(whose.moved)
+        + lost
+        + repeated
+        + shared
+        + len(whose.astray)
+        + disordered
+        + unasked_replies,
+        examples=list(_examples(answers, names, whose, http, gaps)),
         takeaways=[],
-        moved_checked=bool(of_known_worker.any()),
-        counts_checked=step_count is not None,
+        moved_checked=bool((named & (answers.worker >= 0)).any()),
+        counts_checked=http.counts_checked or (over_ws and step_count is not None),
+        misdirected_replies=len(whose.astray),
+        disordered_steps=disordered,
+        unasked_replies=unasked_replies,
+        shared_checked=over_ws or http.counts_checked,
+        order_checked=over_ws and step_count is not None,
     )
-    return replace(isolation, takeaways=list(_takeaways(isolation)))
-
-
-def _changed(session: Codes, value: Codes, rows: Bools, sessions: int) -> list[tuple[int, int, int]]:
-    """(session, first value, another value) of every session in which `value` is not the same in all rows."""
-    first = first_of_each(session, value, sessions, -1, rows)
-    found: dict[int, tuple[int, int, int]] = {}
-    for piece in pieces(session.size):
-        code, other = session[piece][rows[piece]], value[piece][rows[piece]]
-        changed = np.flatnonzero(other != first[code])
-        _, earliest = np.unique(code[changed], return_index=True)
-        for at in changed[earliest].tolist():
-            found.setdefault(int(code[at]), (int(code[at]), int(first[code[at]]), int(other[at])))
-    return [found[code] for code in sorted(found)]
-
-
-def _miscounted(steps: Steps, answers: Answers, step_count: Ints | None) -> pd.DataFrame:
-    """The stretches between resets whose counts are not 1, 2, 3 …: session, lost, repeated, first, last."""
-    if step_count is None:
-        return _NONE_MISCOUNTED
-    session = _session_of_failures_too(steps, answers)
-    suspect = _suspects(steps, session, step_count, len(answers.session_hashes))
-    if not suspect.any():
-        return _NONE_MISCOUNTED
-    chosen = steps.over_ws & (session >= 0) & (steps.op != CONNECT)
-    rows = np.concatenate(
-        [p.start + np.flatnonzero(chosen[p] & suspect[session[p]]) for p in pieces(session.size)]
-    )
-    rows = rows[stable_order(session[rows], suspect.size)]
-    session, op, succeeded = session[rows], steps.op[rows], steps.succeeded[rows]
-    number = step_count[rows]
-    del rows
-
-    begins = op == RESET
-    begins[:1] = True
-    begins[1:] |= session[1:] != session[:-1]
-    stretch = np.cumsum(begins, dtype=np.int32) - 1
-    from_zero = ~((op == RESET) & ~succeeded)[begins]
-    session_of_stretch = session[begins]
-    step = op == STEP
-    counted = step & succeeded & (number >= 0)
-    unknown = np.bincount(stretch[step & ~counted], minlength=from_zero.size)
-    del session, op, succeeded, begins, step
-
-    stretch, number = stretch[counted], number[counted]
-    found = (
-        pd.DataFrame({"stretch": stretch, "number": number})
-        .groupby("stretch")["number"]
-        .agg(["size", "nunique", "min", "max"])
-    )
-    at = found.index.to_numpy()
-    before_first = np.where(from_zero[at], np.minimum(0, found["min"] - 1), found["min"] - 1)
-    missing = found["max"] - before_first - found["nunique"]
-    result = pd.DataFrame(
-        {
-            "session": session_of_stretch[at],
-            "lost": (missing - unknown[at]).clip(lower=0),
-            "repeated": found["size"] - found["nunique"],
-            "first": found["min"],
-            "last": found["max"],
-        }
-    )
-    return result[(result["lost"] > 0) | (result["repeated"] > 0)]
-
-
-def _suspects(steps: Steps, session: Codes, step_count: Ints, sessions: int) -> Bools:
-    """The sessions whose counts do not simply rise by one from each reset on; mostly there are none."""
-    suspect = np.zeros(sessions, dtype=np.bool_)
-    counted_to = np.zeros(sessions, dtype=np.int64)
-    for piece in pieces(session.size):
-        chosen = np.flatnonzero(steps.over_ws[piece] & (session[piece] >= 0) & (steps.op[piece] != CONNECT))
-        together = Together.of(session[piece][chosen], sessions)
-        rows = chosen[together.order]
-        op, succeeded, number = steps.op[piece][rows], steps.succeeded[piece][rows], step_count[piece][rows]
-        resets, counted = op == RESET, (op == STEP) & succeeded & (number >= 0)
-        counts = np.where(resets, np.where(succeeded, 0, _ANY_COUNT), number)
-        known = together.last(resets | counted, counts, counted_to, before=True)
-        wrong = counted & (known != _ANY_COUNT) & (number != known + 1)
-        suspect[together.group[wrong]] = True
-    return suspect
-
-
-def _session_of_failures_too(steps: Steps, answers: Answers) -> Codes:
-    """The session of every operation; one that failed counts to its user's session at that time."""
-    failed = ~steps.succeeded & steps.over_ws & (steps.op != CONNECT) & (answers.session < 0)
-    if not failed.any():
-        return answers.session
-    filled = answers.session.copy()
-    of_user = np.full(steps.users, -1, dtype=np.int32)
-    for piece in pieces(failed.size):
-        together = Together.of(steps.user[piece], steps.users)
-        session = answers.session[piece][together.order]
-        speaks = (session >= 0) | (steps.op[piece][together.order] == CONNECT)
-        current = together.last(speaks, session, of_user)
-        inherits = failed[piece][together.order]
-        filled[piece][together.order[inherits]] = current[inherits]
-    return filled
+    is_http = bool(steps.over_ws.size) and not steps.over_ws.any()
+    takeaways = _over_http(isolation) if is_http else _over_ws(isolation)
+    return replace(isolation, takeaways=[*_violations(isolation, is_http), *takeaways])
 
 
 def _examples(
-    answers: Answers,
-    names: Mapping[str, str],
-    moved: list[tuple[int, int, int]],
-    shared: list[tuple[int, int, int]],
-    gaps: pd.DataFrame,
+    answers: Answers, names: Mapping[str, str], whose: Belonging, http: Stateless, gaps: pd.DataFrame
 ) -> Iterator[str]:
     """The first few violations of each kind, in words."""
 
+    def name(code: int) -> str:
+        return printable(answers.session_hashes[code].as_py(), 40)
+
     def session(code: int) -> str:
-        return f"Session {printable(answers.session_hashes[code].as_py(), 40)}"
+        return f"Session {name(code)}"
 
     def worker(code: int) -> str:
         host, pid = answers.workers[code]
         name = answers.hosts[host]
         return f"worker {pid} on {printable(names.get(name, name), 60)}"
 
-    for code, first, other in moved[:_EXAMPLES]:
+    for code, first, other in whose.moved[:_EXAMPLES]:
         yield f"{session(code)} was answered by {worker(first)}, then by {worker(other)}."
-    for code, _, _ in shared[:_EXAMPLES]:
+    for code in whose.shared[:_EXAMPLES]:
         yield f"{session(code)} was given to more than one user."
-    for code, lost, repeated, first, last in gaps.head(_EXAMPLES).astype(int).itertuples(index=False):
-        kinds = (("lost", lost), ("repeated", repeated))
-        faults = " and ".join(f"{verb} {count(number, 'step')}" for verb, number in kinds if number)
+    for code in http.shared[:_EXAMPLES]:
+        yield f"{session(code)} counted on from one user's request to another's."
+    for code, asking in whose.astray[:_EXAMPLES]:
+        yield f"{session(code)} was named in a reply to {name(asking)}."
+    kinds = ["lost", "repeated", "disordered", "first", "last"]
+    for code, *numbers, first, last in (
+        gaps.head(_EXAMPLES)[["session", *kinds]].astype(int).to_numpy().tolist()
+    ):
+        verbs = zip(("lost", "repeated", "misplaced"), numbers, strict=True)
+        faults = listing([f"{verb} {count(number, 'step')}" for verb, number in verbs if number])
         yield f"{session(code)} {faults} between two resets, counting from {first} to {last}."
 
 
-def _takeaways(found: Isolation) -> Iterator[str]:
+def _violations(found: Isolation, over_http: bool) -> Iterator[str]:
+    """What was violated, and where to look."""
     sessions = f"{found.sessions_checked:,}"
     if found.moved_sessions:
         yield (
             f"{count(found.moved_sessions, 'session')} of {sessions} changed worker, so their state was lost "
-            "or mixed: look for a balancer that does not keep connections, or for workers that name sessions "
-            "alike."
+            "or mixed: look for a balancer that does not keep connections."
         )
-    if found.shared_sessions:
+    if found.shared_sessions and over_http:
+        yield (
+            f"{count(found.shared_sessions, 'session')} counted the steps of several users together: state "
+            "outlives a request, so users saw each other's."
+        )
+    elif found.shared_sessions:
         shared = f"{count(found.shared_sessions, 'session')} of {sessions} went to more than one user"
-        yield f"{shared}, so users saw each other's state."
+        yield f"{shared}, so users saw each other's state, or workers name sessions alike."
     if found.lost_steps:
         lost = count(found.lost_steps, "step")
-        yield f"{lost} went missing: sessions counted steps that nobody recorded."
+        if over_http:
+            yield f"{lost} went missing: they were answered, but their environment had counted none."
+        else:
+            yield f"{lost} went missing: sessions counted steps that nobody recorded."
     if found.duplicated_steps:
-        yield f"{count(found.duplicated_steps, 'step')} came twice: sessions counted back without a reset."
+        how = "their environment counted them again" if over_http else "sessions counted back without a reset"
+        yield f"{count(found.duplicated_steps, 'step')} came twice: {how}."
+    if found.misdirected_replies:
+        replies = _replies(found.misdirected_replies)
+        yield f"{replies} went astray, naming the session of another user's connection."
+    if found.disordered_steps:
+        steps = count(found.disordered_steps, "step")
+        yield f"{steps} came out of order: later ones first, or after the reset that ended them."
+    if found.unasked_replies:
+        yield f"{_replies(found.unasked_replies)} came unasked: the server answered more than once."
+
+
+def _replies(number: int) -> str:
+    return "1 reply" if number == 1 else f"{number:,} replies"
+
+
+def _over_ws(found: Isolation) -> Iterator[str]:
+    """What was kept, and what could not be checked."""
+    if not found.sessions_checked:
+        yield _UNKNOWN
+        yield _HOW_TO_KNOW
+        return
     if not found.violations:
         counting = ", and its steps were counted without a gap" if found.counts_checked else ""
         stayed = "one worker and one user" if found.moved_checked else "one user"
@@ -229,4 +208,14 @@ def _takeaways(found: Isolation) -> Iterator[str]:
     if not found.moved_checked:
         yield "Replies named no process, so whether sessions moved between workers could not be checked."
     if not found.counts_checked:
-        yield "Replies gave no step count, so lost and repeated steps could not be checked."
+        yield "Replies gave no step count, so lost and repeated steps, and their order, could not be checked."
+
+
+def _over_http(found: Isolation) -> Iterator[str]:
+    """What was kept, and what could not be checked."""
+    yield _STATELESS
+    if not found.counts_checked:
+        yield _STATELESS_UNCOUNTED
+    elif not (found.shared_sessions or found.lost_steps or found.duplicated_steps):
+        yield "Every step was counted as the first of its environment: no state outlived a request."
+    yield _STATELESS_REPLIES

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from reports.page.words import factor, seconds
 from reports.records.slices import Slices, slices_of
 from reports.records.steps import CONNECT, OPS, RESET, STEP, Bools, Floats, Steps
-from reports.statistics.groups import Together, pieces, stable_order
+from reports.statistics.groups import Indices, Together, pieces, stable_order
 from reports.statistics.quantiles import quantiles_of
 
 _SUMMARY_QUANTILES = np.array([0.5, 0.9, 0.95, 0.99, 0.999])
@@ -114,7 +114,7 @@ def summarize(
 
     def add(name: str, values: Floats) -> None:
         if values.size:
-            summaries[name], curves[name] = _summary_and_curve(values)
+            summaries[name], curves[name] = summary_and_curve(values)
 
     for op, name in enumerate(OPS):
         add(name, steps.latency_s[steps.successes(op)])
@@ -186,8 +186,17 @@ def total_of_each_step(steps: Steps, among: Bools | None = None) -> Floats:
     where it is None.
     """
     counted = steps.succeeded if among is None else steps.succeeded & among
-    total = np.empty(np.count_nonzero(counted & (steps.op == STEP)))
-    connect_s, reset_s, filled = np.zeros(steps.users), np.zeros(steps.users), 0
+    total, filled = np.empty(np.count_nonzero(counted & (steps.op == STEP))), 0
+    for found, _ in totals_in_pieces(steps, among):
+        total[filled : filled + found.size] = found
+        filled += found.size
+    return total
+
+
+def totals_in_pieces(steps: Steps, among: Bools | None = None) -> Iterator[tuple[Floats, Indices]]:
+    """The same piece by piece, each with the rows of the steps table that its values are of."""
+    counted = steps.succeeded if among is None else steps.succeeded & among
+    connect_s, reset_s = np.zeros(steps.users), np.zeros(steps.users)
     for piece in pieces(counted.size):
         chosen = counted[piece]
         together = Together.of(steps.user[piece][chosen], steps.users)
@@ -197,17 +206,16 @@ def total_of_each_step(steps: Steps, among: Bools | None = None) -> Floats:
         connect = together.last(connects, latency, connect_s)
         reset = together.last(connects | resets, np.where(resets, latency, 0.0), reset_s)
         step = op == STEP
-        found = latency[step] + connect[step] + reset[step]
-        total[filled : filled + found.size] = found
-        filled += found.size
-    return total
+        rows = piece.start + np.flatnonzero(chosen)[together.order][step]
+        yield latency[step] + connect[step] + reset[step], rows
 
 
 def _summary(values: Floats) -> Summary:
     return _summary_of(values, quantiles_of(values, _SUMMARY_QUANTILES))
 
 
-def _summary_and_curve(values: Floats) -> tuple[Summary, Curve]:
+def summary_and_curve(values: Floats) -> tuple[Summary, Curve]:
+    """The order statistics of values in seconds, and their curve."""
     on_curve = curve_quantiles(values.size)
     found = quantiles_of(values, np.concatenate([_SUMMARY_QUANTILES, on_curve]))
     of_summary, of_curve = np.split(found, [_SUMMARY_QUANTILES.size])

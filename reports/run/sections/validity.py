@@ -10,9 +10,12 @@ from reports.page.words import count, printable, seconds
 from reports.records.schema import RunJson, processes_setting
 from reports.run.sections import generators
 from reports.run.sections.arrivals import Arrivals, rate_not_reached
+from reports.run.sections.generator_lag import GeneratorLag
 from reports.run.sections.isolation import Isolation
+from reports.run.sections.littles_law import LittlesLaw
 from reports.run.sections.resources import PartUsage, Resources
 from reports.run.sections.totals import LAST_PART, Totals
+from reports.run.sections.waits import Waits
 from reports.statistics.saturation import SATURATED_CORES, SATURATED_SHARE, SHARED_SHARE
 
 Code = Literal[
@@ -32,15 +35,32 @@ Code = Literal[
     "clocks_differ",
     "counts_differ",
     "generator_saturated",
+    "generator_late",
+    "littles_law",
     "machine_saturated",
     "machine_shared",
     "isolation_violated",
+    "waits_wrong",
 ]
 
 INVALIDATING: frozenset[Code] = frozenset(
-    {"not_completed", "no_operations", "incident", "generator_saturated", "isolation_violated"}
+    {
+        "not_completed",
+        "no_operations",
+        "incident",
+        "generator_saturated",
+        "isolation_violated",
+        "waits_wrong",
+    }
 )
 """With one of these a run has not passed, and its figures stay out of fits and comparisons."""
+
+DOUBTS: frozenset[Code] = frozenset({"generator_late", "littles_law"})
+"""With one of these, figures may not be those of the deployment, and the verdict calls the run doubtful.
+
+It stays valid: what the server did at least was done all the same, and a machine that others keep busy is
+reason enough for lag. A generator that is at its own limit is `generator_saturated`.
+"""
 
 _FEW_STEPS = 100
 _MUCH_SHORTER = 0.8
@@ -70,15 +90,23 @@ class Validity:
         """The warnings that make the run invalid."""
         return [warning for warning in self.warnings if warning.code in INVALIDATING]
 
+    @property
+    def doubts(self) -> list[RunWarning]:
+        """The warnings that make it doubtful."""
+        return [warning for warning in self.warnings if warning.code in DOUBTS]
+
 
 def judge(
     run: RunJson,
     totals: Totals,
     isolation: Isolation,
     resources: Resources,
+    waits: Waits | None = None,
     came: Arrivals | None = None,
+    lag: GeneratorLag | None = None,
+    law: LittlesLaw | None = None,
 ) -> Validity:
-    """Everything that speaks against a run's figures."""
+    """Everything that speaks against a run's figures. `lag` and `law` are None where they are not known."""
     warnings = [
         *_ending(run),
         *_steps(totals),
@@ -87,7 +115,9 @@ def judge(
         *_arrivals(came),
         *_generators(run, totals),
         *_isolation(isolation),
+        *_waits(waits),
         *_saturation(run, totals, resources),
+        *_doubts(run, lag, law),
     ]
     return Validity(all(warning.code not in INVALIDATING for warning in warnings), warnings)
 
@@ -204,11 +234,19 @@ def _generators(run: RunJson, totals: Totals) -> list[RunWarning]:
 def _isolation(isolation: Isolation) -> list[RunWarning]:
     if not isolation.violations:
         return []
+    violations = f"{count(isolation.violations, 'violation')} of isolation"
     message = (
-        f"Sessions were not kept apart: {count(isolation.violations, 'violation')} of isolation in "
-        f"{count(isolation.sessions_checked, 'session')}."
+        f"Sessions were not kept apart: {violations} in {count(isolation.sessions_checked, 'session')}."
+        if isolation.sessions_checked
+        else f"Requests were not kept apart: {violations}."
     )
     return [RunWarning("isolation_violated", message)]
+
+
+def _waits(waits: Waits | None) -> list[RunWarning]:
+    if waits is None or not waits.wrong:
+        return []
+    return [RunWarning("waits_wrong", f"Reported waits cannot be true: {' '.join(waits.takeaways)}")]
 
 
 def _saturation(run: RunJson, totals: Totals, resources: Resources) -> list[RunWarning]:
@@ -248,6 +286,19 @@ def _saturation(run: RunJson, totals: Totals, resources: Resources) -> list[RunW
                 "may carry more: generate the load on another machine (TARGET=URL)."
             )
             warnings.append(RunWarning("machine_saturated", message))
+    return warnings
+
+
+def _doubts(run: RunJson, lag: GeneratorLag | None, law: LittlesLaw | None) -> list[RunWarning]:
+    warnings = []
+    if lag is not None and lag.explained is not None:
+        message = (
+            f"The generator's own lag explains the latency: {lag.explained}. Give it more "
+            f"processes ({processes_setting(run['config'])}=…), less to do between steps, or a quiet machine."
+        )
+        warnings.append(RunWarning("generator_late", message))
+    if law is not None and law.doubt is not None:
+        warnings.append(RunWarning("littles_law", law.doubt))
     return warnings
 
 

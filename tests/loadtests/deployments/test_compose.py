@@ -1,7 +1,7 @@
 import collections
-import json
 import os
 import re
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,6 +16,7 @@ from loadtests.deployments.compose import ComposeDeployment, usage
 from loadtests.deployments.generators import LoadOrder
 from loadtests.deployments.registry import Registry
 from loadtests.errors import LoadTestError
+from tests.confinement import assert_confined, assert_healthy, gateways, published
 from tests.loadtests.deployments.sessions import reset, session
 
 PROJECT = "openenv-loadtest-compose-test"
@@ -132,47 +133,34 @@ def test_usage_follows_the_load(deployment: ComposeDeployment) -> None:
 @pytest.mark.docker
 @pytest.mark.usefixtures("deployment")
 def test_containers_have_no_rights_that_they_do_not_need() -> None:
-    containers = inspected()
-    assert len(containers) == 3
-    for name, container in containers.items():
-        host = container["HostConfig"]
-        assert container["Config"]["User"] == "10001:10001", name
-        assert host["ReadonlyRootfs"], name
-        assert host["CapDrop"] == ["ALL"], name
-        assert not host["CapAdd"], name
-        assert host["SecurityOpt"] == ["no-new-privileges:true"], name
-        assert host["Memory"] > 0, name
-        assert host["PidsLimit"] > 0, name
-        assert host["Ulimits"][0]["Name"] == "nofile", name
-        assert container["Config"]["Healthcheck"]["Test"], name
-        assert "curl" not in json.dumps(container["Config"]["Healthcheck"]), name
+    client = docker_engine.connect()
+    names = [container.name for container in docker_engine.containers(client, PROJECT)]
+    assert len(names) == 3
+    for name in names:
+        assert_confined(client, name)
 
 
 @pytest.mark.docker
-@pytest.mark.usefixtures("deployment")
-def test_only_the_balancer_has_a_port_and_on_this_machine_only() -> None:
-    published = {
-        name: [
-            address["HostIp"]
-            for ports in container["HostConfig"]["PortBindings"].values()
-            for address in ports
-        ]
-        for name, container in inspected().items()
-    }
-    assert published == {
+def test_only_the_balancer_has_a_port_and_on_this_machine_only(deployment: ComposeDeployment) -> None:
+    client = docker_engine.connect()
+    containers = docker_engine.containers(client, PROJECT)
+    assert {each.name: published(client, each.name) for each in containers} == {
         f"{PROJECT}-env-1": [],
         f"{PROJECT}-env-2": [],
         f"{PROJECT}-nginx-1": ["127.0.0.1"],
     }
+    port = int(deployment.url.rpartition(":")[2])
+    socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    for address in gateways(client, f"{PROJECT}-nginx-1"):
+        with pytest.raises(OSError, match=r"refused|timed out"):
+            socket.create_connection((address, port), timeout=2)
 
 
 @pytest.mark.docker
 def test_the_health_checks_of_the_containers_pass(deployment: ComposeDeployment) -> None:
-    for name, container in inspected().items():
-        kind, *command = container["Config"]["Healthcheck"]["Test"]
-        assert kind == "CMD"
-        check = subprocess.run(["docker", "exec", name, *command], capture_output=True, check=False)
-        assert check.returncode == 0, (name, check.stderr)
+    client = docker_engine.connect()
+    for container in docker_engine.containers(client, PROJECT):
+        assert_healthy(client, container.name)
     assert deployment.hosts()
 
 
@@ -224,8 +212,14 @@ def test_a_generator_that_is_killed_is_named_and_all_go_when_the_run_is_over(
         while not (tmp_path / "steps.arrows").exists() and time.monotonic() < give_up:
             assert generators.poll() is None
             time.sleep(0.1)
-        last = deployment.generator_containers()[-1]
-        docker_engine.connect().api.kill(last.id)
+        client = docker_engine.connect()
+        running = deployment.generator_containers()
+        assert [each.service for each in running] == ["locust-master", "locust-worker", "locust-worker"]
+        for each in running:
+            # They write to the run directory, as who runs the harness.
+            assert_confined(client, each.name, f"{os.getuid()}:{os.getgid()}")
+            assert published(client, each.name) == []
+        client.api.kill(running[-1].id)
         while not generators.incidents() and time.monotonic() < give_up:
             assert generators.poll() is None
             time.sleep(0.1)
@@ -233,9 +227,7 @@ def test_a_generator_that_is_killed_is_named_and_all_go_when_the_run_is_over(
         assert re.match(r"locust-worker-2 ended before the load did, \d+ s", generators.incidents()[0])
         assert deployment.generator_containers() == []
         assert "Starting Locust" in (tmp_path / "locust.log").read_text()
-        assert [
-            each.service for each in docker_engine.containers(docker_engine.connect(), PROJECT_OF_IT)
-        ] == [
+        assert [each.service for each in docker_engine.containers(client, PROJECT_OF_IT)] == [
             "env",
             "nginx",
         ]

@@ -177,8 +177,8 @@ def test_a_python_that_lacks_the_benchmark_environment_s_server_is_not_what_serv
 ) -> None:
     asked: list[tuple[str, Path | None]] = []
 
-    def made(source: EnvironmentDirectory, _progress: Progress, versions: Path | None = None) -> Path:
-        asked.append((source.name, versions))
+    def made(source: EnvironmentDirectory, _progress: Progress, lock: Path | None = None) -> Path:
+        asked.append((source.name, lock))
         return tmp_path / "no-python"
 
     monkeypatch.setattr(local, "SERVES_IT", ("openenv", "nothing_by_this_name"))

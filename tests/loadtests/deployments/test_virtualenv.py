@@ -1,3 +1,4 @@
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ from loadtests.deployments import virtualenv
 from loadtests.deployments.environment import EnvironmentDirectory
 from loadtests.deployments.virtualenv import python_for
 from loadtests.errors import LoadTestError
+from tests.wheels import MODULE, NAME, lock_of, write_wheel
 
 PROJECT = '[project]\ndependencies = ["nothing-by-this-name @ file:///nowhere/at/all"]\n'
 
@@ -32,19 +34,21 @@ def test_what_cannot_be_installed_is_told_and_what_was_installed_is_kept(
     assert python_for(environment, lambda _: pytest.fail("installs again")) == folder / "bin" / "python"
 
 
-def test_versions_are_kept_to_and_others_are_another_virtual_environment(
+def test_a_lock_is_installed_and_what_is_not_as_it_says_is_not(
     environment: EnvironmentDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    installed: list[list[str]] = []
+    wheel = write_wheel(tmp_path / "wheels")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    lock = tmp_path / "its.lock"
+    lock.write_text(lock_of(wheel))
+    python = python_for(environment, lambda _: None, lock)
+    subprocess.run([python, "-c", f"import {MODULE}"], check=True)
 
-    def install(folder: Path, options: list[str], *_: object) -> None:
-        folder.mkdir(parents=True)
-        installed.append(options)
-
-    monkeypatch.setattr(virtualenv, "_install", install)
-    versions = tmp_path / "versions.lock"
-    versions.write_text("pip==1\n")
-    first = python_for(environment, lambda _: None, versions)
-    versions.write_text("pip==2\n")
-    assert python_for(environment, lambda _: None, versions) != first
-    assert [options[:2] for options in installed] == [["--constraint", str(versions)]] * 2
+    lock.write_text(lock_of(wheel, changed=True))
+    with pytest.raises(
+        LoadTestError, match=rf"^{NAME}==1.0 does not have the content that {lock} was made with"
+    ):
+        python_for(environment, lambda _: None, lock)
+    (changed,) = (path for path in python.parents[2].iterdir() if path.is_dir() and path != python.parents[1])
+    assert not list(changed.rglob(f"{MODULE}.py"))

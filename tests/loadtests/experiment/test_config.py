@@ -163,3 +163,35 @@ def test_an_experiment_that_is_older_than_a_setting_can_be_resumed() -> None:
     del made.config["settings"]
     with pytest.raises(LoadTestError, match="did not record its settings"):
         settings_of(made.config)
+
+
+def test_rates_take_the_place_of_users_with_as_many_users_as_each_needs() -> None:
+    made = plan(
+        ARRIVALS="poisson:20,200,constant:50", ARRIVALS_OF="steps", REPETITIONS="1", REPLICAS="1", WORKERS="1"
+    )
+    found = {cell["arrivals"]: cell["users"] for cell in made.cells}
+    assert sorted(found) == ["constant:50", "poisson:20", "poisson:200"]
+    assert found["poisson:20"] < found["poisson:200"]
+    config = cell_config(made, made.cells[0])
+    assert config.options.arrivals is not None
+    assert config.options.arrivals.text == made.cells[0]["arrivals"]
+    assert config.users == made.cells[0]["users"]
+
+
+def test_one_number_of_users_may_be_given_for_all_rates() -> None:
+    made = plan(ARRIVALS="constant:5,10", USERS="7", REPETITIONS="1", REPLICAS="1", WORKERS="1")
+    assert {cell["users"] for cell in made.cells} == {7}
+    with pytest.raises(LoadTestError, match="of the open model only arrivals vary"):
+        plan(ARRIVALS="constant:5,10", USERS="7,8")
+
+
+def test_sessions_that_arrive_are_measured_after_the_first_could_have_left() -> None:
+    made = plan(ARRIVALS="constant:5", WAIT="0.1", STEPS_PER_EPISODE="40", DURATION="10", WARMUP="1")
+    assert cell_config(made, made.cells[0]).duration_s == 4 + 1 + 10
+
+
+def test_groups_of_rollouts_take_the_place_of_users() -> None:
+    made = plan(SCENARIO="rollouts", GROUP="4", GROUPS="1,3", REPETITIONS="1", REPLICAS="1", WORKERS="1")
+    assert {(cell["groups"], cell["users"]) for cell in made.cells} == {(1, 4), (3, 12)}
+    config = cell_config(made, made.cells[0])
+    assert (config.scenario, config.users) == ("rollouts", made.cells[0]["users"])

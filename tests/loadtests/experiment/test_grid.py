@@ -1,6 +1,6 @@
 import itertools
 
-from loadtests.experiment.grid import Axes, CellNames, cells_in_random_order, deployment_key
+from loadtests.experiment.grid import Axes, CellNames, Load, cells_in_random_order, deployment_key
 from reports.records.schema import CellJson
 
 
@@ -13,7 +13,7 @@ def axes(targets: dict[str, str] | None = None, repetitions: int = 2) -> Axes:
         reuse_port=[True],
         transport=["ws"],
         wait=["0", "0.1"],
-        users=[1, 16, 256],
+        loads=[Load(1), Load(16), Load(256)],
         repetitions=repetitions,
     )
 

@@ -15,6 +15,7 @@ from loadtests.protocol.access import OPEN, Access
 from loadtests.protocol.http import HttpClient
 from loadtests.protocol.replies import Answer, OperationError, parse_http
 from loadtests.protocol.responses import Response
+from reports.records.schema import UNASKED_REPLY
 from tests.certificates import make_certificate
 
 RESULT = {"observation": {"pid": 5, "host_url": "http://h:1"}, "reward": 1.0, "done": False}
@@ -218,6 +219,30 @@ def test_a_connection_that_the_server_closed_meanwhile_is_followed_by_another() 
         time.sleep(0.1)  # the hub has not had its turn when the next request is made
         assert parsed(one.post("/step", b"{}", 2)).pid == 2
         one.close()
+
+
+@pytest.mark.parametrize("pause_s", [0, 0.1])
+def test_a_reply_that_comes_twice_is_told_at_the_next_request(pause_s: float) -> None:
+    with raw_server(answering(plain(1) * 2), answering(plain(2))) as url:
+        one = client(url)
+        assert parsed(one.post("/step", b"{}", 2)).pid == 1
+        gevent.sleep(pause_s)
+        with pytest.raises(OperationError) as raised:
+            one.post("/step", b"{}", 2)
+        assert (raised.value.category, raised.value.detail) == ("protocol", UNASKED_REPLY)
+        assert parsed(one.post("/step", b"{}", 2)).pid == 2
+        one.close()
+
+
+def test_a_server_that_gives_up_on_an_idle_connection_is_not_accused() -> None:
+    def idle(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(plain(1))
+        time.sleep(0.05)
+        connection.sendall(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
+
+    with raw_server(idle, answering(plain(2))) as url:
+        assert pids(client(url), 2, 0.2) == [1, 2]
 
 
 def test_a_request_is_never_sent_twice() -> None:

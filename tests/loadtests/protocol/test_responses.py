@@ -173,13 +173,22 @@ def test_responses_follow_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (first.status, reader.messages[0].status, reader.open) == (200, 404, True)
 
 
-@pytest.mark.parametrize("surplus", [PLAIN, b"x", b"\0", b"HTTP/1.1 100 Continue\r\n\r\n"])
-def test_what_nobody_asked_for_ends_the_connection(surplus: bytes) -> None:
+@pytest.mark.parametrize(
+    ("surplus", "is_reply"),
+    [
+        (PLAIN, True),
+        (b"x", False),
+        (b"\0", False),
+        (b"HTTP/1.1 100 Continue\r\n\r\n", False),
+        (b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n", False),
+    ],
+)
+def test_what_nobody_asked_for_ends_the_connection(surplus: bytes, is_reply: bool) -> None:
     at_once, later = read(PLAIN + surplus), read(PLAIN)
     later.feed(surplus)
     for reader in (at_once, later):
         assert [response.body for response in reader.messages] == [b"{}"]
-        assert (reader.open, reader.failure) == (False, None)
+        assert (reader.open, reader.failure, reader.unasked) == (False, None, is_reply)
 
 
 def test_another_protocol_is_a_response_and_the_end() -> None:

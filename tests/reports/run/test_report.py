@@ -23,8 +23,12 @@ KEYS = {
         "lost_steps",
         "duplicated_steps",
         "shared_sessions",
+        "misdirected_replies",
+        "disordered_steps",
+        "unasked_replies",
         "violations",
     },
+    "waits": {"checked", "longer_than_latency", "shorter_than_asked", "examples"},
     "slo": {"passed", "criteria"},
 }
 

@@ -12,6 +12,7 @@ from reports.run.sections.isolation import Isolation
 from reports.run.sections.resources import PartUsage, Resources
 from reports.run.sections.totals import Totals
 from reports.run.sections.validity import Validity, judge, mean_cores
+from reports.run.sections.waits import Waits
 from tests.reports.sample_reports import normal
 
 KEPT_APART = Isolation(200, 0, 0, 0, 0, 0, [], [])
@@ -84,6 +85,21 @@ def test_a_run_without_operations_is_not_valid() -> None:
 def test_sessions_that_mixed_make_a_run_invalid() -> None:
     found = judged(isolation=replace(KEPT_APART, violations=3))
     assert found.warnings[0].message.startswith("Sessions were not kept apart: 3 violations")
+    assert not found.valid
+
+
+def test_requests_that_mixed_make_a_run_over_http_invalid() -> None:
+    found = judged(isolation=replace(KEPT_APART, sessions_checked=0, violations=3))
+    assert found.warnings[0].message == "Requests were not kept apart: 3 violations of isolation."
+    assert not found.valid
+
+
+def test_waits_that_cannot_be_true_make_a_run_invalid() -> None:
+    report = normal()
+    waits = Waits(10, 1, 1, [], ["1 of 10 reported waits were longer than the whole request."])
+    found = judge(report.run, report.totals, KEPT_APART, Resources([], []), waits)
+    assert [reason.code for reason in found.reasons] == ["waits_wrong"]
+    assert "longer than the whole request" in found.reasons[0].message
     assert not found.valid
 
 
@@ -230,6 +246,32 @@ def test_generators_of_other_machines_do_not_fill_this_one() -> None:
 
     assert said(found[:1] + away) == []
     assert said([*found, part("nginx", *[0.3] * 20)]) == ["machine_saturated"]
+
+
+def test_lag_that_explains_the_latency_makes_a_run_doubtful_but_not_invalid() -> None:
+    report = normal()
+    totals, nothing = replace(report.totals, users=200), Resources([], [])
+    assert report.lag
+    assert judge(report.run, totals, KEPT_APART, nothing, lag=report.lag).warnings == []
+    late = replace(report.lag, explained="it was late")
+    found = judge(report.run, totals, KEPT_APART, nothing, lag=late)
+    assert [doubt.code for doubt in found.doubts] == ["generator_late"]
+    assert found.valid
+    assert found.warnings[0].message == (
+        "The generator's own lag explains the latency: it was late. Give it more processes (PROCESSES=…), "
+        "less to do between steps, or a quiet machine."
+    )
+
+
+def test_users_whose_time_is_not_accounted_for_make_a_run_doubtful() -> None:
+    report = normal()
+    totals, nothing = replace(report.totals, users=200), Resources([], [])
+    assert report.law
+    assert judge(report.run, totals, KEPT_APART, nothing, law=report.law).warnings == []
+    law = replace(report.law, doubt="Rows were lost.")
+    found = judge(report.run, totals, KEPT_APART, nothing, law=law)
+    assert [(doubt.code, doubt.message) for doubt in found.doubts] == [("littles_law", "Rows were lost.")]
+    assert found.valid
 
 
 def test_what_is_known_of_generators_is_said() -> None:
