@@ -73,6 +73,7 @@ def test_make_alone_lists_targets_and_settings_with_nothing_installed(
         assert f"make {target} " in done.stdout
         assert {each.name for each in settings} - {word.partition("=")[0] for word in words} == set()
     assert "  USERS [64] " in done.stdout
+    assert "\n\nmake calibrate\n  other defaults: " in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 110
 
 

@@ -150,7 +150,10 @@ def test_foreign_folders_are_named_and_files_are_not(tmp_path: Path) -> None:
     (tmp_path / "notes").mkdir()
     (tmp_path / ".cache").mkdir()
     (tmp_path / "index.html").touch()
-    assert read_entries(tmp_path) == ([], [Unread("notes", "holds no run, experiment or comparison")])
+    assert read_entries(tmp_path) == (
+        [],
+        [Unread("notes", "holds no run, experiment, comparison or calibration")],
+    )
 
 
 def test_what_never_ends_is_not_read(tmp_path: Path) -> None:
