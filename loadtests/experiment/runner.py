@@ -167,7 +167,7 @@ def _with_actions(settings: Values, targets: Mapping[str, str]) -> Values:
         return {**settings, "ACTIONS": "schema"}
     if not all("://" in target for target in targets.values()):
         return settings
-    options = load_options({**settings, "WAIT": "0"})
+    options = load_options({**settings, "WAIT": "0", "ARRIVALS": ""})
     if any(settled(options, target).actions is None for target in targets.values()):
         return settings
     return {**settings, "ACTIONS": "schema"}
@@ -278,6 +278,8 @@ class _Experiment:
                             deaths += 1
                             break
                         deaths = 0
+                        if not deployment.is_as_brought_up():
+                            break
             except LoadTestError as error:
                 self._fail(cells, str(error))
         self._fail(cells, f"the deployment died in {_MOST_DEATHS} cells, one after another")

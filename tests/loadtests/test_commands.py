@@ -27,15 +27,19 @@ from tests.conftest import ROOT
         (
             "USERS",
             ["up"],
-            "USERS is no setting of up; loadtest, master, webui, scaling, stack and calibrate have it",
+            "USERS is no setting of up; loadtest, faults, master, webui, scaling, stack and calibrate have it",
         ),
         (
             "users",
             ["up"],
-            "users is no setting of up; loadtest, master, webui, scaling, stack and calibrate have it",
+            "users is no setting of up; loadtest, faults, master, webui, scaling, stack and calibrate have it",
         ),
         ("SEED", ["loadtest"], "SEED is no setting of loadtest; scaling has it"),
-        ("PORT", ["report", "compare"], "PORT is no setting of report or compare; loadtest, master, webui"),
+        (
+            "PORT",
+            ["report", "compare"],
+            "PORT is no setting of report or compare; loadtest, faults, master, webui",
+        ),
         ("OUTPT", ["compare"], "OUTPT is no setting of compare; did you mean OUTPUT?"),
     ],
 )

@@ -23,7 +23,7 @@ def make(*arguments: str) -> subprocess.CompletedProcess[str]:
         (["scaling", "USERS=1,2", "WARMPU=1"], "WARMPU is no setting of scaling; did you mean WARMUP?"),
         (
             ["capacity", "USERS=5"],
-            "USERS is no setting of capacity; loadtest, master, webui, scaling, stack and calibrate have it",
+            "USERS is no setting of capacity; loadtest, faults, master, webui, scaling, stack and calibrate have it",
         ),
         (["webui", "WEBPORT=1"], "WEBPORT is no setting of webui; did you mean WEB_PORT?"),
         (
@@ -32,7 +32,7 @@ def make(*arguments: str) -> subprocess.CompletedProcess[str]:
         ),
         (
             ["up", "USERS=5"],
-            "USERS is no setting of up; loadtest, master, webui, scaling, stack and calibrate have it",
+            "USERS is no setting of up; loadtest, faults, master, webui, scaling, stack and calibrate have it",
         ),
         (["down", "COLOUR=red"], "COLOUR is no setting of down"),
         (["report", "RUNS=results/a"], "RUNS is no setting of report; did you mean RUN?"),
@@ -72,7 +72,8 @@ def test_make_alone_lists_targets_and_settings_with_nothing_installed(
     for target, settings in TARGETS.items():
         assert f"make {target} " in done.stdout
         assert {each.name for each in settings} - {word.partition("=")[0] for word in words} == set()
-    assert "  USERS [64] " in done.stdout
+    assert "  REPLICAS [2] " in done.stdout
+    assert "(default: 64; with ARRIVALS" in " ".join(words)
     assert "\n\nmake calibrate\n  other defaults: " in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 110
 

@@ -69,7 +69,8 @@ def summarize(
         of=of,
         users=config["users"],
         due=max(told["due"], due_s.size) if told is not None else int(due_s.size),
-        begun=int(due_s.size),
+        # A step that was in flight when the load ended has no row.
+        begun=max(told["begun"], due_s.size) if told is not None else int(due_s.size),
         late=told["late"] if told is not None else None,
         longest_wait_s=float(np.nanmax(steps.late_s)),
         rate_due=_rate(due_s, window_s),
