@@ -1,6 +1,6 @@
 """A program that does nothing but sleep, and knows how late it was woken up: what the machine does to others.
 
-It prints the lateness at p50 and at p99, in seconds, when its standard input ends.
+It prints an empty line when it begins, and the lateness at p50 and at p99, in seconds, when its input ends.
 """
 
 import signal
@@ -33,8 +33,10 @@ def witness() -> Iterator[Lateness]:
     """A witness in a process of its own, as long as the block lasts."""
     command = [sys.executable, "-m", "benchmarks.calibration.witness"]
     process = subprocess.Popen(command, cwd=PACKAGES, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout is not None
     seen = Lateness()
     try:
+        process.stdout.readline()  # it has begun
         yield seen
         output, _ = process.communicate()
         seen.p50, seen.p99 = map(float, output.split())
@@ -46,6 +48,8 @@ def witness() -> Iterator[Lateness]:
 def main() -> None:
     """Sleeps until standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it ends the input
+    sys.stdout.write("\n")
+    sys.stdout.flush()
     late = array("d")
     while True:
         due = time.perf_counter() + _SLEEP_S
