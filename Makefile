@@ -106,6 +106,10 @@ truth: settings ## search servers of known capacity, load queues of known latenc
 	@$(BIN)/python -m benchmarks.capacity_truth
 	@$(BIN)/python -m benchmarks.queue_truth
 
+.PHONY: calibrate
+calibrate: settings ## hold reported latencies against a server whose reply times are known: five minutes
+	@$(BIN)/python -m benchmarks.calibration
+
 .PHONY: image
 image: ## build the environment's image, benchmark-env:latest
 	@docker build -t benchmark-env:latest -f benchmark_env/server/Dockerfile benchmark_env

@@ -338,6 +338,12 @@ RESULTS_SETTINGS = (
     Setting("LAST", "", "only the last so many"),
 )
 
+CALIBRATE_SETTINGS = (
+    Setting("USERS", "8,64,200,512", "numbers of simulated users; larger ones only until a run warns"),
+    Setting("DURATION", "5", "how long each load lasts once its users are there"),
+    Setting("RESULTS", "results", "the folder that gets a directory for the calibration"),
+)
+
 SERVER_VARIABLES = _variables(
     "environment servers",
     MAX_CONCURRENT_ENVS="sessions that one worker holds",
@@ -445,6 +451,7 @@ TARGETS: Table = {
         "", BENCH="names of benchmarks, all by default", K6="k6's program (default: that on the PATH)"
     ),
     "truth": (),
+    "calibrate": CALIBRATE_SETTINGS,
     "push": _variables("", PUSH="arguments for openenv push"),
 }
 _NOT_ON_COMMAND_LINES = {"WEB_USER", "WEB_PASSWORD"}

@@ -35,9 +35,12 @@ def _lines() -> Iterator[str]:
     for topic in dict.fromkeys(each.topic for each in usual.values()):
         yield from _about(topic, [each for each in usual.values() if each.topic == topic])
     for target, settings in TARGETS.items():
-        yield from _about(f"make {target}", [each for each in settings if each.name not in usual])
+        own = [each for each in settings if each.name not in usual]
+        yield from _about(f"make {target}", own)
         changed = [each for each in settings if each.default != usual.get(each.name, each).default]
         if changed:
+            if not own:
+                yield f"\nmake {target}"
             yield _filled("  other defaults:", " ".join(f"{each.name}={each.default}" for each in changed))
     yield from _about("all targets", OF_ALL_TARGETS)
 

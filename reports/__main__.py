@@ -69,7 +69,7 @@ def become_report(parser: argparse.ArgumentParser) -> None:
     """Makes a parser that of the command which reports a run."""
     parser.description = (
         "Writes report.html and report.json into the directory of a run, finished or cut short; "
-        "into that of an experiment likewise."
+        "into that of an experiment or a calibration likewise."
     )
     parser.epilog = (
         "Exit code: 0 where the run met its objective, 1 where it did not or was cut short, "
@@ -173,11 +173,14 @@ def _percent(text: str) -> float:
 
 def _report(options: argparse.Namespace) -> int:
     # Here, because these load pyarrow, pandas and matplotlib, which --help should not wait for.
+    from reports.records.calibration_directory import CalibrationDirectory
     from reports.records.experiment_directory import ExperimentDirectory
     from reports.records.run_directory import RunDirectory
 
     if ExperimentDirectory(options.run).exists():
         return _report_experiment(options)
+    if CalibrationDirectory(options.run).exists():
+        return _report_calibration(options)
     from reports.run.verdict import verdict_lines
     from reports.write import write_report, write_run_outputs
 
@@ -219,6 +222,20 @@ def _report_experiment(options: argparse.Namespace) -> int:
     _refresh_index(directory.path)
     write_experiment_outputs(files, report, directory)
     return PASSED if report.complete else FAILED
+
+
+def _report_calibration(options: argparse.Namespace) -> int:
+    from reports.calibration.verdict import verdict_lines
+    from reports.records.calibration_directory import CalibrationDirectory
+    from reports.write import write_calibration_report
+
+    if options.junit or options.summary:
+        raise RunDirectoryError(f"{options.run} is a calibration, which has no JUnit file and no summary")
+    directory = CalibrationDirectory(options.run)
+    report = write_calibration_report(directory)
+    sys.stdout.write("\n".join([*verdict_lines(report), f"report: {directory.report_html}"]) + "\n")
+    _refresh_index(directory.path)
+    return PASSED if report.verdict == "within" else FAILED
 
 
 def _compare(options: argparse.Namespace) -> int:

@@ -11,11 +11,13 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from reports.outputs.files import OutputFiles
+from reports.records.calibration_directory import CalibrationDirectory
 from reports.records.directory import ReportDirectory, RunDirectoryError, unwritable, write_atomically
 from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.run_directory import RunDirectory
 
 if TYPE_CHECKING:
+    from reports.calibration.report import CalibrationReport
     from reports.comparison.regressions import Regression
     from reports.comparison.report import Comparison
     from reports.experiment.report import ExperimentReport
@@ -56,6 +58,19 @@ def write_experiment_report(directory: ExperimentDirectory) -> "ExperimentReport
     from reports.experiment.report import report_experiment, to_json
 
     report = report_experiment(directory)
+    directory.write_report(to_json(report), render(report))
+    return report
+
+
+def write_calibration_report(directory: CalibrationDirectory) -> "CalibrationReport":
+    """Makes the report of a calibration and writes it.
+
+    Raises RunDirectoryError where calibration.json cannot be read or the report cannot be written.
+    """
+    from reports.calibration.page import render
+    from reports.calibration.report import report_calibration, to_json
+
+    report = report_calibration(directory)
     directory.write_report(to_json(report), render(report))
     return report
 

@@ -1,4 +1,4 @@
-"""What lies in a results folder: runs, experiments and comparisons, and what of it could not be read."""
+"""What lies in a results folder: runs, experiments, comparisons, calibrations, and what could not be read."""
 
 import json
 import math
@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from reports.page.words import TRANSPORTS, count, listing, printable, signed_percent
 from reports.records import sent
+from reports.records.calibration_directory import CalibrationDirectory
 from reports.records.directory import RecordDirectory, ReportDirectory, RunDirectoryError
 from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.run_directory import RunDirectory
@@ -18,13 +19,15 @@ from reports.run.masthead import DEPLOYMENTS, environment, headline
 from reports.run.outcome import Outcome, outcome_of
 from reports.run.sections.validity import INVALIDATING
 
-Kind = Literal["run", "experiment", "comparison"]
+Kind = Literal["run", "experiment", "comparison", "calibration"]
 Verdict = Literal[Outcome, "no report", "completed", "faster", "slower", "no difference shown"]
-"""Of a run its outcome, of an experiment whether it went to its end, of a comparison what it shows."""
+"""Of a run its outcome, of an experiment whether it went to its end, of a comparison what it shows, of a
+calibration whether the harness kept its bounds."""
 
 _MOST_BYTES = 64 * 2**20
 """Of a JSON file: none of ours is as large, and an index must not take long."""
 _LONGEST = 300
+_CALIBRATED: dict[str, Verdict] = {"within": "passed", "beyond": "failed", "not shown": "invalid"}
 _NO_END = "no end recorded: still running, or cut off"
 
 
@@ -42,7 +45,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Entry:
-    """One run, experiment or comparison."""
+    """One run, experiment, comparison or calibration."""
 
     kind: Kind
     path: str
@@ -122,10 +125,12 @@ def _entry(path: Path, name: str) -> Entry:
         return _of_run(run, name)
     if os.path.lexists(experiment.json_path):
         return _of_experiment(experiment, name)
+    if os.path.lexists((calibration := CalibrationDirectory(path)).json_path):
+        return _of_calibration(calibration, name)
     form = _read(report.report_json) if report.report_json.is_file() else None
     if _inside(form, "kind") == "comparison":
         return _of_comparison(report, name, form)
-    raise RunDirectoryError("holds no run, experiment or comparison")
+    raise RunDirectoryError("holds no run, experiment, comparison or calibration")
 
 
 def _of_run(directory: RunDirectory, name: str) -> Entry:
@@ -266,6 +271,31 @@ def _of_comparison(directory: ReportDirectory, name: str, form: Any) -> Entry:
         details=[_text(", ".join(said))] if said else [],
         tags=[],
         figures=Figures(),
+        has_page=directory.report_html.is_file(),
+    )
+
+
+def _of_calibration(directory: CalibrationDirectory, name: str) -> Entry:
+    _check(directory.json_path)
+    calibration = directory.read()
+    report, note = _report_of(directory)
+    verdict = _CALIBRATED.get(str(_inside(report, "verdict")), "no report")
+    if calibration["status"] != "completed":
+        verdict, note = "cut short", calibration.get("status_detail") or _NO_END
+    up_to, cells = _number(_inside(report, "up_to_users")), calibration["cells"]
+    within = (
+        f"within bounds up to {count(int(up_to), 'user')}" if up_to else "within bounds at no load in full"
+    )
+    return Entry(
+        kind="calibration",
+        path=name,
+        verdict=verdict,
+        at=_number(calibration["started_at"]),
+        headline=count(len(cells), "load"),
+        details=[within] if report else [],
+        tags=[],
+        figures=Figures(),
+        note=_text(note) if note else None,
         has_page=directory.report_html.is_file(),
     )
 

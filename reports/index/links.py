@@ -20,7 +20,11 @@ def page_of(entry: Entry) -> str | None:
 
 def argument_of(entry: Entry, results: Path) -> str | None:
     """How the entry is named on a command line; None where nothing can compare it."""
-    return None if entry.kind == "comparison" else shlex.quote(str(_shortest(results) / entry.path))
+    return (
+        None
+        if entry.kind in ("comparison", "calibration")
+        else shlex.quote(str(_shortest(results) / entry.path))
+    )
 
 
 def by_make(argument: str) -> bool:

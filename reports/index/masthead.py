@@ -54,7 +54,7 @@ def answers(index: Index) -> list[Answer]:
 
 
 def _last(entries: list[Entry]) -> Answer:
-    last = next((entry for entry in entries if entry.kind != "comparison"), None)
+    last = next((entry for entry in entries if entry.kind in ("run", "experiment")), None)
     if last is None:
         return _LAST.answer("None yet", "unknown", [("to begin", "run a load test")])
     figures = last.figures
@@ -97,6 +97,7 @@ def _what(entries: list[Entry]) -> Answer:
     facts = [
         ("experiments", formatting.count(kinds["experiment"])),
         ("comparisons", formatting.count(kinds["comparison"])),
+        *([("calibrations", formatting.count(found))] if (found := kinds["calibration"]) else []),
         *([("of the runs", runs)] if runs else []),
     ]
     return _WHAT.answer(count(kinds["run"], "run"), "", facts)

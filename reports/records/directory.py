@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar, cast
 
-from reports.records.schema import SCHEMA_VERSION, ExperimentJson, RunJson, fault_in
+from reports.records.schema import SCHEMA_VERSION, CalibrationJson, ExperimentJson, RunJson, fault_in
 
-Record = TypeVar("Record", RunJson, ExperimentJson)
+Record = TypeVar("Record", RunJson, ExperimentJson, CalibrationJson)
 
 
 class RunDirectoryError(Exception):
@@ -47,12 +47,12 @@ class ReportDirectory:
 
 @dataclass(frozen=True)
 class RecordDirectory(ReportDirectory, Generic[Record]):
-    """The directory of a run or an experiment, described by a JSON file."""
+    """The directory of a run, an experiment or a calibration, described by a JSON file."""
 
     kind: ClassVar[str]
-    """run or experiment."""
-    shape: ClassVar[type[RunJson] | type[ExperimentJson]]
-    """Of run.json or experiment.json."""
+    """run, experiment or calibration."""
+    shape: ClassVar[type[RunJson | ExperimentJson | CalibrationJson]]
+    """Of the JSON file."""
 
     @classmethod
     def create(cls, results: Path, slug: str, at: float | None = None) -> Self:
@@ -80,7 +80,7 @@ class RecordDirectory(ReportDirectory, Generic[Record]):
 
     @property
     def json_path(self) -> Path:
-        """run.json or experiment.json."""
+        """run.json, experiment.json or calibration.json."""
         return self.path / f"{self.kind}.json"
 
     def write(self, record: Record) -> None:

@@ -390,6 +390,41 @@ class ExperimentJson(TypedDict):
     capacity: NotRequired[CapacityJson]
 
 
+class CalibrationCell(TypedDict):
+    """One load of a calibration: one run against a reference server, done or still to do."""
+
+    name: str
+    """Of the reply times, in words."""
+    reply_times: str
+    """As the reference server takes them: `lognormal:0.02:0.5`."""
+    arrivals: str | None
+    """In the open model, how steps arrive; None: the closed model."""
+    users: int
+    status: CellStatus
+    reason: str | None
+    """Why it failed, or was left out, in words."""
+    run_id: str | None
+    """Its run directory, `runs/<run_id>`, once it has started."""
+
+
+class CalibrationJson(TypedDict):
+    """calibration.json: written when a calibration starts, and again when a cell starts or ends."""
+
+    kind: Literal["calibration"]
+    schema_version: int
+    calibration_id: str
+    status: RunStatus
+    status_detail: NotRequired[str | None]
+    started_at: float
+    ended_at: float | None
+    duration_s: float
+    """How long each load lasts once its users are there."""
+    machine: dict[str, Any]
+    versions: dict[str, str]
+    cells: list[CalibrationCell]
+    """In the order in which they run."""
+
+
 _LARGEST = 2.0**63
 _AT_LEAST_ONE = frozenset({"replicas", "workers", "users", "repetition"})
 """Of a cell."""
@@ -409,8 +444,8 @@ def too_large(value: Any) -> float | None:
     return None
 
 
-def fault_in(value: Any, shape: type[RunJson] | type[ExperimentJson]) -> str | None:
-    """Why `value` is not a RunJson or an ExperimentJson, in words; None where it is one.
+def fault_in(value: Any, shape: type[RunJson | ExperimentJson | CalibrationJson]) -> str | None:
+    """Why `value` is not of that shape, in words; None where it is.
 
     Additional keys are allowed.
     """
@@ -432,7 +467,12 @@ def _fault(value: Any, kind: Any, where: str) -> str | None:
                 return f"{inside}{key} is missing"
         elif fault := _fault(value[key], inner, f"{inside}{key}"):
             return fault
-        elif kind is CellJson and key in _AT_LEAST_ONE and value[key] is not None and value[key] < 1:
+        elif (
+            kind in (CellJson, CalibrationCell)
+            and key in _AT_LEAST_ONE
+            and value[key] is not None
+            and value[key] < 1
+        ):
             return f"{inside}{key} is {value[key]}, less than 1"
     return None
 

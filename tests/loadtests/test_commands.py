@@ -27,12 +27,12 @@ from tests.conftest import ROOT
         (
             "USERS",
             ["up"],
-            "USERS is no setting of up; loadtest, faults, master, webui, scaling and stack have it",
+            "USERS is no setting of up; loadtest, faults, master, webui, scaling, stack and calibrate",
         ),
         (
             "users",
             ["up"],
-            "users is no setting of up; loadtest, faults, master, webui, scaling and stack have it",
+            "users is no setting of up; loadtest, faults, master, webui, scaling, stack and calibrate",
         ),
         ("SEED", ["loadtest"], "SEED is no setting of loadtest; scaling has it"),
         (

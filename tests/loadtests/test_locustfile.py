@@ -18,7 +18,12 @@ from reports.records.tables import StreamReader
 from reports.run.report import report_run
 from tests.conftest import free_port
 from tests.loadtests.locust_python import LocustPython, locust_python
-from tests.loadtests.locust_runs import NO_REPORT, locust_arguments, steps_of_a_run
+from tests.loadtests.locust_runs import (
+    NO_REPORT,
+    foreign_environment,
+    locust_arguments,
+    steps_of_a_run,
+)
 
 pytestmark = pytest.mark.servers
 
@@ -219,3 +224,20 @@ def test_the_page_obeys_no_other_page_and_sends_headers_to_no_other_server(
     assert not seen
     assert "HEADERS are not sent to a server" in log
     assert only_run(tmp_path).read_steps().num_rows > 0
+
+
+def test_the_end_of_a_load_is_not_held_up_by_a_first_look_at_all_sources(tmp_path: Path) -> None:
+    own = tmp_path / "own.py"
+    own.write_text(
+        "import inspect\n"
+        "from locust import events\n"
+        "from loadtests.locustfile import OpenEnvWebSocketUser\n"
+        "@events.test_start.add_listener\n"
+        "def look(**_):\n"
+        "    print('sources known:', len(inspect.modulesbyfile))\n"
+    )
+    with foreign_environment(episode=5) as (url, _):
+        load = ("--headless", "-H", url, "-u", "1", "-r", "1", "-t", "1s", "--action", "{}", "--no-recorder")
+        done = locust_python("-m", "locust", "-f", str(own), *load)
+    known = int(done.stdout.partition("sources known:")[2].split()[0])
+    assert known > 100, done.stderr

@@ -8,6 +8,8 @@ import pytest
 from loadtests.commands import TARGETS
 from tests.conftest import ROOT
 
+HAVE_USERS = "loadtest, faults, master, webui, scaling, stack and calibrate have it"
+
 
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:
     # As if everything were installed.
@@ -23,7 +25,7 @@ def make(*arguments: str) -> subprocess.CompletedProcess[str]:
         (["scaling", "USERS=1,2", "WARMPU=1"], "WARMPU is no setting of scaling; did you mean WARMUP?"),
         (
             ["capacity", "USERS=5"],
-            "USERS is no setting of capacity; loadtest, faults, master, webui, scaling and stack have it",
+            f"USERS is no setting of capacity; {HAVE_USERS}",
         ),
         (["webui", "WEBPORT=1"], "WEBPORT is no setting of webui; did you mean WEB_PORT?"),
         (
@@ -32,7 +34,7 @@ def make(*arguments: str) -> subprocess.CompletedProcess[str]:
         ),
         (
             ["up", "USERS=5"],
-            "USERS is no setting of up; loadtest, faults, master, webui, scaling and stack have it",
+            f"USERS is no setting of up; {HAVE_USERS}",
         ),
         (["down", "COLOUR=red"], "COLOUR is no setting of down"),
         (["report", "RUNS=results/a"], "RUNS is no setting of report; did you mean RUN?"),
@@ -74,6 +76,7 @@ def test_make_alone_lists_targets_and_settings_with_nothing_installed(
         assert {each.name for each in settings} - {word.partition("=")[0] for word in words} == set()
     assert "  REPLICAS [2] " in done.stdout
     assert "(default: 64; with ARRIVALS" in " ".join(words)
+    assert "\n\nmake calibrate\n  other defaults: " in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 110
 
 

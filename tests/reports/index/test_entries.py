@@ -2,10 +2,14 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from reports.index.entries import Entry, Unread, read_entries
 from reports.records.directory import RunDirectoryError
+from reports.records.schema import RunStatus
+from reports.write import write_calibration_report
+from tests.reports.calibration.sample_calibrations import Load, write_calibration
 from tests.reports.index.sample_results import (
     FIRST,
     SampleRun,
@@ -150,7 +154,10 @@ def test_foreign_folders_are_named_and_files_are_not(tmp_path: Path) -> None:
     (tmp_path / "notes").mkdir()
     (tmp_path / ".cache").mkdir()
     (tmp_path / "index.html").touch()
-    assert read_entries(tmp_path) == ([], [Unread("notes", "holds no run, experiment or comparison")])
+    assert read_entries(tmp_path) == (
+        [],
+        [Unread("notes", "holds no run, experiment, comparison or calibration")],
+    )
 
 
 def test_what_never_ends_is_not_read(tmp_path: Path) -> None:
@@ -188,3 +195,28 @@ def test_tags_that_are_none_do_not_hide_a_run(tmp_path: Path) -> None:
     run["config"]["tags"] = "nightly"
     directory.json_path.write_text(json.dumps(run))
     assert "damaged (config.tags" in reason(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("added_s", "status", "verdict", "detail"),
+    [
+        (0.0002, "completed", "passed", "within bounds up to 4 users"),
+        (0.05, "completed", "failed", "within bounds at no load in full"),
+        (0.0002, "interrupted", "cut short", "within bounds up to 4 users"),
+    ],
+)
+def test_a_calibration_says_whether_the_harness_kept_its_bounds(
+    tmp_path: Path, added_s: float, status: RunStatus, verdict: str, detail: str
+) -> None:
+    load = Load(added_s=lambda true: np.full_like(true, added_s))
+    write_calibration_report(write_calibration(tmp_path, [load], status))
+    entry = only(tmp_path)
+    assert (entry.kind, entry.verdict, entry.headline) == ("calibration", verdict, "1 load")
+    assert entry.details == [detail]
+    assert entry.has_page
+
+
+def test_a_calibration_without_a_report_is_listed_too(tmp_path: Path) -> None:
+    write_calibration(tmp_path, [Load()])
+    entry = only(tmp_path)
+    assert (entry.verdict, entry.details, entry.has_page) == ("no report", [], False)

@@ -31,7 +31,9 @@ def test_the_table_fits_the_terminal(tmp_path: Path, width: int) -> None:
 
 def test_what_was_not_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "notes").mkdir()
-    assert printed(tmp_path, 80) == ("no results\nnot read: notes: holds no run, experiment or comparison\n")
+    assert printed(tmp_path, 80) == (
+        "no results\nnot read: notes: holds no run, experiment, comparison or calibration\n"
+    )
 
 
 def test_names_cannot_steer_the_terminal(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def test_everything_in_the_folder_is_on_the_page(tmp_path: Path) -> None:
     assert page.count("<tr data-kind") == len(index.entries) == 64
     assert "Slower since shifted-012" in text
     assert "since then openenv 0.10.0 → 0.10.1" in text
-    assert "holds no run, experiment or comparison" in text
+    assert "holds no run, experiment, comparison or calibration" in text
     assert MARK in page[:4096]
     assert "<td>None" not in page
 

@@ -1,0 +1,1 @@
+"""The harness against a server whose reply times are known."""

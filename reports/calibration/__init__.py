@@ -1,0 +1,1 @@
+"""What the harness reported, held against what is true."""

@@ -1,0 +1,119 @@
+"""A short calibration with real runs: the harness's latencies are true, whatever else the machine does."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from reports.index.entries import read_entries
+from reports.records.calibration_directory import CalibrationDirectory
+from reports.records.run_directory import RunDirectory
+from reports.records.steps import Floats
+from reports.records.truth import truth_of
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.servers
+
+SHORT = """
+import sys
+from pathlib import Path
+from rich.console import Console
+from benchmarks.calibration.plan import KINDS, cells_of
+from benchmarks.calibration.runner import calibrate
+kinds = {kind.name: kind for kind in KINDS}
+loads = [name.split("@") for name in sys.argv[3:]]
+cells = [cell for name, users in loads for cell in cells_of([int(users)], [kinds[name]])]
+sys.exit(calibrate(cells, int(sys.argv[2]), Path(sys.argv[1]), Console())[0])
+"""
+CLOCKS_S = 0.001
+"""How far Unix time may differ between two processes of a machine."""
+BUSY_S = 0.02
+"""By how much a busy machine may hold up most of the replies on their way to the harness."""
+
+
+def calibration(results: Path, seconds: int, *loads: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-c", SHORT, str(results), str(seconds), *loads],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def of(results: Path) -> CalibrationDirectory:
+    [found] = results.glob("*/calibration.json")
+    return CalibrationDirectory(found.parent)
+
+
+def matched(run: RunDirectory) -> tuple[Floats, Floats, Floats]:
+    """Reported and true latency of each step, and by how much it was begun late; all in seconds."""
+    rows = run.read_steps().to_pandas()
+    rows = rows[(rows["op"] == "step") & rows["error"].isna()]
+    truth = pq.read_table(truth_of(run.path)).to_pandas()
+    for table in (rows, truth):
+        table["session_hash"] = table["session_hash"].astype(str)
+    both = rows.merge(truth, on=["session_hash", "step_count"], validate="one_to_one")
+    assert len(both) == len(rows)
+    # The end cuts off the last reply of a session at most.
+    assert len(truth) - len(both) <= truth["session_hash"].nunique()
+    late = (both["started_at"] - both["intended_at"]).fillna(0.0)
+    waited = (both["read_at"] - both["intended_at"]).fillna(0.0)
+    return tuple(
+        column.to_numpy(np.float64) for column in (both["latency_s"] + late, both["took_s"] + waited, late)
+    )
+
+
+def test_reported_latencies_are_true_in_the_closed_model_and_in_the_open_one(tmp_path: Path) -> None:
+    process = calibration(tmp_path, 2, "lognormal@8", "lognormal@32", "stalls, open@32")
+    output, _ = process.communicate(timeout=120)
+    directory = of(tmp_path)
+    cells = directory.read()["cells"]
+    assert [cell["status"] for cell in cells] == ["completed"] * 3, output
+    for cell in cells:
+        run = directory.run(cell["run_id"] or "")
+        reported, true, _ = matched(run)
+        slack = CLOCKS_S if cell["arrivals"] else 0.0
+        # A step takes no longer at the server than from its sending to its reply.
+        assert (reported - true).min() >= -slack, cell
+        assert np.median(reported - true) < BUSY_S, cell
+        percentiles = json.loads(run.report_json.read_text())["latency"]["step"]
+        for name, quantile in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0)):
+            assert percentiles[name] == pytest.approx(np.quantile(reported, quantile), abs=1e-6), cell
+    # Those that came due while the server stood still waited for a tenth of a second on average.
+    _, true, _ = matched(directory.run(cells[2]["run_id"] or ""))
+    assert np.quantile(true, 0.99) > 0.15
+
+    report = json.loads(directory.report_json.read_text())
+    assert report["kind"] == "calibration"
+    assert [each["lost_steps"] + each["unknown_steps"] for each in report["measurements"]] == [0, 0, 0]
+    assert process.returncode == (0 if report["verdict"] == "within" else 1)
+    assert f"report: {directory.report_html}" in output
+    [entry], unread = read_entries(tmp_path)
+    assert (entry.kind, unread) == ("calibration", [])
+
+
+def test_ctrl_c_leaves_what_is_done(tmp_path: Path) -> None:
+    process = calibration(tmp_path, 1, "constant 0 s@4", "constant 0 s@8")
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "1/2" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    directory = of(tmp_path)
+    calibrated = directory.read()
+    assert calibrated["status"] == "interrupted"
+    assert [cell["status"] for cell in calibrated["cells"]] == ["completed", "pending"]
+    assert len(json.loads(directory.report_json.read_text())["measurements"]) == 1
+    assert "was interrupted" in output
