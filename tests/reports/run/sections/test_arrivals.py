@@ -67,6 +67,14 @@ def test_what_was_in_flight_when_the_load_ended_had_not_waited_for_a_user() -> N
     assert rate_not_reached(found) is None
 
 
+def test_a_few_that_found_no_user_free_missed_the_rate_at_times_only() -> None:
+    rows = [late(at, 0.0, 0.05) for at in np.arange(0, 50, 0.1)]
+    told = {"due": 500, "begun": 500, "late": 3, "longest_wait_s": 0.1}
+    said = rate_not_reached(arrivals(rows, run(arrivals=told)))
+    assert said is not None
+    assert said.startswith("At times the rate was not reached: all 4 users were in flight, 3 steps of 500")
+
+
 def test_in_flight_counts_what_is_due_and_not_done() -> None:
     rows = [late(0.0, 0.0, 10.0, user) for user in range(3)] + [late(9.0, 0.0, 1.0, 3)]
     found = arrivals(rows, run())
