@@ -216,3 +216,13 @@ def test_plans_of_faults_are_an_axis_too() -> None:
 def test_plans_that_cannot_be_are_refused(text: str) -> None:
     with pytest.raises(LoadTestError, match="FAULT="):
         plan(FAULT=text, REPETITIONS="1", REPLICAS="2", WORKERS="1", USERS="8")
+
+
+def test_faults_are_those_of_every_cell_and_their_times_count_ramp_and_warm_up() -> None:
+    made = plan(USERS="1", DURATION="4", WARMUP="1", FAULT="kill-worker@5s,restart-nginx@2s")
+    faults = cell_config(made, made.cells[0]).faults
+    assert [(fault.name, fault.at_s) for fault in faults] == [("restart-nginx", 2), ("kill-worker", 5)]
+    with pytest.raises(LoadTestError, match="when the load of 6 s is over"):
+        plan(USERS="1", DURATION="4", WARMUP="1", FAULT="kill-worker@6s")
+    with pytest.raises(LoadTestError, match="leave FAULT or SCENARIO=batch out"):
+        plan(SCENARIO="batch", FAULT="kill-worker@1s")

@@ -82,7 +82,8 @@ def test_a_full_worker_is_named_by_the_sessions_it_turns_away(
 ) -> None:
     steps = steps_of_a_run(small_server.url, tmp_path, "--wait", "0.05")
     refused = steps[steps["error"] == "capacity"]
-    assert 2 <= len(refused) <= 2 * 4
+    # They back off: without that there would be hundreds.
+    assert 2 <= len(refused) <= 2 * 15
     assert set(refused["op"]) == {"reset"}
     assert set(refused["host"]) == set(small_server.hosts())
     served = steps[(steps["op"] == "step") & steps["error"].isna()]
