@@ -139,7 +139,7 @@ def outcome(
     served_sessions = users if succeeded is None else succeeded
     failures = errors or {}
     return BatchOutcome(
-        users=users,
+        load=users,
         run_id=f"20260101-000000-{users}",
         met=met,
         succeeded=served_sessions,

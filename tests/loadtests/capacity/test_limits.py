@@ -8,8 +8,10 @@ from loadtests.capacity.limits import Setup, Stop, find_limit, success_words
 from loadtests.capacity.search import Answer
 from loadtests.load.spread import Worker
 from reports.experiment.limits import Limit
+from reports.experiment.searched import Searched
 from tests.loadtests.batches import CEILING, SETUP, outcome
 
+BATCHES = Searched("sessions")
 FULL: dict[Worker, WorkerLoad] = {("a", pid): WorkerLoad(64, 60) for pid in range(4)}
 
 
@@ -205,7 +207,7 @@ def test_a_batch_that_its_generator_broke_says_nothing() -> None:
 
 
 def test_a_batch_in_words() -> None:
-    assert success_words(outcome(256, succeeded=245, p99=1.31)) == (
+    assert success_words(outcome(256, succeeded=245, p99=1.31), BATCHES) == (
         "95.7 % succeeded, p99 of total 1.31 s — met"
     )
-    assert success_words(outcome(8, met=False, succeeded=0, p99=None)) == "0 % succeeded — missed"
+    assert success_words(outcome(8, met=False, succeeded=0, p99=None), BATCHES) == "0 % succeeded — missed"

@@ -20,6 +20,10 @@ class Batch:
     turned_away: int = 0
     held: int | None = None
 
+    @property
+    def load(self) -> int:
+        return self.users
+
 
 Server = Callable[[int], Batch]
 

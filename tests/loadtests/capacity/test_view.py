@@ -5,6 +5,7 @@ from rich.console import Console
 from loadtests.capacity.search import Answer
 from loadtests.capacity.view import CapacityView, known
 from loadtests.run.live_statistics import Snapshot
+from reports.experiment.searched import Searched
 from tests.loadtests.batches import outcome
 
 ANSWER = Answer(256, 252, 252, 264, 0.9, 256)
@@ -15,7 +16,7 @@ SNAPSHOT = Snapshot(
 
 def shown(*, terminal: bool) -> str:
     console = Console(file=io.StringIO(), force_terminal=terminal, width=200, highlight=False)
-    with CapacityView(console, budget_s=600) as view:
+    with CapacityView(console, budget_s=600, searched=Searched("sessions")) as view:
         view.finished(outcome(256, succeeded=245, p99=1.31), 1, ANSWER)
         view.starting(264, 2)
         view.show(SNAPSHOT)

@@ -1,0 +1,70 @@
+"""The outcome of a run at one rate: whether it met the objective, and kept up with what arrived."""
+
+import math
+from typing import TYPE_CHECKING
+
+from loadtests.capacity.outcome import Outcome, figures_of
+from reports.page.words import share
+from reports.statistics.saturation import Cpu
+
+if TYPE_CHECKING:  # it loads pandas
+    from reports.run.report import RunReport
+    from reports.run.sections.arrivals import Arrivals
+
+_LEAST = 0.01
+"""Of all arrivals: that share may be left over in any case."""
+
+
+def rate_outcome(rate: int, report: "RunReport") -> Outcome:
+    """Reads a run at a rate from its report."""
+    from reports.run.sections.validity import mean_cores  # it loads pandas
+
+    run, parts = report.run, report.resources.parts
+    carried, kept_up = _carried(report.arrivals, report.totals.window_s)
+    codes = {each.code for each in report.validity.reasons}
+    missed = [
+        *(_criterion_missed(each.name, each.value) for each in report.slo.criteria if not each.passed),
+        *([] if kept_up else [f"only {share(carried)} of what arrived was carried"]),
+        *(["the load generator was at its limit"] if "generator_saturated" in codes else []),
+        *(["the run is not valid"] if codes - {"generator_saturated"} else []),
+    ]
+    found = figures_of(report)
+    in_window = report.latency.in_window
+    found["slowest"] |= {op: in_window[op].p99 for op in found["slowest"] if op in in_window}
+    return Outcome(
+        **found,
+        load=rate,
+        met=not missed and run["status"] == "completed",
+        succeeded=report.totals.steps,
+        cpu=Cpu.of((part.role, mean_cores(part, report.totals.window_s), part.cpu_max) for part in parts),
+        missed=" and ".join(missed),
+        carried=carried,
+        behind=not kept_up,
+    )
+
+
+def _criterion_missed(name: str, value: float | None) -> str:
+    if value is None:
+        return "no step succeeded"
+    return {"success_rate": "success rate", "total_p99_s": "latency"}.get(name, name)
+
+
+def _carried(came: "Arrivals | None", window_s: tuple[float, float]) -> tuple[float, bool]:
+    """The share of arrivals that the server carried, and whether the rest is no more than chance.
+
+    Where more arrives than is done, what is in flight grows in proportion to time: between the halves of the
+    measured window, on average, by half of what is left over in all of it. It varies where the server keeps
+    up, too: what n arrivals vary by themselves, the square root of n, is not held against it.
+    """
+    if came is None:
+        return 0.0, False
+    begin, end = window_s
+    middle = (begin + end) / 2
+    first = came.in_flight[(came.at_s >= begin) & (came.at_s < middle)]
+    second = came.in_flight[(came.at_s >= middle) & (came.at_s <= end)]
+    arrived = came.rate_due * (end - begin)
+    if not first.size or not second.size or arrived <= 0:
+        return 0.0, False
+    behind = max(0.0, 2 * float(second.mean() - first.mean())) + came.unbegun
+    allowed = max(_LEAST * arrived, math.sqrt(arrived))
+    return max(0.0, 1 - behind / arrived), behind <= allowed
