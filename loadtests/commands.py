@@ -325,7 +325,7 @@ _OF_A_SEARCH = {
         "seconds each step waits, in the Benchmark environment (default: 1; with ARRIVALS 0.01)",
     ),
     "STEP_TIMEOUT": ("30", "seconds until a reset or step without reply counts as failed"),
-    "DURATION": ("8", "with ARRIVALS: how long each try is measured; longer where few arrive meanwhile"),
+    "DURATION": ("", "with ARRIVALS: how long each try is measured (default: 8, longer where few arrive)"),
     "ARRIVALS": (
         "",
         "search the highest rate, not the largest batch: constant or poisson, or poisson:50 to begin there",

@@ -12,16 +12,15 @@ from loadtests.load.arrivals import Arrivals, Process
 from loadtests.run.config import (
     LoadTestConfig,
     load_test_config,
-    stay_s,
     users_an_arrival,
     users_enough,
     whole_seconds,
 )
 from loadtests.settings import Values, number, whole
-from reports.records.schema import CapacityUnit
+from reports.records.schema import ArrivalUnit, CapacityUnit
 
-_START = 16
-_ENOUGH = {"steps": 400, "sessions": 100}
+_START, _DURATION = 16, "8"
+_ENOUGH: Mapping[ArrivalUnit, int] = {"steps": 400, "sessions": 100}
 """Arrivals of a try. Of so many steps four lie above the 99th percentile, so that none alone decides it."""
 _LONGEST_S = 60
 """No try is measured longer for the sake of that; at lower rates DURATION can be."""
@@ -39,6 +38,8 @@ class CapacityConfig:
     """A batch, of which only the number of users varies, or arrivals, of which only the rate does."""
     plan: SearchPlan
     budget_s: int
+    duration_given: bool = False
+    """Whether somebody asked for the length of tries; otherwise it may be longer."""
 
     @property
     def unit(self) -> CapacityUnit:
@@ -67,14 +68,13 @@ class CapacityConfig:
         arrivals = replace(options.arrivals, rate=float(rate), seed=_seed(options.arrivals, number))
         users = users_enough(arrivals, options, load.slo, _MOST_USERS)
         fills_s = 1 + math.ceil(2 * options.wait.mean)
-        length_s = max(load.duration_s, min(math.ceil(_ENOUGH[arrivals.of] / rate), _LONGEST_S))
+        length_s = load.duration_s if self.duration_given else self._long_enough(rate, arrivals.of)
         if arrivals.of == "steps":
             spawn_rate = min(float(users), _SPAWNS_A_SECOND * load.processes)
             ramp_s = math.ceil(users / spawn_rate)
         else:
             # Users wait for sessions to arrive; the first of these leave after a stay.
             spawn_rate, ramp_s = float(users), math.ceil(2 * options.stay_s)
-            length_s = max(length_s, math.ceil(_STAYS * options.stay_s))
         return replace(
             load,
             users=users,
@@ -83,6 +83,11 @@ class CapacityConfig:
             duration_s=ramp_s + fills_s + length_s,
             options=replace(options, arrivals=arrivals),
         )
+
+    def _long_enough(self, rate: int, of: ArrivalUnit) -> int:
+        """Seconds in which enough arrive for a 99th percentile, and sessions come and go often enough."""
+        length_s = max(self.load.duration_s, min(math.ceil(_ENOUGH[of] / rate), _LONGEST_S))
+        return length_s if of == "steps" else max(length_s, math.ceil(_STAYS * self.load.options.stay_s))
 
     def most_load(self, sessions: int) -> int:
         """The largest load, in the search's unit, for which so many sessions are enough; at least 1."""
@@ -113,7 +118,8 @@ def capacity_config(values: Values) -> CapacityConfig:
         raise LoadTestError(f"PRECISION={values['PRECISION']} is not allowed: give per cent, 0 to 50")
     wait = values["WAIT"] or ("0.01" if process else "1")
     arrivals = f"{process}:{start}" if process else ""
-    load = load_test_config({**defaults, **values, "WAIT": wait, "ARRIVALS": arrivals})
+    chosen = {"WAIT": wait, "ARRIVALS": arrivals, "DURATION": values["DURATION"] or _DURATION}
+    load = load_test_config({**defaults, **values, **chosen})
     sessions = most
     if load.options.arrivals is not None:
         at_most = replace(load.options.arrivals, rate=float(most))
@@ -128,6 +134,7 @@ def capacity_config(values: Values) -> CapacityConfig:
             start, most, whole(values, "TRIES", 1, 99), precision / 100, load.slo["success_rate"]
         ),
         budget_s=whole_seconds(values, "BUDGET"),
+        duration_given=bool(values["DURATION"]),
     )
 
 

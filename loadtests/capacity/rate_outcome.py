@@ -3,6 +3,8 @@
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from loadtests.capacity.outcome import Outcome, figures_of
 from reports.page.words import share
 from reports.statistics.saturation import Cpu
@@ -52,19 +54,19 @@ def _criterion_missed(name: str, value: float | None) -> str:
 def _carried(came: "Arrivals | None", window_s: tuple[float, float]) -> tuple[float, bool]:
     """The share of arrivals that the server carried, and whether the rest is no more than chance.
 
-    Where more arrives than is done, what is in flight grows in proportion to time: between the halves of the
-    measured window, on average, by half of what is left over in all of it. It varies where the server keeps
-    up, too: what n arrivals vary by themselves, the square root of n, is not held against it.
+    What arrived and was not done is what more is in flight at the end of the measured window than at its
+    beginning. That varies where the server keeps up, too: as much as n arrivals do by themselves, the square
+    root of n, is not held against it.
     """
     if came is None:
         return 0.0, False
-    begin, end = window_s
-    middle = (begin + end) / 2
-    first = came.in_flight[(came.at_s >= begin) & (came.at_s < middle)]
-    second = came.in_flight[(came.at_s >= middle) & (came.at_s <= end)]
-    arrived = came.rate_due * (end - begin)
-    if not first.size or not second.size or arrived <= 0:
+    begin_s, end_s = window_s
+    inside = np.flatnonzero((came.at_s >= begin_s) & (came.at_s <= end_s))
+    if inside.size < 2:
         return 0.0, False
-    behind = max(0.0, 2 * float(second.mean() - first.mean())) + came.unbegun
-    allowed = max(_LEAST * arrived, math.sqrt(arrived))
-    return max(0.0, 1 - behind / arrived), behind <= allowed
+    first, last = inside[0], inside[-1]
+    arrived = came.rate_due * float(came.at_s[last] - came.at_s[first]) + came.unbegun
+    behind = max(0.0, float(came.in_flight[last] - came.in_flight[first])) + came.unbegun
+    if not arrived:
+        return 0.0, False
+    return max(0.0, 1 - behind / arrived), behind <= max(_LEAST * arrived, math.sqrt(arrived))
