@@ -9,7 +9,7 @@ from loadtests.capacity.search import Answer
 from loadtests.load.spread import Worker
 from reports.experiment.limits import Limit
 from reports.experiment.searched import Searched
-from tests.loadtests.batches import CEILING, SETUP, outcome
+from tests.loadtests.batches import AT_RATES, CEILING, SETUP, at_rate, outcome
 
 BATCHES = Searched("sessions")
 FULL: dict[Worker, WorkerLoad] = {("a", pid): WorkerLoad(64, 60) for pid in range(4)}
@@ -211,3 +211,44 @@ def test_a_batch_in_words() -> None:
         "95.7 % succeeded, p99 of total 1.31 s — met"
     )
     assert success_words(outcome(8, met=False, succeeded=0, p99=None), BATCHES) == "0 % succeeded — missed"
+
+
+def test_a_rate_that_was_too_slow_names_its_time_from_the_intended_time() -> None:
+    hit = limit(found(412), at_rate(430, missed="latency", p99=3.1, generator_cores=0.3), setup=AT_RATES)
+    assert (hit.kind, hit.lower_bound) == ("latency", False)
+    assert hit.explanation.startswith(
+        "total time from the intended time: at 430 steps/s 99 % took up to 3.10 s, and must take less than "
+        "1.20 s"
+    )
+    assert "the step beyond its wait (p99 800 ms)" in hit.explanation
+    assert "batch" not in hit.explanation + hit.remedy
+
+
+def test_a_rate_that_was_not_carried_is_a_limit_of_throughput() -> None:
+    behind = at_rate(430, missed="only 93 % of what arrived was carried", carried=0.93)
+    hit = limit(found(412), behind, setup=AT_RATES)
+    assert hit.kind == "throughput"
+    assert hit.explanation.startswith("at 430 steps/s only 93 % of what arrived was carried")
+    assert "must take less" not in hit.explanation
+
+
+def test_a_generator_at_its_limit_ends_a_search_over_rates_with_a_lower_bound() -> None:
+    full = at_rate(430, missed="the load generator was at its limit", generator_cores=0.99)
+    hit = limit(found(412), full, setup=AT_RATES)
+    assert (hit.kind, hit.lower_bound) == ("generator", True)
+    assert "PROCESSES=2" in hit.remedy
+    assert "must take less" not in hit.explanation
+
+
+def test_a_deployment_that_died_at_a_rate_is_told_without_batches() -> None:
+    hit = limit(found(400), at_rate(430, ended=("replica-1 ended.",)), stop="ended", setup=AT_RATES)
+    assert hit.explanation == "the deployment failed at 430 steps/s: replica-1 ended."
+    assert "that run" in hit.remedy
+    late = limit(found(400), at_rate(400), stop="budget", setup=AT_RATES)
+    assert late.explanation.endswith("no larger rate was tried")
+
+
+def test_a_try_at_a_rate_in_words() -> None:
+    assert success_words(at_rate(430, missed="latency", p99=3.1), Searched("steps/s")) == (
+        "100 % succeeded, p99 from the intended time 3.10 s — missed: latency"
+    )

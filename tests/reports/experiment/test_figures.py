@@ -146,6 +146,19 @@ def test_a_capacity_search_shows_each_try_and_its_answer(capacity: ExperimentRep
     assert len(re.findall(r"<use|<path id", svg)) >= 2
 
 
+def test_a_search_over_rates_shows_p99_against_rate_with_the_objective() -> None:
+    found = samples.report("rates").capacity
+    assert found
+    shown = words(figures.capacity_tries(found, 0.95, WIDE))
+    assert {"highest that met it: 412", "objective 1.20 s", "steps/s"} <= set(shown)
+    assert "p99 of total time from the intended time" in shown
+    assert "Sessions that succeeded" not in shown
+    assert not any(word.endswith("%") for word in shown)
+    # Nothing that succeeded has no percentile to be shown at.
+    none = [each | {"total_p99_s": None} for each in found["tries"]]
+    assert "steps/s" in words(figures.capacity_tries({**found, "tries": none}, 0.95, WIDE))
+
+
 def test_foreign_labels_stay_text(grid: ExperimentReport) -> None:
     growth = replace(
         grid.growth, groups=[replace(group, label=HOSTILE + "\x07\u202e") for group in grid.growth.groups]
