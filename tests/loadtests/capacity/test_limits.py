@@ -2,9 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from loadtests.capacity.batch_outcome import BatchOutcome, WorkerLoad
+from loadtests.capacity.batch_outcome import WorkerLoad
 from loadtests.capacity.ceiling import Ceiling
 from loadtests.capacity.limits import Setup, Stop, find_limit, success_words
+from loadtests.capacity.outcome import Outcome
 from loadtests.capacity.search import Answer
 from loadtests.load.spread import Worker
 from reports.experiment.limits import Limit
@@ -19,7 +20,7 @@ def found(max_batch: int, *, sessions: int | None = None, cap: int | None = None
     return Answer(max_batch if sessions is None else sessions, max_batch, max_batch, None, 0.97, cap)
 
 
-def limit(answer: Answer, *outcomes: BatchOutcome, stop: Stop = "found", setup: Setup = SETUP) -> Limit:
+def limit(answer: Answer, *outcomes: Outcome, stop: Stop = "found", setup: Setup = SETUP) -> Limit:
     return find_limit(outcomes, answer, stop, setup)
 
 
