@@ -12,7 +12,7 @@ _MOST_LOADS = 8
 def verdict_lines(report: ExperimentReport) -> list[str]:
     """What was done, how many sessions, what more workers buy, where it stops, and what to know besides."""
     answers = [how_many_sessions(report), what_more_workers_buy(report), where_it_stops(report)]
-    if report.loads is not None:
+    if report.loads is not None and report.capacity is None:
         answers = [f"{each[:1].upper()}{each[1:]}" for each in report.loads.takeaways[:_MOST_LOADS]]
     if report.faults is not None:
         answers += report.faults.takeaways

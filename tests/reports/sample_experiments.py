@@ -236,7 +236,9 @@ def write_sample_experiment(path: Path, what: SampleExperiment | None = None) ->
     if what.capacity:
         experiment["capacity"] = what.capacity
         if "unit" in what.capacity:
-            experiment["config"]["arrivals"] = "poisson"
+            experiment["config"]["arrivals_of"] = "steps"
+            for cell in cells:
+                cell["arrivals"] = f"poisson:{cell['users'] + 100}:1"
     directory.write(experiment)
     return directory
 

@@ -10,6 +10,7 @@ import pytest
 
 from reports.experiment import figures
 from reports.experiment.report import ExperimentReport
+from reports.page import formatting
 from reports.page.drawing import NARROW, WIDE
 from tests.reports import sample_experiments as samples
 from tests.reports.run.test_figures import parsed, words

@@ -155,8 +155,11 @@ def test_a_search_over_rates_speaks_of_rates_and_of_nothing_over_users() -> None
     assert "tries-900-title" in page.ids
     assert {"capacity", "cells", "configuration"} <= set(page.ids)
     assert not {"growth", "law", "plan", "sessions"} & set(page.ids)
+    assert report.loads is not None
+    assert [point.load for point in report.loads.curves[0].points] == [164, 850]
     form = to_json(report)
-    assert (form["capacity"]["unit"], form["max_batch"], form["capacity_plan"]) == ("steps/s", [], [])
+    assert (form["capacity"]["unit"], form["capacity_plan"]) == ("steps/s", [])
+    assert [row["max_batch"] for row in form["max_batch"]] == [None]
     assert form["cells"]
 
 
