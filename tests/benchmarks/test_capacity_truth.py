@@ -1,9 +1,18 @@
+import random
 from pathlib import Path
 
 import pytest
 
 from benchmarks import capacity_truth
-from benchmarks.capacity_truth import Truth, fault, judged
+from benchmarks.capacity_truth import (
+    RateTruth,
+    Truth,
+    fault,
+    fault_of_rate,
+    highest_rate,
+    judged,
+    share_waiting_at_most,
+)
 from reports.records.schema import CapacityJson
 
 FOUR_BY_64 = Truth("local", replicas=1, workers=4, cap=64)
@@ -33,15 +42,41 @@ def test_an_answer_is_right_where_it_is_the_cap_and_says_that_the_server_refuses
     assert "refused" in (fault(found(256, explanation="refused"), FOUR_BY_64) or "")
 
 
+def test_the_known_rate_is_that_of_an_m_d_1_queue() -> None:
+    # Lindley's recursion over a million arrivals agrees.
+    rate, service_s, chance = 40.0, 0.02, random.Random(1)
+    waits, wait_s = [], 0.0
+    for _ in range(1_000_000):
+        waits.append(wait_s)
+        wait_s = max(0.0, wait_s + service_s - chance.expovariate(rate))
+    for bound_s in (0.0, 0.01, 0.05, 0.2):
+        simulated = sum(each <= bound_s for each in waits) / len(waits)
+        assert share_waiting_at_most(bound_s, rate, service_s) == pytest.approx(simulated, abs=0.005)
+    known = highest_rate(0.02, 0.2)
+    assert share_waiting_at_most(0.2 - 0.02, known, 0.02) == pytest.approx(0.99, abs=1e-6)
+    assert 38 < known < 41
+
+
+def test_a_rate_is_right_near_the_known_one_and_never_above_what_the_worker_can_do() -> None:
+    truth = RateTruth()
+    known = highest_rate(0.02, truth.p99_s)
+    assert fault_of_rate(found(round(known), limit="latency"), truth, 0.02) is None
+    assert "instead of" in (fault_of_rate(found(round(0.8 * known)), truth, 0.02) or "")
+    assert "instead of" in (fault_of_rate(found(48), truth, 0.02) or "")
+    assert "more than the 50.0 that the worker can do" in (fault_of_rate(found(50), truth, 0.02) or "")
+    bounded = found(round(known)) | {"lower_bound": True}
+    assert "lower bound" in (fault_of_rate(bounded, truth, 0.02) or "")
+
+
 @pytest.mark.servers
 def test_a_search_that_gives_no_answer_is_wrong_and_the_next_one_runs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = ["--calls", "2", "--workers", "0", "--results", str(tmp_path)]
+    options = ["--calls", "2", "--workers", "0", "--only", "sessions", "--results", str(tmp_path)]
     assert capacity_truth.main(options) == 1
     output = capsys.readouterr().out
-    assert "call 1: no answer: the search ended with exit code 2" in output
-    assert "call 2: no answer" in output
+    assert "sessions, call 1: no answer: the search ended with exit code 2" in output
+    assert "sessions, call 2: no answer" in output
     assert "WORKERS=0" in output
     assert output.endswith("0 of 2 right\n")
 
