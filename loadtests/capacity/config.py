@@ -67,7 +67,7 @@ class CapacityConfig:
         assert options.arrivals is not None
         arrivals = replace(options.arrivals, rate=float(rate), seed=_seed(options.arrivals, number))
         users = users_enough(arrivals, options, load.slo, _MOST_USERS)
-        fills_s = 1 + math.ceil(2 * options.wait.mean)
+        fills_s = max(1, math.ceil(2 * options.wait.mean))
         length_s = load.duration_s if self.duration_given else self._long_enough(rate, arrivals.of)
         if arrivals.of == "steps":
             spawn_rate = min(float(users), _SPAWNS_A_SECOND * load.processes)

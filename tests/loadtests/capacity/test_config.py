@@ -94,7 +94,7 @@ def test_a_try_at_a_rate_has_users_enough_and_time_enough_for_a_99th_percentile(
     assert first.options.arrivals is not None
     assert first.options.arrivals.text == "poisson:16"
     assert fast.users == 1500  # half as many more as are in flight where each takes the bound
-    ramp_s, warmup_s = 8, 2
+    ramp_s, warmup_s = 8, 1
     assert fast.spawn_rate == 200
     assert (fast.warmup_s, fast.duration_s) == (warmup_s, ramp_s + warmup_s + 8)
     assert (first.duration_s - warmup_s - 1) * 16 >= 400
@@ -102,7 +102,7 @@ def test_a_try_at_a_rate_has_users_enough_and_time_enough_for_a_99th_percentile(
 
 def test_a_length_that_was_asked_for_is_kept() -> None:
     search = config("--arrivals", "poisson", "--arrivals-of", "steps", "--duration", "5")
-    assert search.attempt(16, 1).duration_s == 5 + 2 + 1
+    assert search.attempt(16, 1).duration_s == 5 + 1 + 1
 
 
 def test_sessions_come_and_go_several_times_within_a_try() -> None:
