@@ -56,10 +56,10 @@ class RateTruth:
     """One worker that takes one step at a time, so that its highest rate within an objective is known."""
 
     target: str = "local"
-    wait_s: float = 0.02
+    wait_s: float = 0.01
     p99_s: float = 0.2
     within: float = 0.12
-    """By what share an answer may differ: a try is of a few hundred steps."""
+    """By what share an answer may differ: in a simulation of 100 searches none differed by more."""
 
     @property
     def environ(self) -> dict[str, str]:

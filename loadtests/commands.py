@@ -348,7 +348,11 @@ CAPACITY_SETTINGS = (
         ),
         Setting("MOST", "16384", "the largest batch, or rate, to try"),
         Setting("TRIES", "3", "the most tries that decide one on the way; more confirm the answer"),
-        Setting("PRECISION", "2.5", "how near to the next that fails the answer is to come, in % of it"),
+        Setting(
+            "PRECISION",
+            "",
+            "how near to the next that fails the answer is to come, in % of it (default: 2.5; with ARRIVALS 5)",
+        ),
         Setting("BUDGET", "10m", "how long the search may take: 600, 90s, 10m or 1h"),
     ),
 )

@@ -20,6 +20,8 @@ from loadtests.settings import Values, number, whole
 from reports.records.schema import ArrivalUnit, CapacityUnit
 
 _START, _DURATION = 16, "8"
+_PRECISION, _PRECISION_OF_RATES = "2.5", "5"
+"""Per cent. That of rates is about what chance leaves of a try of eight seconds."""
 _ENOUGH: Mapping[ArrivalUnit, int] = {"steps": 400, "sessions": 100}
 """Arrivals of a try. Of so many steps four lie above the 99th percentile, so that none alone decides it."""
 _LONGEST_S = 60
@@ -113,7 +115,8 @@ def capacity_config(values: Values) -> CapacityConfig:
     process, _, rate = values["ARRIVALS"].strip().partition(":")
     most = whole(values, "MOST", 1, 1_000_000)
     start = _start(values, process, rate, most)
-    precision = number(values, "PRECISION")
+    per_cent = values["PRECISION"] or (_PRECISION_OF_RATES if process else _PRECISION)
+    precision = number({"PRECISION": per_cent}, "PRECISION")
     if not 0 <= precision <= 50:
         raise LoadTestError(f"PRECISION={values['PRECISION']} is not allowed: give per cent, 0 to 50")
     wait = values["WAIT"] or ("0.01" if process else "1")

@@ -46,6 +46,8 @@ class Outcome:
     """Of a rate: the share of what arrived that was done as fast as it arrived, 0…1."""
     behind: bool = False
     """Whether less was carried than arrived, by more than chance explains."""
+    hopeless: bool = False
+    """Of a rate: missed by so much that one try is enough for now."""
     broken: str | None = None
     """Why the try says nothing about the server: its generator failed, and nothing was recorded."""
     ended: Sequence[str] = ()

@@ -15,6 +15,8 @@ if TYPE_CHECKING:  # it loads pandas
 
 _LEAST = 0.01
 """Of all arrivals: that share may be left over in any case."""
+_FAR = 2.0
+"""A p99 this many times its bound leaves no doubt."""
 
 
 def rate_outcome(rate: int, report: "RunReport") -> Outcome:
@@ -42,6 +44,7 @@ def rate_outcome(rate: int, report: "RunReport") -> Outcome:
         missed=" and ".join(missed),
         carried=carried,
         behind=not kept_up,
+        hopeless=(found["total_p99_s"] or 0.0) >= _FAR * found["total_limit_s"],
     )
 
 

@@ -41,6 +41,10 @@ class Try(Protocol):
         """Met with so much to spare that one try is enough for now."""
 
     @property
+    def hopeless(self) -> bool:
+        """Missed by so much that one try is enough for now."""
+
+    @property
     def far(self) -> bool:
         """Missed by far: more than twice as many sessions failed as may."""
 
@@ -96,6 +100,7 @@ class _Tally:
     met: int
     missed: int
     clear: bool
+    hopeless: bool
     far: int
 
     @property
@@ -189,6 +194,7 @@ def _tallies(tries: Sequence[Try]) -> dict[int, _Tally]:
             met=sum(each.met for each in same),
             missed=sum(not each.met for each in same),
             clear=any(each.clear for each in same),
+            hopeless=any(each.hopeless for each in same),
             far=sum(each.far for each in same),
         )
         for size, same in by_size.items()
@@ -197,7 +203,7 @@ def _tallies(tries: Sequence[Try]) -> dict[int, _Tally]:
 
 def _decided(tally: _Tally, plan: SearchPlan) -> bool:
     majority = plan.tries // 2 + 1
-    if tally.clear and not tally.missed:
+    if (tally.clear and not tally.missed) or (tally.hopeless and not tally.met):
         return True
     return max(tally.met, tally.missed) >= majority or tally.tries >= plan.tries
 

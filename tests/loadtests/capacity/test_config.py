@@ -82,6 +82,7 @@ def test_with_arrivals_the_highest_rate_is_searched() -> None:
     steps = config("--arrivals", "poisson", "--arrivals-of", "steps")
     assert (steps.unit, steps.load.scenario, steps.plan.start) == ("steps/s", "sustained", 16)
     assert steps.load.options.wait.constant == 0.01
+    assert steps.plan.precision == 0.05
     assert config("--arrivals", "constant:200", "--wait", "0.5").plan.start == 200
     assert config("--arrivals", "poisson", "--start", "50").plan.start == 50
     assert config("--arrivals", "constant").unit == "sessions/s"

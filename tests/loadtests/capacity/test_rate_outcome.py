@@ -74,6 +74,7 @@ def outcome_of(
 def test_a_rate_that_the_server_can_do_is_met(tmp_path: Path) -> None:
     found = outcome_of(tmp_path, 19, one_at_a_time(19))
     assert (found.load, found.met, found.clear, found.missed, found.behind) == (19, True, True, "", False)
+    assert not found.hopeless
     assert found.carried == pytest.approx(1, abs=0.01)
     assert found.total_p99_s == pytest.approx(SERVICE_S)
     assert found.succeeded == 19 * SECONDS
@@ -94,7 +95,9 @@ def test_a_p99_from_the_intended_time_beyond_its_bound_has_missed_it(tmp_path: P
     for each in rows:
         if each["intended_at"] is not None:  # sent late, though answered at once
             each["started_at"] += 3
+    assert not found.hopeless
     late = outcome_of(tmp_path, 10, rows)
+    assert late.hopeless
     assert late.total_p99_s == pytest.approx(3 + SERVICE_S)
     assert not late.met
 
