@@ -59,7 +59,7 @@ class RateTruth:
     wait_s: float = 0.01
     p99_s: float = 0.2
     within: float = 0.12
-    """By what share an answer may differ: in a simulation of 100 searches none differed by more."""
+    """By what share an answer may differ: of many simulated searches none differs by more."""
 
     @property
     def environ(self) -> dict[str, str]:

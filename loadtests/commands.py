@@ -351,7 +351,7 @@ CAPACITY_SETTINGS = (
         Setting(
             "PRECISION",
             "",
-            "how near to the next that fails the answer is to come, in % of it (default: 2.5; with ARRIVALS 5)",
+            "how near to the next that fails the answer is to come, in % (default: 2.5; with ARRIVALS 5)",
         ),
         Setting("BUDGET", "10m", "how long the search may take: 600, 90s, 10m or 1h"),
     ),
