@@ -7,7 +7,6 @@ queueing theory gives for the time a step takes, and none may find more than the
 """
 
 import argparse
-import math
 import os
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from benchmarks.queueing_theory import chance_beyond_in_md1
 from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.run_directory import RunDirectoryError
 from reports.records.schema import CapacityJson
@@ -81,21 +81,11 @@ def highest_rate(service_s: float, p99_s: float) -> float:
     low, high = 0.0, 1 / service_s
     for _ in range(50):
         middle = (low + high) / 2
-        if share_waiting_at_most(p99_s - service_s, middle, service_s) >= 0.99:
+        if chance_beyond_in_md1(middle, service_s, p99_s) <= 0.01:
             low = middle
         else:
             high = middle
     return low
-
-
-def share_waiting_at_most(wait_s: float, rate: float, service_s: float) -> float:
-    """The share of arrivals in an M/D/1 queue that wait no longer (Erlang 1909); for up to 20 services."""
-    if wait_s < 0:
-        return 0.0
-    terms = range(math.floor(wait_s / service_s) + 1)
-    ahead = [rate * (k * service_s - wait_s) for k in terms]
-    each = (x**k / math.factorial(k) * math.exp(-x) for k, x in zip(terms, ahead, strict=True))
-    return (1 - rate * service_s) * math.fsum(each)
 
 
 def search(truth: Truth | RateTruth, results: Path) -> ExperimentDirectory:

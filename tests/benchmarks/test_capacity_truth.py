@@ -12,8 +12,8 @@ from benchmarks.capacity_truth import (
     fault_of_rate,
     highest_rate,
     judged,
-    share_waiting_at_most,
 )
+from benchmarks.queueing_theory import chance_beyond_in_md1
 from loadtests.capacity.outcome import Outcome
 from loadtests.capacity.search import SearchPlan, answer, next_batch
 from reports.records.schema import CapacityJson
@@ -45,19 +45,10 @@ def test_an_answer_is_right_where_it_is_the_cap_and_says_that_the_server_refuses
     assert "refused" in (fault(found(256, explanation="refused"), FOUR_BY_64) or "")
 
 
-def test_the_known_rate_is_that_of_an_m_d_1_queue() -> None:
-    # Lindley's recursion over a million arrivals agrees.
-    rate, service_s, chance = 40.0, 0.02, random.Random(1)
-    waits, wait_s = [], 0.0
-    for _ in range(1_000_000):
-        waits.append(wait_s)
-        wait_s = max(0.0, wait_s + service_s - chance.expovariate(rate))
-    for bound_s in (0.0, 0.01, 0.05, 0.2):
-        simulated = sum(each <= bound_s for each in waits) / len(waits)
-        assert share_waiting_at_most(bound_s, rate, service_s) == pytest.approx(simulated, abs=0.005)
+def test_the_known_rate_is_the_highest_of_which_99_percent_are_done_in_time() -> None:
     known = highest_rate(0.02, 0.2)
-    assert share_waiting_at_most(0.2 - 0.02, known, 0.02) == pytest.approx(0.99, abs=1e-6)
-    assert 38 < known < 41
+    assert chance_beyond_in_md1(known, 0.02, 0.2) == pytest.approx(0.01, abs=1e-6)
+    assert 38 < known < 39
 
 
 def test_a_rate_is_right_near_the_known_one_and_never_above_what_the_worker_can_do() -> None:
