@@ -124,8 +124,8 @@ def test_the_rate_that_a_real_server_can_do_is_not_exceeded(tmp_path: Path) -> N
     done = search(
         tmp_path,
         *("--target", "local", "--workers", "1", "--arrivals", "constant:40", "--arrivals-of", "steps"),
-        *("--wait", "0.02", "--most", "60", "--duration", "4", "--tries", "1", "--precision", "50"),
-        *("--budget", "35"),
+        *("--wait", "0.02", "--most", "60", "--duration", "3", "--tries", "1", "--precision", "50"),
+        *("--budget", "29"),
         MAX_STEPS_IN_FLIGHT="1",
     )
     assert done.returncode == 0, done.stderr + done.stdout
