@@ -58,8 +58,8 @@ def _carried(came: "Arrivals | None", window_s: tuple[float, float]) -> tuple[fl
     """The share of arrivals that the server carried, and whether the rest is no more than chance.
 
     What arrived and was not done is what more is in flight at the end of the measured window than at its
-    beginning. That varies where the server keeps up, too: as much as n arrivals do by themselves, the square
-    root of n, is not held against it.
+    beginning, or what nobody had taken by the end of all. That varies where the server keeps up, too: as much
+    as n arrivals do by themselves, the square root of n, is not held against it.
     """
     if came is None:
         return 0.0, False
@@ -68,8 +68,9 @@ def _carried(came: "Arrivals | None", window_s: tuple[float, float]) -> tuple[fl
     if inside.size < 2:
         return 0.0, False
     first, last = inside[0], inside[-1]
-    arrived = came.rate_due * float(came.at_s[last] - came.at_s[first]) + came.unbegun
-    behind = max(0.0, float(came.in_flight[last] - came.in_flight[first])) + came.unbegun
+    arrived = came.rate_due * float(came.at_s[last] - came.at_s[first])
     if not arrived:
         return 0.0, False
-    return max(0.0, 1 - behind / arrived), behind <= max(_LEAST * arrived, math.sqrt(arrived))
+    left = float(came.in_flight[last] - came.in_flight[first]) / arrived
+    behind = min(1.0, max(0.0, left, came.unbegun / came.due))
+    return 1 - behind, behind <= max(_LEAST, 1 / math.sqrt(arrived))

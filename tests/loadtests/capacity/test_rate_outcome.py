@@ -104,6 +104,7 @@ def test_a_p99_from_the_intended_time_beyond_its_bound_has_missed_it(tmp_path: P
 
 def test_what_nobody_took_was_not_carried(tmp_path: Path) -> None:
     found = outcome_of(tmp_path, 19, one_at_a_time(19), unbegun=60)
+    assert found.carried == pytest.approx(1 - 60 / (19 * SECONDS + 60), abs=0.001)
     assert found.behind
     assert not found.met
 
