@@ -55,7 +55,7 @@ worker: settings ## load for a master elsewhere: make worker MASTER=10.0.0.9 PRO
 	@$(BIN)/python -m loadtests worker
 
 .PHONY: capacity
-capacity: settings ## search how many sessions a deployment holds, what stops it, and how to lift that
+capacity: settings ## search how many sessions a deployment holds, or what rate, and what stops it
 	@$(BIN)/python -m loadtests capacity
 
 .PHONY: up

@@ -97,7 +97,10 @@ def _capacity(options: argparse.Namespace) -> int:
     from loadtests.capacity.runner import search_capacity
 
     if names := without_effect(os.environ):
-        progress(_CONSOLE)(f"{', '.join(names)} mean nothing to a search: batches of growing size step once")
+        tried = "batches of growing size step once"
+        if config.unit != "sessions":
+            tried = f"{config.unit.removesuffix('/s')} arrive at one rate after another"
+        progress(_CONSOLE)(f"{', '.join(names)} mean nothing to a search: {tried}")
     with open_outlets(vars(options), progress(_CONSOLE)) as outlets:
         return search_capacity(config, _CONSOLE, outlets)
 
@@ -182,10 +185,10 @@ def _parser() -> argparse.ArgumentParser:
     add_with_settings(
         "capacity",
         _capacity,
-        "searches how many sessions a deployment holds",
+        "searches how many sessions a deployment holds, or what rate of arrivals it carries",
         "Searches the largest batch of sessions that meets the SLO when all connect, reset and "
-        "step at once, and says what was hit first. Exit codes: 0 found, 1 no batch met the SLO or the "
-        "search failed, 2 bad input, 130 interrupted.",
+        "step at once, or with --arrivals the highest rate that meets it, and says what was hit first. Exit "
+        "codes: 0 found, 1 nothing met the SLO or the search failed, 2 bad input, 130 interrupted.",
     )
     add_with_settings(
         "stack",

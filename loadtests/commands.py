@@ -314,21 +314,45 @@ NOT_OF_A_BATCH = {
 }
 """Settings of a load test that mean nothing where batches of growing size step once."""
 
-_OF_A_SEARCH = {"PORT": "0", "WAIT": "1", "STEP_TIMEOUT": "30"}
-"""A wait in which all sessions of a batch are there at once; a time-out that holds the search up less."""
+_ONLY_OF_RATES = {"DURATION", "THINK_TIME", "STEPS_PER_EPISODE", "ARRIVALS", "ARRIVALS_OF"}
+NOT_OF_RATES = NOT_OF_A_BATCH - _ONLY_OF_RATES
+"""The same where steps or sessions arrive at rates that grow."""
+
+_OF_A_SEARCH = {
+    "PORT": ("0", "where the balancer listens on 127.0.0.1; 0: any free port"),
+    "WAIT": (
+        "",
+        "seconds each step waits, in the Benchmark environment (default: 1; with ARRIVALS 0.01)",
+    ),
+    "STEP_TIMEOUT": ("30", "seconds until a reset or step without reply counts as failed"),
+    "DURATION": ("", "with ARRIVALS: how long each try is measured (default: 8, longer where few arrive)"),
+    "ARRIVALS": (
+        "",
+        "search the highest rate, not the largest batch: constant or poisson, or poisson:50 to begin there",
+    ),
+}
 
 CAPACITY_SETTINGS = (
     *(
-        replace(each, default=_OF_A_SEARCH.get(each.name, each.default))
+        Setting(each.name, *_OF_A_SEARCH.get(each.name, (each.default, each.help)), each.topic)
         for each in DEPLOYMENT_SETTINGS + LOAD_SETTINGS + GENERATOR_SETTINGS
-        if each.name not in NOT_OF_A_BATCH
+        if each.name not in NOT_OF_RATES
     ),
     *_about(
         "search",
-        Setting("START", "16", "users of the first batch; the next has twice as many, until one fails"),
-        Setting("MOST", "16384", "the largest batch to try"),
-        Setting("TRIES", "3", "the most tries that decide a batch on the way; more confirm the answer"),
-        Setting("PRECISION", "2.5", "how near to the next failing batch the answer is to come, in % of it"),
+        Setting(
+            "START",
+            "",
+            "users of the first batch, or the first rate; the next is twice as large, until one fails "
+            "(default: 16)",
+        ),
+        Setting("MOST", "16384", "the largest batch, or rate, to try"),
+        Setting("TRIES", "3", "the most tries that decide one on the way; more confirm the answer"),
+        Setting(
+            "PRECISION",
+            "",
+            "how near to the next that fails the answer is to come, in % (default: 2.5; with ARRIVALS 5)",
+        ),
         Setting("BUDGET", "10m", "how long the search may take: 600, 90s, 10m or 1h"),
     ),
 )

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from loadtests.capacity.outcome import Outcome, figures_of, mixed_up
 from loadtests.load.spread import NOBODY, Worker
 from reports.records.run_directory import RunDirectory
 from reports.records.schema import expected_workers
@@ -14,13 +15,9 @@ if TYPE_CHECKING:  # it loads pandas
     from reports.run.report import RunReport
     from reports.run.sections.resources import PartUsage
 
-_CLEARLY = 0.8
-"""A p99 below this share of its bound leaves no doubt."""
 _OVERLOAD = 1.5
 """A server whose workers are unknown is full where this many times the sessions came that it served."""
 _SLACK_S = 0.5
-_MIXED_UP = ("isolation_violated", "waits_wrong")
-"""What makes a batch worth nothing, however fast it was."""
 _COLUMNS = ["started_at", "latency_s", "op", "host", "pid", "user", "error"]
 
 
@@ -34,49 +31,26 @@ class WorkerLoad:
     """Sessions that it refused for being full."""
 
 
-@dataclass(frozen=True)
-class BatchOutcome:
-    """One batch of a capacity search. Times in seconds, shares in 0…1."""
+@dataclass(frozen=True, kw_only=True)
+class BatchOutcome(Outcome):
+    """One batch of a capacity search. Times in seconds."""
 
-    users: int
-    run_id: str
-    met: bool = False
-    succeeded: int = 0
-    success_rate: float = 0.0
-    success_limit: float = 1.0
-    """The least share that must succeed."""
-    total_p99_s: float | None = None
-    total_limit_s: float = 0.0
-    """The bound on the 99th percentile of total time."""
-    slowest: Mapping[str, float] = field(default_factory=dict)
-    """The 99th percentile of `connect`, `reset`, and `overhead` or, where it is unknown, `step`."""
-    errors: Mapping[str, int] = field(default_factory=dict)
-    """Failed operations by category."""
-    example: Mapping[str, str] = field(default_factory=dict)
-    """What was said about one failure of each category."""
     workers: Mapping[Worker, WorkerLoad] = field(default_factory=dict)
     expected_workers: int | None = None
     connect_spread_s: float = 0.0
     """From the start of the first session to that of the last."""
     shortest_stay_s: float | None = None
     """The shortest time that a session was there for certain; None where none was."""
-    cpu: Cpu | None = None
-    """While the batch went on; None where it was too short to tell."""
-    broken: str | None = None
-    """Why the batch says nothing about the server: its generator failed, and nothing was recorded."""
-    ended: Sequence[str] = ()
-    """Why the deployment cannot be searched further: what of it died, or that it mixed up sessions."""
+
+    @property
+    def users(self) -> int:
+        """Sessions of the batch."""
+        return self.load
 
     @property
     def clear(self) -> bool:
         """Met with much to spare."""
-        p99, most = self.total_p99_s, _CLEARLY * self.total_limit_s
-        return self.met and self.succeeded == self.users and p99 is not None and p99 <= most
-
-    @property
-    def far(self) -> bool:
-        """Missed by far: more than twice as many sessions failed as may."""
-        return not self.met and 1 - self.success_rate > 2 * (1 - self.success_limit)
+        return super().clear and self.succeeded == self.users
 
     @property
     def turned_away(self) -> int:
@@ -109,35 +83,17 @@ def batch_outcome(directory: RunDirectory, report: "RunReport") -> BatchOutcome:
     """Reads a batch from its run directory and its report. Raises RunDirectoryError."""
     rows = directory.read_steps(_COLUMNS).to_pylist()
     totals, run = report.totals, report.run
-    success, p99 = report.slo.criteria
-    failed = report.errors.groups
-    examples = {group.category: group.example or "" for group in reversed(failed)}
-    errors: Counter[str] = Counter()
-    for group in failed:
-        errors[group.category] += group.count
-    summaries = report.latency.summaries
     stays = sessions_of(rows)
-    step = "overhead" if "overhead" in summaries else "step"
-    mixed_up = [each.message for each in report.validity.reasons if each.code in _MIXED_UP]
     return BatchOutcome(
-        users=run["config"]["users"],
-        run_id=run["run_id"],
-        met=report.slo.passed and run["status"] == "completed" and not mixed_up,
+        **figures_of(report),
+        load=run["config"]["users"],
+        met=report.slo.passed and run["status"] == "completed" and not mixed_up(report),
         succeeded=totals.batch_succeeded or 0,
-        success_rate=success.value or 0.0,
-        success_limit=success.limit,
-        total_p99_s=p99.value,
-        total_limit_s=p99.limit,
-        slowest={op: summaries[op].p99 for op in ("connect", "reset", step) if op in summaries},
-        errors=errors,
-        example=examples,
         workers=worker_loads(rows),
         expected_workers=expected_workers(run["topology"]),
         connect_spread_s=_spread(rows),
         shortest_stay_s=min((end - begin for begin, end, _ in stays), default=None),
         cpu=_cpu(report.resources.parts, totals.duration_s),
-        broken=None if run["status"] == "completed" else run.get("status_detail") or run["status"],
-        ended=(*run.get("incidents", []), *mixed_up),
     )
 
 

@@ -1,4 +1,4 @@
-"""A capacity search from deployment to report: batches until it is known how many sessions it holds."""
+"""A capacity search from deployment to report: tries until it is known how much load it carries."""
 
 import time
 from collections.abc import Sequence
@@ -8,10 +8,12 @@ from urllib.parse import urlsplit
 
 from rich.console import Console
 
-from loadtests.capacity.batch_outcome import BatchOutcome, batch_outcome
+from loadtests.capacity.batch_outcome import batch_outcome
 from loadtests.capacity.ceiling import ceiling
 from loadtests.capacity.config import CapacityConfig
 from loadtests.capacity.limits import Setup, Stop, find_limit
+from loadtests.capacity.outcome import Outcome
+from loadtests.capacity.rate_outcome import rate_outcome
 from loadtests.capacity.search import Answer, answer, next_batch
 from loadtests.capacity.verdict import verdict_lines
 from loadtests.capacity.view import CapacityView
@@ -19,6 +21,7 @@ from loadtests.clock import now
 from loadtests.deployments import Deployment
 from loadtests.deployments.processes import tail
 from loadtests.machine import machine
+from loadtests.run.config import LoadTestConfig
 from loadtests.run.finish import finish_run, list_in_index, print_outcome, reported
 from loadtests.run.load_test import (
     EXIT_INTERRUPTED,
@@ -30,6 +33,7 @@ from loadtests.run.load_test import (
 )
 from loadtests.run.outlets import NO_OUTLETS, Outlets
 from loadtests.terminal import progress, tell
+from reports.experiment.searched import Searched
 from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.run_directory import RunDirectory, RunDirectoryError
 from reports.records.schema import (
@@ -50,7 +54,7 @@ if TYPE_CHECKING:
 EXIT_FOUND, EXIT_NOT_FOUND = 0, 1
 
 _MOST_BROKEN = 2
-"""This many batches in a row that say nothing end the search."""
+"""This many tries in a row that say nothing end the search."""
 
 _STATUS: dict[Stop, tuple[RunStatus, str | None]] = {
     "found": ("completed", None),
@@ -63,9 +67,9 @@ _STATUS: dict[Stop, tuple[RunStatus, str | None]] = {
 
 
 def search_capacity(config: CapacityConfig, console: Console, outlets: Outlets = NO_OUTLETS) -> int:
-    """Searches how many sessions the target holds, prints the answer and feeds the outlets.
+    """Searches how much load the target carries, prints the answer and feeds the outlets.
 
-    Returns 0 where at least one session met the objective, 1 where none did or the search, or the deployment,
+    Returns 0 where some load met the objective, 1 where none did or the search, or the deployment,
     broke, 130 after Ctrl-C. Raises LoadTestError for what the user can mend; nothing is left running in any
     case.
     """
@@ -90,14 +94,14 @@ def search_capacity(config: CapacityConfig, console: Console, outlets: Outlets =
 
 
 def exit_code(stop: Stop, sessions: int) -> int:
-    """The exit code of a search, by how it ended and how many sessions it found."""
+    """The exit code of a search, by how it ended and how large a load it found."""
     if stop == "interrupted":
         return EXIT_INTERRUPTED
     return EXIT_FOUND if sessions and stop in ("found", "budget") else EXIT_NOT_FOUND
 
 
 class CapacitySearch:
-    """One search on a deployment that is up. What is known is on disk after every batch."""
+    """One search on a deployment that is up. What is known is on disk after every try."""
 
     def __init__(
         self,
@@ -107,17 +111,18 @@ class CapacitySearch:
         console: Console,
         meter: "Meter | None" = None,
     ) -> None:
-        self.outcomes: list[BatchOutcome] = []
-        """The outcome of every batch, in the order in which they ran."""
+        self.outcomes: list[Outcome] = []
+        """The outcome of every try, in the order in which they ran."""
         self._config = config
         self._deployment = deployment
         self._directory = directory
         self._meter = meter
         self._say = progress(console)
-        self._view = CapacityView(console, config.budget_s)
+        self._searched = Searched(config.unit)
+        self._view = CapacityView(console, config.budget_s, self._searched)
         self._machine = machine()
         self._ceiling = ceiling(config, deployment)
-        self._plan = replace(config.plan, most=self._ceiling.users)
+        self._plan = replace(config.plan, most=self._ceiling.load)
         self._topology = deployment.topology()
         self._is_url = deployment.kind == "url"
         self._name = urlsplit(deployment.url).netloc if self._is_url else deployment.kind
@@ -126,22 +131,23 @@ class CapacitySearch:
         self._experiment = self._begin()
 
     def run(self) -> Stop:
-        """Runs batches until the search is over or stopped. Raises RunDirectoryError where none can begin."""
+        """Runs tries until the search is over or stopped. Raises RunDirectoryError where none can begin."""
         self._directory.write(self._experiment)
         self._say(
-            f"searching up to {self._plan.most:,} sessions; everything is kept in {self._directory.path}"
+            f"searching up to {self._searched.amount(self._plan.most)}; everything is kept in "
+            f"{self._directory.path}"
         )
         begin = time.monotonic()
         seconds: dict[int, float] = {}
         broken = 0
         try:
             with self._view:
-                while (users := next_batch(self._tries, self._plan)) is not None:
+                while (load := next_batch(self._tries, self._plan)) is not None:
                     spent = time.monotonic() - begin
-                    if spent + likely_seconds(users, seconds) > self._config.budget_s:
+                    if spent + likely_seconds(load, seconds) > self._config.budget_s:
                         return "budget"
-                    outcome = self._batch(users)
-                    seconds[users] = time.monotonic() - begin - spent
+                    outcome = self._try(load)
+                    seconds[load] = time.monotonic() - begin - spent
                     broken = broken + 1 if outcome.broken else 0
                     if outcome.ended:
                         return "ended"
@@ -169,24 +175,24 @@ class CapacitySearch:
         return capacity
 
     @property
-    def _tries(self) -> list[BatchOutcome]:
+    def _tries(self) -> list[Outcome]:
         return [outcome for outcome in self.outcomes if not outcome.broken]
 
-    def _batch(self, users: int) -> BatchOutcome:
-        repetition = sum(outcome.users == users for outcome in self.outcomes) + 1
-        cell = self._cell(users, repetition)
+    def _try(self, load: int) -> Outcome:
+        repetition = sum(outcome.load == load for outcome in self.outcomes) + 1
+        config = self._config.attempt(load, repetition)
+        cell = self._cell(config, repetition)
         self._experiment["cells"].append(cell)
         self._directory.write(self._experiment)
-        self._view.starting(users, repetition)
+        self._view.starting(load, repetition)
         try:
-            config = self._config.batch(users)
             directory = new_run(config, self._deployment, self._directory.runs)
             cell["run_id"] = directory.path.name
             status, detail = record_run(
                 config, self._deployment, directory, self._view.show, self._say, self._meter
             )
             self._view.reporting()
-            outcome = _finished(users, directory, status, detail)
+            outcome = self._finished(load, directory, status, detail)
         except KeyboardInterrupt:
             cell["status"], cell["reason"] = "failed", "stopped by Ctrl-C"
             raise
@@ -201,9 +207,23 @@ class CapacitySearch:
         self._view.finished(outcome, repetition, answer(self._tries))
         return outcome
 
-    def _cell(self, users: int, repetition: int) -> CellJson:
-        load = self._config.load
-        return CellJson(
+    def _finished(self, load: int, directory: RunDirectory, status: RunStatus, detail: str | None) -> Outcome:
+        if status == "interrupted":
+            raise KeyboardInterrupt
+        try:
+            report = finish_run(directory, status, detail)
+        except RunDirectoryError as error:
+            if isinstance(error.__cause__, OSError):
+                raise
+            log = tail(directory.path / "locust.log", 1).strip()
+            why = ": ".join(filter(None, [str(error), log]))
+            return Outcome(load=load, run_id=directory.path.name, broken=why)
+        if self._searched.is_rate:
+            return rate_outcome(load, report)
+        return batch_outcome(directory, report)
+
+    def _cell(self, load: LoadTestConfig, repetition: int) -> CellJson:
+        cell = CellJson(
             deployment=self._name,
             replicas=self._topology["replicas"],
             workers=self._topology["workers"],
@@ -211,21 +231,24 @@ class CapacitySearch:
             reuse_port=None if self._is_url else load.deployment.reuse_port,
             transport=load.transport,
             wait=load.options.wait.text,
-            users=users,
+            users=load.users,
             repetition=repetition,
             status="running",
             reason=None,
             run_id=None,
         )
+        if load.options.arrivals is not None:
+            cell["arrivals"] = load.options.arrivals.text
+        return cell
 
     def _begin(self) -> ExperimentJson:
         config = self._config
         held = ExperimentConfig(
-            scenario="batch",
+            scenario=config.load.scenario,
             targets={self._name: self._deployment.url if self._is_url else self._deployment.kind},
             seed=0,
             repetitions=self._plan.tries,
-            duration_s=None,
+            duration_s=float(config.load.duration_s) if self._searched.is_rate else None,
             slo=config.load.slo,
             search={
                 "start": min(self._plan.start, self._plan.most),
@@ -234,6 +257,8 @@ class CapacitySearch:
                 "budget_s": config.budget_s,
             },
         )
+        if (arrivals := config.load.options.arrivals) is not None:
+            held["arrivals_of"] = arrivals.of
         if config.load.tags:
             held["tags"] = list(config.load.tags)
         return ExperimentJson(
@@ -268,26 +293,16 @@ class CapacitySearch:
             total_workers=expected_workers(self._topology),
             reuse_port=None if self._is_url else load.deployment.reuse_port,
             is_url=self._is_url,
+            brief=not self._searched.is_rate,
+            searched=self._searched,
         )
 
 
-def _finished(users: int, directory: RunDirectory, status: RunStatus, detail: str | None) -> BatchOutcome:
-    if status == "interrupted":
-        raise KeyboardInterrupt
-    try:
-        report = finish_run(directory, status, detail)
-    except RunDirectoryError as error:
-        if isinstance(error.__cause__, OSError):
-            raise
-        log = tail(directory.path / "locust.log", 1).strip()
-        return BatchOutcome(users, directory.path.name, broken=": ".join(filter(None, [str(error), log])))
-    return batch_outcome(directory, report)
-
-
-def capacity_json(known: Answer, outcomes: Sequence[BatchOutcome], stop: Stop, setup: Setup) -> CapacityJson:
+def capacity_json(known: Answer, outcomes: Sequence[Outcome], stop: Stop, setup: Setup) -> CapacityJson:
     """The answer as experiment.json has it."""
     limit = find_limit(outcomes, known, stop, setup)
-    return CapacityJson(
+    tries = [outcome for outcome in outcomes if not outcome.broken]
+    found = CapacityJson(
         sessions=known.sessions,
         max_batch=known.max_batch,
         low=known.low,
@@ -299,23 +314,31 @@ def capacity_json(known: Answer, outcomes: Sequence[BatchOutcome], stop: Stop, s
         limit=limit.kind,
         explanation=limit.explanation,
         remedy=limit.remedy,
-        tries=[
-            CapacityTry(
-                users=outcome.users,
-                run_id=outcome.run_id,
-                passed=outcome.met,
-                succeeded=outcome.succeeded,
-                success_rate=outcome.success_rate,
-                total_p99_s=outcome.total_p99_s,
-            )
-            for outcome in outcomes
-            if not outcome.broken
-        ],
+        tries=[_try_json(outcome) for outcome in tries],
     )
+    if setup.searched.is_rate:
+        found["unit"] = setup.searched.unit
+        if tries:
+            found["total_p99_limit_s"] = tries[-1].total_limit_s
+    return found
 
 
-def likely_seconds(users: int, seconds: dict[int, float]) -> float:
-    """How long a batch will take: as the one did that is nearest by size; 0 s for the first."""
+def _try_json(outcome: Outcome) -> CapacityTry:
+    found = CapacityTry(
+        users=outcome.load,
+        run_id=outcome.run_id,
+        passed=outcome.met,
+        succeeded=outcome.succeeded,
+        success_rate=outcome.success_rate,
+        total_p99_s=outcome.total_p99_s,
+    )
+    if outcome.missed:
+        found["missed"] = outcome.missed
+    return found
+
+
+def likely_seconds(load: int, seconds: dict[int, float]) -> float:
+    """How long a try will take: as the one did that is nearest by size; 0 s for the first."""
     if not seconds:
         return 0.0
-    return seconds[min(seconds, key=lambda size: abs(size - users))]
+    return seconds[min(seconds, key=lambda size: abs(size - load))]

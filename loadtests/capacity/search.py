@@ -1,5 +1,7 @@
 """The search for the largest batch that meets an objective: which batch to try next, and what the tries say.
 
+Or for the highest rate: then "batch" stands for a rate, of whole arrivals a second, and sessions for these.
+
 A function of the tries so far, and of nothing else: the same tries always lead to the same batch.
 
 Whether a batch meets the objective is a matter of chance near the limit, and a larger batch may meet it where
@@ -29,12 +31,18 @@ class Try(Protocol):
     """The outcome of one batch, as far as the search needs to know it."""
 
     @property
-    def users(self) -> int: ...
+    def load(self) -> int:
+        """Users of the batch, or arrivals a second."""
+
     @property
     def met(self) -> bool: ...
     @property
     def clear(self) -> bool:
         """Met with so much to spare that one try is enough for now."""
+
+    @property
+    def hopeless(self) -> bool:
+        """Missed by so much that one try is enough for now."""
 
     @property
     def far(self) -> bool:
@@ -92,6 +100,7 @@ class _Tally:
     met: int
     missed: int
     clear: bool
+    hopeless: bool
     far: int
 
     @property
@@ -104,8 +113,8 @@ def next_batch(tries: Sequence[Try], plan: SearchPlan) -> int | None:
     tallies = _tallies(tries)
     if not tallies:
         return min(plan.start, plan.most)
-    if not _decided(tallies[tries[-1].users], plan):
-        return tries[-1].users
+    if not _decided(tallies[tries[-1].load], plan):
+        return tries[-1].load
     passing, failing = _bracket(tallies)
     for end in (passing, failing):
         if end and not _decided(tallies[end], plan):
@@ -178,13 +187,14 @@ def _hopeless(tallies: dict[int, _Tally]) -> int | None:
 
 def _tallies(tries: Sequence[Try]) -> dict[int, _Tally]:
     """The tries of each size, smallest first."""
-    sizes = sorted({each.users for each in tries})
-    by_size = {size: [each for each in tries if each.users == size] for size in sizes}
+    sizes = sorted({each.load for each in tries})
+    by_size = {size: [each for each in tries if each.load == size] for size in sizes}
     return {
         size: _Tally(
             met=sum(each.met for each in same),
             missed=sum(not each.met for each in same),
             clear=any(each.clear for each in same),
+            hopeless=any(each.hopeless for each in same),
             far=sum(each.far for each in same),
         )
         for size, same in by_size.items()
@@ -193,7 +203,7 @@ def _tallies(tries: Sequence[Try]) -> dict[int, _Tally]:
 
 def _decided(tally: _Tally, plan: SearchPlan) -> bool:
     majority = plan.tries // 2 + 1
-    if tally.clear and not tally.missed:
+    if (tally.clear and not tally.missed) or (tally.hopeless and not tally.met):
         return True
     return max(tally.met, tally.missed) >= majority or tally.tries >= plan.tries
 
@@ -220,7 +230,7 @@ def _cap_probe(tries: Sequence[Try], tallies: dict[int, _Tally], plan: SearchPla
     refusing = [each for each in tries if not each.met and each.turned_away]
     if not refusing:
         return None
-    size = min(max(each.users for each in refusing), plan.most)
+    size = min(max(each.load for each in refusing), plan.most)
     succeeded = max(each.succeeded for each in refusing)
     if size < _OVERLOAD * succeeded:
         size = min(2 * succeeded, plan.most)

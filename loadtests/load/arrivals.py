@@ -3,6 +3,7 @@
 import itertools
 import math
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
@@ -14,12 +15,13 @@ from reports.records.schema import ArrivalUnit
 
 Process = Literal["constant", "poisson"]
 
-FORMS = "constant:RATE or poisson:RATE, such as poisson:50, a second"
+FORMS = "constant:RATE or poisson:RATE, such as poisson:50, a second; poisson:50:1 draws other moments"
 _CELL_S = 0.01
 """Within so many seconds a rate that changes counts as constant."""
 _HIGHEST_RATE = 1_000_000.0
 _SEED = 20_240_501
 _DEALER_SEED = 20_240_502
+_SEEDS = re.compile(r"\d{1,9}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,13 @@ class Arrivals:
     """Arrivals a second, where the load's shape is at level 1."""
     of: ArrivalUnit
     shape: Shape | None = None
+    seed: int = 0
+    """Of the moments of a Poisson process: others for each seed."""
 
     @property
     def text(self) -> str:
         """As it is written."""
-        return f"{self.process}:{self.rate:g}"
+        return f"{self.process}:{self.rate:g}{f':{self.seed}' if self.seed else ''}"
 
     @property
     def highest_rate(self) -> float:
@@ -44,7 +48,7 @@ class Arrivals:
         return self.rate * (self.shape.highest if self.shape is not None else 1.0)
 
     def times(self, length_s: float | None) -> Iterator[float]:
-        """Seconds from the start to each arrival, rising; the same in every process and every run.
+        """Seconds from the start to each arrival, rising; the same in every process and every run of a seed.
 
         `length_s` is how long the load will last; None, which no shape allows: until it is stopped. A rate
         that changes is cut into cells of 10 ms, within which it is constant.
@@ -82,7 +86,7 @@ class Arrivals:
         """Gaps between arrivals at a rate of one a second."""
         if self.process == "constant":
             return itertools.repeat(1.0)
-        chance = random.Random(_SEED)
+        chance = random.Random(_SEED + self.seed)
         return iter(lambda: chance.expovariate(1.0), None)
 
 
@@ -95,11 +99,13 @@ def parse_arrivals(values: Values, shape: Shape | None) -> Arrivals | None:
     unit = cast(ArrivalUnit, choice(values, "ARRIVALS_OF", get_args(ArrivalUnit)))
     if not text:
         return None
-    process, _, number = text.strip().partition(":")
+    process, _, numbers = text.strip().partition(":")
+    number, drawn, seed = numbers.partition(":")
     try:
         rate = float(number)
     except ValueError:
         rate = math.nan
-    if process not in get_args(Process) or not 0 < rate <= _HIGHEST_RATE:
+    known = process in get_args(Process) and 0 < rate <= _HIGHEST_RATE
+    if not known or (drawn and (process != "poisson" or not _SEEDS.fullmatch(seed))):
         raise LoadTestError(f"ARRIVALS={text} is no stream of arrivals: write {FORMS}")
-    return Arrivals(cast(Process, process), rate, unit, shape)
+    return Arrivals(cast(Process, process), rate, unit, shape, int(seed or 0))

@@ -204,16 +204,20 @@ def faults(values: Values, duration_s: float) -> tuple[Fault, ...]:
     return planned
 
 
-def users_enough(arrivals: Arrivals, options: LoadOptions, slo: Slo) -> int:
-    """As many users as are in flight where the objective is just met, by Little's law, and half as many more.
+def users_enough(
+    arrivals: Arrivals, options: LoadOptions, slo: Slo, most: int = _MOST_USERS_BY_DEFAULT
+) -> int:
+    """As many users as arrivals need, within bounds."""
+    return min(max(math.ceil(arrivals.highest_rate * users_an_arrival(arrivals, options, slo)), _USERS), most)
 
-    A session stays for its steps, their waits and its thinking; where steps have no number, for 50.
+
+def users_an_arrival(arrivals: Arrivals, options: LoadOptions, slo: Slo) -> float:
+    """Users for each arrival a second: what is in flight where the objective is just met, by Little's law.
+
+    And half as many more.
     """
     within_s = slo["total_p99_s"] or 2 * (options.wait.longest + 0.5)
-    if arrivals.of == "sessions":
-        within_s += options.stay_s
-    enough = math.ceil(1.5 * arrivals.highest_rate * within_s)
-    return min(max(enough, _USERS), _MOST_USERS_BY_DEFAULT)
+    return 1.5 * (within_s + (options.stay_s if arrivals.of == "sessions" else 0.0))
 
 
 def default_spawn_rate(users: int, processes: int, options: LoadOptions) -> float:

@@ -251,10 +251,11 @@ def _load(cell: CellJson, experiment: ExperimentJson) -> tuple[float | None, str
     """The load of a cell whose users only carry it, and its unit."""
     if (arrivals := cell.get("arrivals")) is not None:
         try:
-            rate = float(arrivals.partition(":")[2])
-        except ValueError:
+            rate = float(arrivals.split(":")[1])
+        except (ValueError, IndexError):
             return None, None
-        unit = experiment["config"].get("settings", {}).get("ARRIVALS_OF", "sessions")
+        config = experiment["config"]
+        unit = config.get("arrivals_of") or config.get("settings", {}).get("ARRIVALS_OF", "sessions")
         return rate, f"{printable(unit, 20)}/s"
     groups = cell.get("groups")
     return (None, None) if groups is None else (float(groups), "groups")

@@ -1,5 +1,6 @@
 """How sure the answer of a capacity search is, in words."""
 
+from reports.experiment.searched import searched
 from reports.page.words import share
 from reports.records.schema import CapacityJson
 
@@ -8,7 +9,10 @@ def how_sure(capacity: CapacityJson) -> tuple[str, str]:
     """How sure an answer is, in a word or two, and what that rests on."""
     if capacity["sessions"] and capacity["sessions"] == capacity["server_cap"]:
         return "measured", "the cap the server itself sets"
-    return sure(capacity["confidence"]), f"from the tries of a batch of {capacity['max_batch']:,}"
+    return (
+        sure(capacity["confidence"]),
+        f"from the tries {searched(capacity).of_tries(capacity['max_batch'])}",
+    )
 
 
 def sure(probability: float) -> str:

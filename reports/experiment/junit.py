@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from reports.experiment.cells import Cell
 from reports.experiment.masthead import headline
 from reports.experiment.report import ExperimentReport
+from reports.experiment.searched import searched
 from reports.experiment.verdict import how_many_sessions, where_it_stops
 from reports.outputs.junit import Case, Suite
 from reports.page.words import count
@@ -42,9 +43,12 @@ def _cell(cell: Cell, group: str) -> Case:
 def _capacity(report: ExperimentReport) -> Case:
     sentences = [how_many_sessions(report), where_it_stops(report)]
     found = report.capacity is not None and report.capacity["sessions"] > 0
+    name = "sessions within the objective"
+    if report.capacity is not None and searched(report.capacity).is_rate:
+        name = "rate within the objective"
     if not found:
-        return Case("sessions within the objective", "failure", sentences, "none_found")
+        return Case(name, "failure", sentences, "none_found")
     if report.experiment["status"] != "completed":
         why = report.experiment.get("status_detail") or "the search was cut short"
-        return Case("sessions within the objective", "error", [why, *sentences], "not_completed")
-    return Case("sessions within the objective", sentences=sentences)
+        return Case(name, "error", [why, *sentences], "not_completed")
+    return Case(name, sentences=sentences)

@@ -4,6 +4,7 @@ import math
 
 from reports.experiment.certainty import how_sure
 from reports.experiment.report import ExperimentReport
+from reports.experiment.searched import Searched, p99_of, searched
 from reports.experiment.sections.loads import Loads
 from reports.experiment.sections.max_batch import MaxBatch
 from reports.experiment.sections.speedup import Family, Gain, SpeedupRow
@@ -24,6 +25,7 @@ _STOPS = Question("Where does it stop?", "growth", "Throughput and latency")
 _TRUSTED = Question("Can I trust it?", "cells", "All cells")
 _HELD = Question("How many sessions?", "capacity", "The search")
 _SURE = Question("How sure is that?", "capacity", "All tries")
+_CARRIED = Question("How high a rate?", "capacity", "The search")
 _LIMITED = Question("What was hit first?", "capacity", "More")
 _RATE = Question("What does it carry?", "loads", "Every load")
 _GOOD = Question("Where is goodput best?", "loads", "Goodput")
@@ -31,6 +33,7 @@ _TURNS = Question("Where does it stop?", "loads", "Throughput and latency")
 _LIMITS = {
     "errors": "Errors",
     "latency": "Latency",
+    "throughput": "Throughput",
     "open_files": "Open files",
     "generator": "Load generator",
     "cap": "Not reached",
@@ -68,7 +71,9 @@ def facts(report: ExperimentReport) -> list[str]:
     experiment, config, progress = report.experiment, report.experiment["config"], report.progress
     ended_at = experiment["ended_at"]
     scenario = {"batch": "batches", "rollouts": "rollouts"}.get(config["scenario"], "sustained load")
-    if config["scenario"] != "batch" and config["duration_s"]:
+    if report.capacity and searched(report.capacity).is_rate and config["duration_s"]:
+        scenario = f"{_process(report)} arrivals, at least {formatting.duration(config['duration_s'])} a try"
+    elif config["scenario"] != "batch" and config["duration_s"]:
         scenario += f" of {formatting.duration(config['duration_s'])} a cell"
     facts = [
         f"started {formatting.moment(experiment['started_at'])}",
@@ -82,6 +87,12 @@ def facts(report: ExperimentReport) -> list[str]:
     if config["repetitions"] > 1:
         facts.append(count(config["repetitions"], "repetition"))
     return [*facts, f"order from seed {config['seed']}"]
+
+
+def _process(report: ExperimentReport) -> str:
+    """How steps or sessions arrive: `poisson`."""
+    text = next((each["arrivals"] for each in report.experiment["cells"] if "arrivals" in each), "")
+    return formatting.showable(text.partition(":")[0])
 
 
 def _swept(report: ExperimentReport) -> list[str]:
@@ -274,6 +285,8 @@ def _missed_by_others(report: ExperimentReport) -> str:
 
 def _held(capacity: CapacityJson) -> Answer:
     sessions, cores, cap = capacity["sessions"], capacity["cores"], capacity["server_cap"]
+    if (kind := searched(capacity)).is_rate:
+        return _carried(capacity, kind)
     facts = [
         ("largest batch that met it", formatting.count(capacity["max_batch"])),
         ("server turned away beyond", formatting.count(cap) if cap is not None else "none turned away"),
@@ -285,13 +298,30 @@ def _held(capacity: CapacityJson) -> Answer:
     return _HELD.answer(_at_least(sessions, lower_bound=capacity["lower_bound"]), "", facts)
 
 
+def _carried(capacity: CapacityJson, kind: Searched) -> Answer:
+    rate, cores, limit = capacity["sessions"], capacity["cores"], capacity.get("total_p99_limit_s")
+    facts = [
+        (kind.p99, formatting.seconds(p99_of(capacity))),
+        ("must be less than", formatting.seconds(limit)),
+    ]
+    if per_core := _per_core(rate / cores if cores else None, cores):
+        facts.insert(0, ("per core", per_core))
+    if not rate:
+        return _CARRIED.answer("None", "bad", facts)
+    carried = f"{_at_least(rate, lower_bound=capacity['lower_bound'])} {kind.unit}"
+    return _CARRIED.answer(carried, "", facts)
+
+
 def _sure(capacity: CapacityJson) -> Answer:
     high = capacity["high"]
     sure, why = how_sure(capacity)
     facts = [
         ("how", why),
         ("met it every time", f"up to {formatting.count(capacity['low'])}"),
-        ("missed it every time", f"from {formatting.count(high)}" if high is not None else "no batch"),
+        (
+            "missed it every time",
+            f"from {formatting.count(high)}" if high is not None else f"no {searched(capacity).noun}",
+        ),
         ("tries", formatting.count(len(capacity["tries"]))),
     ]
     return _SURE.answer(f"{sure[:1].upper()}{sure[1:]}", "", facts)

@@ -6,6 +6,7 @@ from reports.experiment import figures, masthead
 from reports.experiment.groups import transport_name
 from reports.experiment.limits import sentence
 from reports.experiment.report import ExperimentReport
+from reports.experiment.searched import searched
 from reports.page import formatting, palette, parts
 from reports.page.parts import Drawing, drawn
 from reports.page.words import listing
@@ -33,6 +34,7 @@ _OF_A_SWEEP = ("loads", "fairness", "cells", "configuration")
 _OF_A_CAPACITY_SEARCH = (
     "capacity", "growth", "law", "success", "breakdown", "sessions", "plan", "cells", "configuration",
 )  # fmt: skip
+_OF_A_SEARCH_OVER_RATES = ("capacity", *_OF_A_SWEEP)
 _FAR = 10.0
 """A plan that reaches this many times beyond the largest load measured is a guess."""
 
@@ -40,7 +42,9 @@ _FAR = 10.0
 def render(report: ExperimentReport) -> str:
     """The page of an experiment. The same report always gives the same bytes."""
     shown = _OF_A_CAPACITY_SEARCH if report.capacity else _OF_A_SCALING_EXPERIMENT
-    if report.loads is not None and not report.capacity:
+    if report.capacity and searched(report.capacity).is_rate:
+        shown = _OF_A_SEARCH_OVER_RATES
+    elif report.loads is not None and not report.capacity:
         shown = _OF_A_SWEEP
     return parts.render(
         "experiment",
@@ -63,6 +67,7 @@ def render(report: ExperimentReport) -> str:
         far=_FAR,
         reported={cell.run_id for cell in report.cells if cell.has_report},
         missed=masthead.MISSED,
+        searched=searched(report.capacity) if report.capacity else None,
         most_lines=figures.MOST_LINES,
     )
 

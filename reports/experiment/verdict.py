@@ -3,6 +3,7 @@
 from reports.experiment.certainty import how_sure
 from reports.experiment.limits import sentence
 from reports.experiment.report import ExperimentReport
+from reports.experiment.searched import searched, within
 from reports.page.words import count, factor
 
 _MOST_LOADS = 8
@@ -11,7 +12,7 @@ _MOST_LOADS = 8
 def verdict_lines(report: ExperimentReport) -> list[str]:
     """What was done, how many sessions, what more workers buy, where it stops, and what to know besides."""
     answers = [how_many_sessions(report), what_more_workers_buy(report), where_it_stops(report)]
-    if report.loads is not None:
+    if report.loads is not None and report.capacity is None:
         answers = [f"{each[:1].upper()}{each[1:]}" for each in report.loads.takeaways[:_MOST_LOADS]]
     if report.faults is not None:
         answers += report.faults.takeaways
@@ -37,18 +38,17 @@ def what_was_done(report: ExperimentReport) -> str:
 
 
 def how_many_sessions(report: ExperimentReport) -> str:
-    """The largest number of sessions within the objective, in a sentence."""
+    """The largest number of sessions, or the highest rate, within the objective, in a sentence."""
     if report.capacity:
-        found = report.capacity
+        found, kind = report.capacity, searched(report.capacity)
         if not found["sessions"]:
-            return f"Sessions: no batch met the objective. {sentence(found['explanation'])}"
+            return f"{kind.subject}: no {kind.noun} met the objective. {sentence(found['explanation'])}"
         cores = found["cores"]
         each = f", {factor(found['sessions'] / cores)} per core" if cores else ""
         at_least = "at least " if found["lower_bound"] else ""
-        return (
-            f"Sessions: {at_least}{found['sessions']:,}{each}; {', '.join(how_sure(found))}. "
-            f"{sentence(found['explanation'])}"
-        )
+        load = kind.amount(found["sessions"]) if kind.is_rate else f"{found['sessions']:,}"
+        rests_on = ", ".join(filter(None, [within(found), *how_sure(found)]))
+        return f"{kind.subject}: {at_least}{load}{each}; {rests_on}. {sentence(found['explanation'])}"
     best = report.max_batch.best
     if best is None or best.max_batch is None:
         return "Sessions: no load that was tried met the objective."

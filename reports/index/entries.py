@@ -224,7 +224,8 @@ def _experiment_headline(experiment: ExperimentJson) -> str:
     cells = experiment["cells"]
     transports = listing(sorted({TRANSPORTS[cell["transport"]] for cell in cells}))
     if experiment["purpose"] == "capacity":
-        return f"Capacity search, {transports}" if transports else "Capacity search"
+        over = " over rates" if "arrivals_of" in experiment["config"] else ""
+        return f"Capacity search{over}, {transports}" if transports else f"Capacity search{over}"
     loads = sorted({cell["users"] for cell in cells})
     if not loads:
         return "Scaling"
@@ -235,7 +236,9 @@ def _experiment_headline(experiment: ExperimentJson) -> str:
 def _experiment_figures(report: Any, capacity: CapacityJson | None) -> Figures:
     valid = [cell for each in _list(_inside(report, "cells")) if (cell := _object(each)).get("valid") is True]
     speeds = [_number(cell.get("throughput_steps_per_s")) for cell in valid]
-    sessions: list[float | None] = [_number(capacity["sessions"])] if capacity else []
+    sessions: list[float | None] = []
+    if capacity and capacity.get("unit", "sessions") == "sessions":
+        sessions = [_number(capacity["sessions"])]
     if not capacity:
         sessions = [_number(_object(row).get("max_batch")) for row in _list(_inside(report, "max_batch"))]
     return Figures(

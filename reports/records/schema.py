@@ -37,6 +37,7 @@ RunStatus = Literal["running", "completed", "interrupted", "failed"]
 Scenario = Literal["sustained", "batch", "rollouts"]
 ActionOrder = Literal["cycle", "sample"]
 ArrivalUnit = Literal["sessions", "steps"]
+CapacityUnit = Literal["sessions", "steps/s", "sessions/s"]
 CellStatus = Literal["pending", "running", "completed", "failed"]
 
 
@@ -328,25 +329,35 @@ class ExperimentConfig(TypedDict):
     """As in RunConfig."""
     search: NotRequired[dict[str, float]]
     """The settings of a capacity search: start, most, precision, budget_s."""
+    arrivals_of: NotRequired[ArrivalUnit]
+    """What arrives in a capacity search over rates."""
     tags: NotRequired[list[str]]
     """As in RunConfig."""
 
 
 class CapacityTry(TypedDict):
-    """The result of one batch of a capacity search."""
+    """The result of one try of a capacity search: a batch, or a run at one rate."""
 
     users: int
+    """Of the batch; of a search over rates the arrivals a second."""
     run_id: str
     passed: bool
     succeeded: int
-    """Sessions that connected, reset and stepped."""
+    """Sessions that connected, reset and stepped; of a search over rates the steps."""
     success_rate: float
     total_p99_s: float | None
+    missed: NotRequired[str]
+    """Of a search over rates, why it did not pass, in a few words."""
 
 
 class CapacityJson(TypedDict):
     """The result of a capacity search."""
 
+    unit: NotRequired[CapacityUnit]
+    """What `sessions`, `max_batch`, `low`, `high` and the `users` of tries count: sessions at once if it is
+    missing, or arrivals a second, of steps or of sessions."""
+    total_p99_limit_s: NotRequired[float]
+    """Of a search over rates: the bound on the 99th percentile of total time, from the intended time."""
     sessions: int
     """The largest number of sessions that the deployment carries within its objective; 0: none."""
     max_batch: int
@@ -364,7 +375,7 @@ class CapacityJson(TypedDict):
     cores: int | None
     """Cores of the machine that the deployment runs on; None where unknown."""
     limit: str
-    """Which limit was reached first: errors, latency, open_files, generator, cap or time."""
+    """Which limit was reached first: errors, latency, throughput, open_files, generator, cap or time."""
     explanation: str
     remedy: str
     tries: list[CapacityTry]

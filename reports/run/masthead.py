@@ -66,8 +66,9 @@ def headline(run: RunJson) -> str:
         groups = count(config["users"] // group, "group")
         who = f"{groups} of {group} {TRANSPORTS[config['transport']]} rollouts"
     if (arrivals := config.get("arrivals")) is not None:
-        process, _, rate = arrivals.partition(":")
-        who = f"{rate} {TRANSPORTS[config['transport']]} {config.get('arrivals_of', 'sessions')}/s, {process}"
+        process, _, numbers = arrivals.partition(":")
+        rate, of = numbers.partition(":")[0], config.get("arrivals_of", "sessions")
+        who = f"{rate} {TRANSPORTS[config['transport']]} {of}/s, {process}"
     where = config["url"]
     if topology["replicas"] is not None:
         where = size(topology["replicas"], topology["workers"])

@@ -1,12 +1,15 @@
 """Batches made by hand, for tests: their rows, their run.json, and what they came to."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from loadtests.capacity.batch_outcome import BatchOutcome, WorkerLoad
 from loadtests.capacity.ceiling import Ceiling
 from loadtests.capacity.limits import Setup
+from loadtests.capacity.outcome import Outcome
 from loadtests.load.spread import Worker
+from reports.experiment.searched import Searched
 from reports.records.schema import SCHEMA_VERSION, RunConfig, RunJson, Slo, Topology
 from reports.statistics.saturation import Cpu
 
@@ -24,6 +27,9 @@ SETUP = Setup(
     workers=4,
     reuse_port=True,
 )
+
+AT_RATES = replace(SETUP, searched=Searched("steps/s"), brief=False)
+"""The same of a search over rates."""
 
 
 def served(
@@ -139,7 +145,7 @@ def outcome(
     served_sessions = users if succeeded is None else succeeded
     failures = errors or {}
     return BatchOutcome(
-        users=users,
+        load=users,
         run_id=f"20260101-000000-{users}",
         met=met,
         succeeded=served_sessions,
@@ -163,5 +169,39 @@ def outcome(
             others_mean=other_cores,
         ),
         broken=broken,
+        ended=ended,
+    )
+
+
+def at_rate(
+    rate: int,
+    *,
+    missed: str = "",
+    p99: float | None = 0.9,
+    carried: float = 1.0,
+    generator_cores: float | None = None,
+    ended: tuple[str, ...] = (),
+) -> Outcome:
+    """What a run at a rate came to; unless said otherwise it met the objective."""
+    return Outcome(
+        load=rate,
+        run_id=f"20260101-000000-{rate}",
+        met=not missed and not ended,
+        succeeded=8 * rate,
+        success_rate=1.0,
+        success_limit=0.95,
+        total_p99_s=p99,
+        total_limit_s=1.2,
+        slowest={"connect": 0.01, "reset": 0.02, "overhead": 0.8},
+        missed=missed,
+        carried=carried,
+        behind=carried < 1,
+        cpu=Cpu(
+            generator_mean=generator_cores,
+            generator_busiest_mean=generator_cores,
+            generator_max=generator_cores,
+            replicas_mean=None if generator_cores is None else 0.5,
+            nginx_mean=None,
+        ),
         ended=ended,
     )

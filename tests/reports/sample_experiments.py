@@ -14,6 +14,7 @@ from reports.experiment.report import ExperimentReport, report_experiment
 from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.schema import (
     CapacityJson,
+    CapacityTry,
     CellJson,
     CellStatus,
     ExperimentJson,
@@ -109,6 +110,41 @@ def capacity_sample() -> SampleExperiment:
     )
 
 
+def rates_sample() -> SampleExperiment:
+    """A capacity search over rates: one group, of which the users are only as many as a rate needs."""
+    p99 = {100: 0.2, 200: 0.3, 400: 0.9, 800: 6.0, 600: 2.5, 500: 1.4, 450: 1.25, 425: 1.22, 412: 1.0}
+    tries: list[CapacityTry] = []
+    for place, (rate, p99_s) in enumerate(p99.items()):
+        one = CapacityTry(
+            users=rate,
+            run_id=f"20261017-14{place:02}00-1x1-{rate}",
+            passed=p99_s < 1.2,
+            succeeded=8 * rate,
+            success_rate=1.0,
+            total_p99_s=p99_s,
+        )
+        if p99_s >= 1.2:
+            one["missed"] = "latency & <only> 93 % of what arrived was carried"
+        tries.append(one)
+    found = CapacityJson(
+        unit="steps/s",
+        total_p99_limit_s=1.2,
+        sessions=412,
+        max_batch=412,
+        low=412,
+        high=425,
+        confidence=0.97,
+        lower_bound=False,
+        server_cap=None,
+        cores=2,
+        limit="throughput",
+        explanation="At 425 steps/s only 93 % of what arrived was carried.",
+        remedy="Add workers or replicas.",
+        tries=tries,
+    )
+    return SampleExperiment(sizes=((1, 1),), users=(64, 750), repetitions=1, troubles=False, capacity=found)
+
+
 _ONE_SIZE = SampleExperiment(sizes=((1, 2),), users=(8, 32), repetitions=1, troubles=False)
 SAMPLES = {
     "grid": SampleExperiment(),
@@ -120,6 +156,7 @@ SAMPLES = {
     "one size": _ONE_SIZE,
     "without pages": replace(_ONE_SIZE, pages=False),
     "capacity": capacity_sample(),
+    "rates": rates_sample(),
     "all failing": SampleExperiment(all_fail=True, pending=5),
     "cut short": SampleExperiment(sizes=((1, 1), (2, 1)), repetitions=1, pending=6),
     "servers by URL": SampleExperiment(
@@ -198,6 +235,10 @@ def write_sample_experiment(path: Path, what: SampleExperiment | None = None) ->
     )
     if what.capacity:
         experiment["capacity"] = what.capacity
+        if "unit" in what.capacity:
+            experiment["config"]["arrivals_of"] = "steps"
+            for cell in cells:
+                cell["arrivals"] = f"poisson:{cell['users'] + 100}:1"
     directory.write(experiment)
     return directory
 

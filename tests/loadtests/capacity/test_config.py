@@ -78,8 +78,94 @@ def test_bad_values_are_named_on_one_line(name: str, value: str) -> None:
     assert "\n" not in str(raised.value)
 
 
+def test_with_arrivals_the_highest_rate_is_searched() -> None:
+    steps = config("--arrivals", "poisson", "--arrivals-of", "steps")
+    assert (steps.unit, steps.load.scenario, steps.plan.start) == ("steps/s", "sustained", 16)
+    assert steps.load.options.wait.constant == 0.01
+    assert steps.plan.precision == 0.05
+    assert config("--arrivals", "constant:200", "--wait", "0.5").plan.start == 200
+    assert config("--arrivals", "poisson", "--start", "50").plan.start == 50
+    assert config("--arrivals", "constant").unit == "sessions/s"
+    assert config().unit == "sessions"
+
+
+def test_a_try_at_a_rate_has_users_enough_and_time_enough_for_a_99th_percentile() -> None:
+    search = config("--arrivals", "poisson", "--arrivals-of", "steps", "--slo-p99", "0.5")
+    first, fast = search.attempt(16, 1), search.attempt(2000, 1)
+    assert first.options.arrivals is not None
+    assert first.options.arrivals.text == "poisson:16"
+    assert fast.users == 1500  # half as many more as are in flight where each takes the bound
+    ramp_s, warmup_s = 8, 1
+    assert fast.spawn_rate == 200
+    assert (fast.warmup_s, fast.duration_s) == (warmup_s, ramp_s + warmup_s + 8)
+    assert (first.duration_s - warmup_s - 1) * 16 >= 400
+
+
+def test_a_length_that_was_asked_for_is_kept() -> None:
+    search = config("--arrivals", "poisson", "--arrivals-of", "steps", "--duration", "5")
+    assert search.attempt(16, 1).duration_s == 5 + 1 + 1
+
+
+def test_sessions_come_and_go_several_times_within_a_try() -> None:
+    search = config("--arrivals", "poisson", "--wait", "0.1", "--steps-per-episode", "20")
+    one = search.attempt(64, 1)
+    assert one.warmup_s is not None
+    assert one.duration_s - one.warmup_s >= 8 * 20 * 0.1
+    assert one.spawn_rate == one.users >= 1.5 * 64 * (20 * 0.1 + 1.2)
+
+
+def test_each_try_at_a_rate_draws_other_moments_the_same_at_every_rate() -> None:
+    search = config("--arrivals", "poisson", "--arrivals-of", "steps")
+
+    def text(rate: int, number: int) -> str:
+        arrivals = search.attempt(rate, number).options.arrivals
+        assert arrivals is not None
+        return arrivals.text
+
+    assert (text(50, 1), text(50, 2), text(90, 2)) == ("poisson:50", "poisson:50:1", "poisson:90:1")
+    evenly = config("--arrivals", "constant").attempt(50, 2).options.arrivals
+    assert evenly is not None
+    assert evenly.text == "constant:50"
+
+
+def test_sessions_that_are_there_bound_the_rate() -> None:
+    search = config("--arrivals", "constant", "--arrivals-of", "steps", "--slo-p99", "0.5")
+    most = search.most_load(1500)
+    assert most == 2000
+    assert search.attempt(most, 1).users <= 1500
+    assert config().most_load(1500) == 1500
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ["--arrivals", "uniform:5"],
+            "ARRIVALS=uniform:5 is no stream of arrivals: write constant or poisson",
+        ),
+        (["--arrivals", "poisson:0.5"], "ARRIVALS=poisson:0.5 is not where a search can begin"),
+        (["--arrivals", "poisson:0"], "ARRIVALS=poisson:0 is not where"),
+        (["--arrivals", "poisson:50:1"], "ARRIVALS=poisson:50:1 is not where"),
+        (["--arrivals", "poisson:50", "--start", "8"], "START=8 both say where to begin"),
+        (["--arrivals", "poisson:50", "--most", "40"], "ARRIVALS=poisson:50 is more than MOST=40"),
+        (["--arrivals", "poisson", "--arrivals-of", "users"], "ARRIVALS_OF=users is not known"),
+        (["--arrivals", "poisson", "--duration", "long"], "DURATION=long"),
+    ],
+)
+def test_arrivals_that_no_search_can_vary_are_refused(arguments: list[str], words: str) -> None:
+    with pytest.raises(LoadTestError) as raised:
+        config(*arguments)
+    assert words in str(raised.value)
+
+
 def test_variables_that_mean_nothing_to_a_search_are_named() -> None:
     assert without_effect({"USERS": "500", "DURATION": "60", "START": "8", "THINK_TIME": ""}) == [
         "DURATION",
+        "USERS",
+    ]
+    assert without_effect(
+        {"ARRIVALS": "poisson", "USERS": "5", "DURATION": "60", "SCENARIO": "rollouts"}
+    ) == [
+        "SCENARIO",
         "USERS",
     ]

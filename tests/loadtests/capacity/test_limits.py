@@ -2,14 +2,17 @@ from dataclasses import replace
 
 import pytest
 
-from loadtests.capacity.batch_outcome import BatchOutcome, WorkerLoad
+from loadtests.capacity.batch_outcome import WorkerLoad
 from loadtests.capacity.ceiling import Ceiling
 from loadtests.capacity.limits import Setup, Stop, find_limit, success_words
+from loadtests.capacity.outcome import Outcome
 from loadtests.capacity.search import Answer
 from loadtests.load.spread import Worker
 from reports.experiment.limits import Limit
-from tests.loadtests.batches import CEILING, SETUP, outcome
+from reports.experiment.searched import Searched
+from tests.loadtests.batches import AT_RATES, CEILING, SETUP, at_rate, outcome
 
+BATCHES = Searched("sessions")
 FULL: dict[Worker, WorkerLoad] = {("a", pid): WorkerLoad(64, 60) for pid in range(4)}
 
 
@@ -17,7 +20,7 @@ def found(max_batch: int, *, sessions: int | None = None, cap: int | None = None
     return Answer(max_batch if sessions is None else sessions, max_batch, max_batch, None, 0.97, cap)
 
 
-def limit(answer: Answer, *outcomes: BatchOutcome, stop: Stop = "found", setup: Setup = SETUP) -> Limit:
+def limit(answer: Answer, *outcomes: Outcome, stop: Stop = "found", setup: Setup = SETUP) -> Limit:
     return find_limit(outcomes, answer, stop, setup)
 
 
@@ -205,7 +208,48 @@ def test_a_batch_that_its_generator_broke_says_nothing() -> None:
 
 
 def test_a_batch_in_words() -> None:
-    assert success_words(outcome(256, succeeded=245, p99=1.31)) == (
+    assert success_words(outcome(256, succeeded=245, p99=1.31), BATCHES) == (
         "95.7 % succeeded, p99 of total 1.31 s — met"
     )
-    assert success_words(outcome(8, met=False, succeeded=0, p99=None)) == "0 % succeeded — missed"
+    assert success_words(outcome(8, met=False, succeeded=0, p99=None), BATCHES) == "0 % succeeded — missed"
+
+
+def test_a_rate_that_was_too_slow_names_its_time_from_the_intended_time() -> None:
+    hit = limit(found(412), at_rate(430, missed="latency", p99=3.1, generator_cores=0.3), setup=AT_RATES)
+    assert (hit.kind, hit.lower_bound) == ("latency", False)
+    assert hit.explanation.startswith(
+        "total time from the intended time: at 430 steps/s 99 % took up to 3.10 s, and must take less than "
+        "1.20 s"
+    )
+    assert "the step beyond its wait (p99 800 ms)" in hit.explanation
+    assert "batch" not in hit.explanation + hit.remedy
+
+
+def test_a_rate_that_was_not_carried_is_a_limit_of_throughput() -> None:
+    behind = at_rate(430, missed="only 93 % of what arrived was carried", carried=0.93)
+    hit = limit(found(412), behind, setup=AT_RATES)
+    assert hit.kind == "throughput"
+    assert hit.explanation.startswith("at 430 steps/s only 93 % of what arrived was carried")
+    assert "must take less" not in hit.explanation
+
+
+def test_a_generator_at_its_limit_ends_a_search_over_rates_with_a_lower_bound() -> None:
+    full = at_rate(430, missed="the load generator was at its limit", generator_cores=0.99)
+    hit = limit(found(412), full, setup=AT_RATES)
+    assert (hit.kind, hit.lower_bound) == ("generator", True)
+    assert "PROCESSES=2" in hit.remedy
+    assert "must take less" not in hit.explanation
+
+
+def test_a_deployment_that_died_at_a_rate_is_told_without_batches() -> None:
+    hit = limit(found(400), at_rate(430, ended=("replica-1 ended.",)), stop="ended", setup=AT_RATES)
+    assert hit.explanation == "the deployment failed at 430 steps/s: replica-1 ended."
+    assert "that run" in hit.remedy
+    late = limit(found(400), at_rate(400), stop="budget", setup=AT_RATES)
+    assert late.explanation.endswith("no larger rate was tried")
+
+
+def test_a_try_at_a_rate_in_words() -> None:
+    assert success_words(at_rate(430, missed="latency", p99=3.1), Searched("steps/s")) == (
+        "100 % succeeded, p99 from the intended time 3.10 s — missed: latency"
+    )

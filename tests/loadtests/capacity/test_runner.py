@@ -15,7 +15,7 @@ from loadtests.capacity.search import Answer
 from loadtests.deployments.local import LocalDeployment
 from reports.records.experiment_directory import ExperimentDirectory
 from reports.records.schema import CapacityJson, ExperimentJson, fault_in
-from tests.loadtests.batches import SETUP, outcome
+from tests.loadtests.batches import AT_RATES, SETUP, at_rate, outcome
 from tests.loadtests.harness import Harness, harness
 from tests.loadtests.run.test_load_test import owned, remains
 
@@ -51,6 +51,20 @@ def test_the_answer_is_recorded_with_every_try_that_says_something() -> None:
     assert (recorded["sessions"], recorded["limit"], recorded["cores"]) == (64, "latency", 2)
     assert not recorded["lower_bound"]
     assert capacity_json(Answer(64, 64, 64, 128, 0.75, None), batches, "budget", SETUP)["lower_bound"]
+
+
+def test_the_answer_of_a_search_over_rates_is_recorded_with_its_unit_and_why_tries_missed() -> None:
+    tries = [at_rate(64), at_rate(128, missed="latency", p99=4)]
+    recorded = capacity_json(Answer(64, 64, 64, 128, 0.75, None), tries, "found", AT_RATES)
+    assert recorded.get("unit") == "steps/s"
+    assert recorded.get("total_p99_limit_s") == 1.2
+    assert [(each["users"], each.get("missed")) for each in recorded["tries"]] == [
+        (64, None),
+        (128, "latency"),
+    ]
+    batches = capacity_json(Answer(64, 64, 64, None, 0.75, None), [outcome(64)], "found", SETUP)
+    assert "unit" not in batches
+    assert "missed" not in batches["tries"][0]
 
 
 @pytest.mark.parametrize(
@@ -101,6 +115,34 @@ def test_the_cap_of_a_real_server_is_found_and_recorded(tmp_path: Path) -> None:
         assert report["config"]["users"] == cell["users"]
     assert str(directory.report_html) in done.stdout
     assert directory.report_html.exists()
+    assert remains(tmp_path) == []
+
+
+@pytest.mark.servers
+def test_the_rate_that_a_real_server_can_do_is_not_exceeded(tmp_path: Path) -> None:
+    # One step at a time, of 20 ms and what a timer is late: between 40 and 50 a second.
+    done = search(
+        tmp_path,
+        *("--target", "local", "--workers", "1", "--arrivals", "constant:40", "--arrivals-of", "steps"),
+        *("--wait", "0.02", "--most", "60", "--duration", "3", "--tries", "1", "--precision", "50"),
+        *("--budget", "29"),
+        MAX_STEPS_IN_FLIGHT="1",
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    directory = only_experiment(tmp_path)
+    capacity = found_in(directory)
+    assert (capacity["sessions"], capacity["high"]) == (40, 60), done.stdout
+    assert capacity["limit"] in ("throughput", "latency")
+    assert "carries at least 40 steps/s within the objective" in done.stdout
+    assert "· 60 steps/s, try 1: 100 % succeeded, p99 from the intended time " in done.stdout
+    assert "of what arrived was carried" in done.stdout
+    assert "batch" not in done.stdout
+    missed = next(each for each in capacity["tries"] if each["users"] == 60)
+    report = json.loads(directory.run(missed["run_id"]).report_json.read_text())
+    assert (report["arrivals"]["process"], report["arrivals"]["of"]) == ("constant:60", "steps")
+    page = directory.report_html.read_text()
+    assert "How high a rate?" in page
+    assert "How many sessions?" not in page
     assert remains(tmp_path) == []
 
 

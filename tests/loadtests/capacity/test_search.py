@@ -19,6 +19,11 @@ class Batch:
     succeeded: int = 0
     turned_away: int = 0
     held: int | None = None
+    hopeless: bool = False
+
+    @property
+    def load(self) -> int:
+        return self.users
 
 
 Server = Callable[[int], Batch]
@@ -87,6 +92,18 @@ def test_a_sharp_limit_is_found_within_the_precision(limit: int) -> None:
     assert found.high > limit
     assert found.confidence >= 0.9
     assert found.server_cap is None
+
+
+def test_a_hopeless_try_is_not_made_again_on_the_way() -> None:
+    def far_off(users: int) -> Batch:
+        return Batch(users, users <= 100, users <= 80, hopeless=users > 150)
+
+    found, tries = search(far_off)
+    assert found.max_batch <= 100 < 103 <= (found.high or 0) + 2
+    assert sum(each.users == 128 for each in tries) > 1
+    assert [each.users for each in tries if each.users > 150] == []
+    found, tries = search(far_off, replace(PLAN, start=200))
+    assert [each.users for each in tries if each.users > 150] == [200]
 
 
 def test_a_sharp_limit_is_found_to_one_session_where_that_is_asked_for() -> None:

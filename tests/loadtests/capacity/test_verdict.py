@@ -1,6 +1,6 @@
 from loadtests.capacity.verdict import verdict_lines
 from reports.records.schema import CapacityJson, CapacityTry
-from tests.loadtests.batches import outcome
+from tests.loadtests.batches import at_rate, outcome
 
 
 def capacity(
@@ -80,3 +80,24 @@ def test_what_the_reader_must_know_is_noted() -> None:
     assert "BUDGET" in note
     *_, note = verdict_lines(capacity(64, 64), [outcome(64)], "interrupted")
     assert "Ctrl-C" in note
+
+
+def test_a_rate_is_told_with_its_p99_from_the_intended_time_and_why_the_next_missed() -> None:
+    tries = [at_rate(412)] * 5 + [at_rate(430, missed="latency", p99=3.1)] * 3
+    found = capacity(412, 412, high=430)
+    found["unit"], found["total_p99_limit_s"], found["limit"] = "steps/s", 1.2, "latency"
+    found["tries"] = [found["tries"][0] | {"users": 412, "total_p99_s": p99} for p99 in (0.8, 0.9, 1.0)]
+    first, *_, basis = verdict_lines(found, tries, "found")
+    assert first == (
+        "capacity: carries 412 steps/s within the objective (p99 from the intended time 900 ms of 1.20 s; "
+        "98 % sure), 206 per core"
+    )
+    assert basis == (
+        "  rates up to 412 meet the objective (5 of 5 tries; 98 % sure that they do more often than not); "
+        "430 missed it in 3 of 3 tries: latency"
+    )
+    found["lower_bound"] = True
+    assert "carries at least 412 steps/s" in verdict_lines(found, tries, "found")[0]
+    nothing = capacity(0, 0)
+    nothing["unit"] = "sessions/s"
+    assert verdict_lines(nothing, tries, "found")[0] == "capacity: no rate met the objective"

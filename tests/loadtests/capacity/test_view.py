@@ -5,7 +5,8 @@ from rich.console import Console
 from loadtests.capacity.search import Answer
 from loadtests.capacity.view import CapacityView, known
 from loadtests.run.live_statistics import Snapshot
-from tests.loadtests.batches import outcome
+from reports.experiment.searched import Searched
+from tests.loadtests.batches import at_rate, outcome
 
 ANSWER = Answer(256, 252, 252, 264, 0.9, 256)
 SNAPSHOT = Snapshot(
@@ -15,7 +16,7 @@ SNAPSHOT = Snapshot(
 
 def shown(*, terminal: bool) -> str:
     console = Console(file=io.StringIO(), force_terminal=terminal, width=200, highlight=False)
-    with CapacityView(console, budget_s=600) as view:
+    with CapacityView(console, budget_s=600, searched=Searched("sessions")) as view:
         view.finished(outcome(256, succeeded=245, p99=1.31), 1, ANSWER)
         view.starting(264, 2)
         view.show(SNAPSHOT)
@@ -43,3 +44,16 @@ def test_a_terminal_shows_the_batch_that_runs_what_is_known_and_the_time_left() 
 
 def test_nothing_is_known_before_the_first_batch() -> None:
     assert known(Answer(0, 0, 0, None, 0.0, None)) == ""
+
+
+def test_a_search_over_rates_speaks_of_no_batch() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=200, highlight=False)
+    with CapacityView(console, budget_s=600, searched=Searched("steps/s")) as view:
+        view.starting(430, 2)
+        view.show(SNAPSHOT)
+        view.finished(at_rate(430), 2, ANSWER)
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert "430 steps/s, try 2" in text
+    assert "200 users, 150 done" in text
+    assert "batch" not in text

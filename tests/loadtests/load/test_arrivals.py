@@ -36,6 +36,14 @@ def test_they_are_the_same_in_every_process_and_every_run() -> None:
     assert first == second
 
 
+def test_another_seed_draws_other_moments_and_is_written_with_the_rate() -> None:
+    first, other = arrivals("poisson:9"), arrivals("poisson:9:2")
+    assert (first.text, other.text) == ("poisson:9", "poisson:9:2")
+    assert arrivals(other.text) == other
+    moments = [list(itertools.islice(each.times(None), 50)) for each in (first, other, other)]
+    assert moments[0] != moments[1] == moments[2]
+
+
 @pytest.mark.parametrize("process", ["constant", "poisson"])
 def test_processes_share_all_arrivals_among_them(process: str) -> None:
     given = arrivals(f"{process}:100")
@@ -93,7 +101,20 @@ def test_the_highest_rate_is_that_of_the_highest_level() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["constant", "constant:", "constant:0", "constant:-1", "poisson:x", "uniform:5", "poisson:inf", "5"],
+    [
+        "constant",
+        "constant:",
+        "constant:0",
+        "constant:-1",
+        "poisson:x",
+        "uniform:5",
+        "poisson:inf",
+        "5",
+        "poisson:5:",
+        "poisson:5:x",
+        "poisson:5:-1",
+        "constant:5:1",
+    ],
 )
 def test_what_is_no_stream_of_arrivals_is_refused(text: str) -> None:
     with pytest.raises(

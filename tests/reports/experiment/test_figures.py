@@ -10,6 +10,7 @@ import pytest
 
 from reports.experiment import figures
 from reports.experiment.report import ExperimentReport
+from reports.page import formatting
 from reports.page.drawing import NARROW, WIDE
 from tests.reports import sample_experiments as samples
 from tests.reports.run.test_figures import parsed, words
@@ -144,6 +145,19 @@ def test_a_capacity_search_shows_each_try_and_its_answer(capacity: ExperimentRep
     svg = figures.capacity_tries(capacity.capacity, 0.95, WIDE)
     assert "largest that met it: 256" in words(svg)
     assert len(re.findall(r"<use|<path id", svg)) >= 2
+
+
+def test_a_search_over_rates_shows_p99_against_rate_with_the_objective() -> None:
+    found = samples.report("rates").capacity
+    assert found
+    shown = words(figures.capacity_tries(found, 0.95, WIDE))
+    assert {"highest that met it: 412", f"objective {formatting.seconds(1.2)}", "steps/s"} <= set(shown)
+    assert "p99 of total time from the intended time" in shown
+    assert "Sessions that succeeded" not in shown
+    assert not any(word.endswith("%") for word in shown)
+    # Nothing that succeeded has no percentile to be shown at.
+    none = [each | {"total_p99_s": None} for each in found["tries"]]
+    assert "steps/s" in words(figures.capacity_tries({**found, "tries": none}, 0.95, WIDE))
 
 
 def test_foreign_labels_stay_text(grid: ExperimentReport) -> None:

@@ -138,6 +138,31 @@ def test_a_capacity_search_answers_with_its_result() -> None:
     assert "speedup" not in page.ids
 
 
+def test_a_search_over_rates_speaks_of_rates_and_of_nothing_over_users() -> None:
+    report, page, text = samples.report("rates"), page_from("rates"), text_from("rates")
+    for words in (
+        "How high a rate? 412 steps/s per core 206, on 2 cores p99 from the intended time 1.00 s",
+        "must be less than 1.20 s",
+        "How sure is that? 97 % sure how from the tries at 412 steps/s",
+        "What was hit first? Throughput why At 425 steps/s only 93 %",
+        "poisson arrivals, at least 20.0 s a try",
+        "missed: latency & <only> 93 % of what arrived was carried",
+        "Steps/s Steps Success rate p99 from the intended time Objective",
+    ):
+        assert words in text, text
+    for words in ("batch", "Sessions at once", "How many sessions?"):
+        assert words not in text
+    assert "tries-900-title" in page.ids
+    assert {"capacity", "cells", "configuration"} <= set(page.ids)
+    assert not {"growth", "law", "plan", "sessions"} & set(page.ids)
+    assert report.loads is not None
+    assert [point.load for point in report.loads.curves[0].points] == [164, 850]
+    form = to_json(report)
+    assert (form["capacity"]["unit"], form["capacity_plan"]) == ("steps/s", [])
+    assert [row["max_batch"] for row in form["max_batch"]] == [None]
+    assert form["cells"]
+
+
 def test_an_answer_that_something_else_ended_is_at_least_that() -> None:
     report = samples.report("capacity")
     assert report.capacity

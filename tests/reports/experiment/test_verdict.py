@@ -10,6 +10,7 @@ from tests.reports.sample_experiments import (
     CAPACITY,
     SampleExperiment,
     capacity_sample,
+    rates_sample,
     write_sample_experiment,
 )
 
@@ -60,6 +61,15 @@ def test_nothing_that_met_the_objective(tmp_path: Path) -> None:
 )
 def test_a_capacity_search_answers_with_its_result(tmp_path: Path, place: int, words: str) -> None:
     assert words in lines_of(tmp_path, capacity_sample())[place]
+
+
+def test_a_search_over_rates_answers_with_its_rate(tmp_path: Path) -> None:
+    _, rate, remedy, *_ = lines_of(tmp_path, rates_sample())
+    assert rate == (
+        "  Rate: 412 steps/s, 206 per core; p99 from the intended time 1.00 s of 1.20 s, 97 % sure, from the "
+        "tries at 412 steps/s. At 425 steps/s only 93 % of what arrived was carried."
+    )
+    assert remedy == "  What to do: Add workers or replicas."
 
 
 def test_an_answer_by_tries_says_how_sure_it_is_and_of_what(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from tests.reports.index.sample_results import (
     write_experiment,
     write_run,
 )
+from tests.reports.sample_experiments import capacity_sample, rates_sample, write_sample_experiment
 from tests.reports.sample_reports import HOSTILE
 
 
@@ -78,6 +79,16 @@ def test_an_experiment_has_its_best_figures(tmp_path: Path) -> None:
     assert (entry.kind, entry.verdict, entry.tags) == ("experiment", "completed", ["weekly"])
     assert entry.headline == "Scaling, 8 to 64 WebSocket users"
     assert (entry.figures.throughput_steps_per_s, entry.figures.sessions) == (420, 64)
+
+
+def test_the_rate_that_a_search_found_is_no_number_of_sessions(tmp_path: Path) -> None:
+    write_sample_experiment(tmp_path / "rates", rates_sample())
+    entry = only(tmp_path)
+    assert entry.headline == "Capacity search over rates, WebSocket"
+    assert entry.figures.sessions is None
+    write_sample_experiment(tmp_path / "a", capacity_sample())
+    batches = next(each for each in read_entries(tmp_path)[0] if each.path == "a")
+    assert (batches.headline, batches.figures.sessions) == ("Capacity search, WebSocket", 256)
 
 
 def test_an_experiment_that_was_interrupted_is_cut_short(tmp_path: Path) -> None:
