@@ -1,6 +1,7 @@
 """The open model in Locust: gives each process its share of the arrivals, and starts and ends its schedule.
 
-Arrivals are dealt out in turn: of P processes the i-th takes every P-th arrival from the i-th on.
+Arrivals are dealt out in turn: of P processes the i-th takes every P-th arrival from the i-th on. So
+are the sessions of a trace.
 """
 
 import itertools
@@ -9,6 +10,7 @@ from typing import Any
 from locust.env import Environment
 from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
+from loadtests.load.replay import Replay
 from loadtests.load.schedule import Schedule
 from loadtests.load.users import OpenEnvUser
 
@@ -24,9 +26,9 @@ class OpenLoad:
 
     def _start(self, **_: Any) -> None:
         runner, options = self._environment.runner, self._environment.parsed_options
-        arrivals = OpenEnvUser.options.arrivals
-        OpenEnvUser.schedule = None
-        if arrivals is None or options is None:
+        arrivals, trace = OpenEnvUser.options.arrivals, OpenEnvUser.options.trace
+        OpenEnvUser.schedule = OpenEnvUser.replay = None
+        if (arrivals is None and trace is None) or options is None:
             return
         if isinstance(runner, MasterRunner):
             # The workers get these with the order to start.
@@ -37,6 +39,9 @@ class OpenLoad:
         if isinstance(runner, WorkerRunner):
             share, shares = options.sharing.index(runner.client_id), len(options.sharing)
             length_s = options.load_seconds
+        if arrivals is None:
+            OpenEnvUser.replay = Replay(trace, share, shares) if trace is not None else None
+            return
         times = arrivals.times(float(length_s) if length_s else None)
         OpenEnvUser.schedule = Schedule(
             itertools.islice(times, share, None, shares), gathers=arrivals.of == "steps"
@@ -48,5 +53,6 @@ class OpenLoad:
             schedule.expect(len(runner.user_greenlets))
 
     def _end(self, **_: Any) -> None:
-        if OpenEnvUser.schedule is not None:
-            OpenEnvUser.schedule.close()
+        for given in (OpenEnvUser.schedule, OpenEnvUser.replay):
+            if given is not None:
+                given.close()

@@ -99,6 +99,11 @@ def starting_run(
         config["rollout_steps"] = options.rollout_steps.text
     if options.shape is not None:
         config["shape"] = options.shape.text
+    if options.trace is not None:
+        config["arrivals"] = "trace"
+        config["arrivals_of"] = "steps"
+        config["shape"] = options.trace.name
+        config["trace"] = options.trace.described()
     if warmup_s is not None:
         config["warmup_s"] = warmup_s
     if target["server_settings"]:
