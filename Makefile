@@ -72,7 +72,7 @@ csv: settings ## write the rows of a recorded run as CSV, beside the Parquet fil
 	@$(BIN)/python -m reports csv "$(or $(RUN),results)"
 
 .PHONY: trace
-trace: settings ## a trace of a recorded run, which make loadtest SHAPE=trace:FILE replays: make trace RUN=results/…
+trace: settings ## a file of a run’s steps, which SHAPE=trace:FILE replays: make trace RUN=results/…
 	@$(BIN)/python -m reports trace "$(or $(RUN),results)" $(if $(FILE),--file "$(FILE)")
 
 .PHONY: compare
