@@ -26,18 +26,25 @@ def test_steps_belong_to_their_sessions_and_sessions_go_by_their_first_step(tmp_
         at(0.5, "late", wait=0.1),
         at(0.5, 7, action={"message": "é", "wait_seconds": 3}),
         at(2, "late"),
+        at(3, 7, action={"message": "other"}),
+        at(3, "late", action={"wait_seconds": 3, "message": "é"}),
         at(3.25, 7, wait=0),
     )
     first, second = read.session(0), read.session(1)
-    assert [(step.at_s, step.action) for step in first.steps()] == [(0.5, {"wait_seconds": 0.1}), (2.0, None)]
+    assert [(step.at_s, step.action) for step in first.steps()] == [
+        (0.5, {"wait_seconds": 0.1}),
+        (2.0, None),
+        (3.0, {"message": "é", "wait_seconds": 3}),
+    ]
     assert [(step.at_s, step.action) for step in second.steps()] == [
         (0.5, {"message": "é", "wait_seconds": 3}),
+        (3.0, {"message": "other"}),
         (3.25, {"wait_seconds": 0.0}),
     ]
-    assert (read.sessions, read.steps, read.length_s) == (2, 4, 3.25)
-    assert (first.first_s, first.due_by(0.4), first.due_by(0.5), first.due_by(9)) == (0.5, 0, 1, 2)
+    assert (read.sessions, read.steps, read.length_s) == (2, 6, 3.25)
+    assert (first.first_s, first.due_by(0.4), first.due_by(0.5), first.due_by(9)) == (0.5, 0, 1, 3)
     described = read.described()
-    assert (described["file"], described["with_action"], described["unnamed"]) == ("trace.jsonl", 1, 1)
+    assert (described["file"], described["with_action"], described["unnamed"]) == ("trace.jsonl", 3, 1)
     assert read.longest_wait_s == 3
 
 
