@@ -317,11 +317,17 @@ def _write_resources(
                     pa.array(np.clip(random.normal(cores, 0.05, at.size), 0.0, None)),
                     pa.array((memory + random.normal(0.0, 1 << 20, at.size)).astype(np.int64)),
                     pa.array(np.full(at.size, 20 + what.users)),
+                    _lags(role, at.size, random),
                 ],
                 schema=RESOURCES,
             )
         )
     stream.close()
+
+
+def _lags(role: str, size: int, random: np.random.Generator) -> pa.Array:
+    lags = 0.001 + random.exponential(0.0005, size)
+    return pa.array(lags) if role == "generator" else pa.nulls(size, pa.float64())
 
 
 def main() -> int:

@@ -119,7 +119,7 @@ def _prepare(environment: Environment, **_: Any) -> None:
     if not options.no_recorder:
         pulses = Pulses(environment)
         watchers = [Tabs(environment, pulses)] if environment.web_ui is not None else []
-        Recording(environment, options, OpenEnvUser.policy_watch, watchers, generators)
+        Recording(environment, options, lag, OpenEnvUser.policy_watch, watchers, generators)
 
 
 def _refuse_other_pages() -> None:

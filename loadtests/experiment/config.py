@@ -175,7 +175,7 @@ def _axes(settings: Values, targets: Mapping[str, str], scenario: Scenario, repe
     values = {name: _items(name, settings[name]) for name in AXES if settings[name]}
     if settings["POLICY"] or settings["ACTION"] or settings["ACTIONS"] not in ("", "wait"):
         # The actions that are given ask for their own waits.
-        values["WAIT"] = [load_options({**settings, "WAIT": "0"}).wait.text]
+        values["WAIT"] = [load_options({**settings, "WAIT": "0", "ARRIVALS": ""}).wait.text]
 
     def numbers(name: str, most: int) -> list[int]:
         return list(dict.fromkeys(whole({name: text}, name, 1, most) for text in values[name]))

@@ -167,7 +167,7 @@ def _with_actions(settings: Values, targets: Mapping[str, str]) -> Values:
         return {**settings, "ACTIONS": "schema"}
     if not all("://" in target for target in targets.values()):
         return settings
-    options = load_options({**settings, "WAIT": "0"})
+    options = load_options({**settings, "WAIT": "0", "ARRIVALS": ""})
     if any(settled(options, target).actions is None for target in targets.values()):
         return settings
     return {**settings, "ACTIONS": "schema"}

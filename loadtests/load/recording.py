@@ -26,6 +26,7 @@ from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 from loadtests.clock import now
 from loadtests.commands import invocation
 from loadtests.errors import EXIT_ROWS_LOST, EXIT_WORKER_LOST, ROWS_LOST
+from loadtests.load.loop_lag import LoopLag
 from loadtests.load.policy_times import PolicyTimes
 from loadtests.load.policy_watch import PolicyWatch
 from loadtests.load.recorder import Recorder
@@ -72,6 +73,7 @@ class Recording:
         self,
         environment: Environment,
         options: Namespace,
+        lag: LoopLag,
         policy: PolicyWatch | None = None,
         watchers: Sequence[Watcher] = (),
         generators: Generators | None = None,
@@ -97,7 +99,7 @@ class Recording:
         self._recording_workers: set[str] = set()
         self._finished_workers: set[str] = set()
         self._left_workers: set[str] = set()
-        self._usage = None if self._is_worker else UsageRecording(generators, options)
+        self._usage = None if self._is_worker else UsageRecording(generators, options, lag)
         if generators is not None and options.run_directory:
             generators.on_change = self._note_generators
         if isinstance(environment.runner, MasterRunner):

@@ -23,7 +23,10 @@ WINDOW_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The state of a run at its newest record. Latencies in seconds, of the last few seconds' steps."""
+    """The state of a run at its newest record.
+
+    Latencies in seconds, of the last few seconds' steps; of the open model from when they were due.
+    """
 
     users: int
     """Users that have operated so far."""
@@ -83,8 +86,9 @@ class LiveStatistics:
         answered = batch.filter(pc.invert(failed))
         steps = answered.filter(pc.equal(answered["op"], "step"))
         self._steps += steps.num_rows
-        latencies = steps["latency_s"].to_numpy()
-        self._recent.append((steps["started_at"].to_numpy() + latencies, latencies))
+        ends = steps["started_at"].to_numpy() + steps["latency_s"].to_numpy()
+        due = pc.coalesce(steps["intended_at"], steps["started_at"]).to_numpy()
+        self._recent.append((ends, ends - due))
         self._spread.update(batch)
 
     def _window(self) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:

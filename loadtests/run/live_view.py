@@ -34,7 +34,10 @@ class LiveView(LiveDisplay):
         super().__init__(console)
         self._console = console
         self._duration_s = config.duration_s
-        self._users = config.users
+        arrivals = config.options.arrivals
+        come_and_go = arrivals is not None and arrivals.of == "sessions"
+        self._who = "arrived" if come_and_go else "users"
+        self._of_all = "" if come_and_go else f"/{config.users}"
         self._names = topology["names"]
         self._expected_workers = expected_workers(topology)
         self._unit = "sessions" if config.transport == "ws" else "users"
@@ -69,7 +72,7 @@ class LiveView(LiveDisplay):
 
     def _figures(self, snapshot: Snapshot) -> str:
         return (
-            f"users {snapshot.users}/{self._users}  {snapshot.steps_per_s:,.0f} steps/s  "
+            f"{self._who} {snapshot.users}{self._of_all}  {snapshot.steps_per_s:,.0f} steps/s  "
             f"p50 {latency(snapshot.p50)}  p99 {latency(snapshot.p99)}  "
             f"errors {snapshot.failures:,}"
         )
@@ -81,9 +84,9 @@ class LiveView(LiveDisplay):
             f"{min(elapsed, self._duration_s):.0f} of {self._duration_s:.0f} s",
         )
         figures = Table.grid(padding=(0, 3))
-        figures.add_row("users", "steps/s", "p50", "p99", "errors", style="dim")
+        figures.add_row(self._who, "steps/s", "p50", "p99", "errors", style="dim")
         figures.add_row(
-            f"{snapshot.users}/{self._users}",
+            f"{snapshot.users}{self._of_all}",
             Text(f"{snapshot.steps_per_s:,.0f}", style="bold"),
             latency(snapshot.p50),
             latency(snapshot.p99),

@@ -28,7 +28,8 @@ logger = logging.getLogger(__name__)
 class ResourceSampler:
     """A thread that samples between `start` and `stop`; what it cannot read it leaves out.
 
-    What generators elsewhere say of themselves, which Locust notes in the run directory, it takes over.
+    What generators say of themselves Locust notes in the run directory. Of those elsewhere it takes it over;
+    of those that it samples itself, how late they were.
     """
 
     def __init__(
@@ -42,6 +43,8 @@ class ResourceSampler:
         self._generator_pid = generator_pid
         self._here: set[str] = set()
         """Generators that are sampled here."""
+        self._lags: dict[str, float] = {}
+        """How late they were since their last row."""
         self._rates = Rates()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="resource-sampler", daemon=True)
@@ -77,7 +80,8 @@ class ResourceSampler:
             at = now()
             cores = self._rates.cores((usage.role, usage.name), at, usage.cpu_seconds)
             if cores is not None:
-                rows.append({"at": at, "cpu_cores": cores, **asdict(usage)})
+                lag_s = self._lags.pop(usage.name, None)
+                rows.append({"at": at, "cpu_cores": cores, "lag_s": lag_s, **asdict(usage)})
         if rows and machine is not None:
             others = max(0.0, machine - sum(row["cpu_cores"] for row in rows) - elsewhere)
             rows.append({"at": now(), "role": "others", "name": "other programs", "cpu_cores": others})
@@ -88,7 +92,11 @@ class ResourceSampler:
         """Records what was noted of generators; returns the cores of those that run on this machine too."""
         newest: dict[str, float] = {}
         for noted in self._reader.read():
-            batch = noted.filter(pa.array([name not in self._here for name in noted["name"].to_pylist()]))
+            names = noted["name"].to_pylist()
+            batch = noted.filter(pa.array([name not in self._here for name in names]))
+            for name, lag_s in zip(names, noted["lag_s"].to_pylist(), strict=True):
+                if name in self._here and lag_s is not None:
+                    self._lags[name] = max(lag_s, self._lags.get(name, 0.0))
             self._writer.append(batch)
             newest |= zip(batch["name"].to_pylist(), batch["cpu_cores"].to_pylist(), strict=True)
         return sum(cores for name, cores in newest.items() if machine_of(name) == socket.gethostname())

@@ -58,10 +58,17 @@ RESOURCES = pa.schema(
         pa.field("cpu_cores", pa.float64()),
         pa.field("memory_bytes", pa.int64()),
         pa.field("open_files", pa.int64()),
+        pa.field("lag_s", pa.float64()),
     ]
 )
 """CPU (cores kept busy since the previous sample), memory and open files of every part, each second.
 
+`lag_s` is the 99th percentile, over the moments of that second, of how late the event loop of a generator
+process was; null for other parts, and for a master, which has no users.
+
 The role `others` is what all other programs on the generator's machine kept busy, and what its hypervisor
 took away.
 """
+
+ADDED_TO_RESOURCES = frozenset({"lag_s"})
+"""As ADDED_TO_STEPS."""

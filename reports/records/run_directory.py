@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from reports.records.columns import ADDED_TO_STEPS, EPISODES, RESOURCES, STEPS
+from reports.records.columns import ADDED_TO_RESOURCES, ADDED_TO_STEPS, EPISODES, RESOURCES, STEPS
 from reports.records.directory import RecordDirectory, RunDirectoryError, replacing, unwritable
 from reports.records.schema import RunJson
 from reports.records.tables import RecordedTable
@@ -30,12 +30,17 @@ class RunDirectory(RecordDirectory[RunJson]):
 
     @property
     def resources(self) -> RecordedTable:
-        """What every part used each second, sorted by `at`."""
-        return RecordedTable(self.path / "resources.arrows", self.path / "resources.parquet", RESOURCES)
+        """What every part used each second, and how late generators were, sorted by `at`."""
+        return RecordedTable(
+            self.path / "resources.arrows",
+            self.path / "resources.parquet",
+            RESOURCES,
+            added=ADDED_TO_RESOURCES,
+        )
 
     @property
     def generator_usage(self) -> Path:
-        """While a run goes on: a stream of what generators used that only Locust sees, for `resources`."""
+        """While a run goes on: a stream of what generators say of themselves, for `resources`."""
         return self.path / "generators.arrows"
 
     @property

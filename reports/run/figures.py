@@ -19,6 +19,7 @@ from reports.page.readings import Panel
 from reports.page.words import count
 from reports.run.sections.arrivals import Arrivals
 from reports.run.sections.errors import Errors
+from reports.run.sections.generator_lag import GeneratorLag
 from reports.run.sections.latency import HeatMap, Latency, OverTime
 from reports.run.sections.resources import PartUsage, Resources
 from reports.run.sections.rollouts import Rollouts
@@ -145,6 +146,26 @@ def throughput_and_users(timeline: Timeline, frame: Frame, width: float) -> str:
     return drawing.draw("throughput", "Throughput and users over time", width, total, paint)
 
 
+def lag_over_time(lag: GeneratorLag, frame: Frame, width: float) -> str:
+    """How late the latest generator process was in each slice of the run."""
+
+    def paint(figure: Figure) -> None:
+        axes = _time_axes(figure, frame, width, top=34, bottom=44, right=14)
+        edges = np.append(lag.at_s - lag.slice_s / 2, lag.at_s[-1] + lag.slice_s / 2)
+        drawing.steps(axes, edges, lag.lag_s, "vermilion", 0.13)
+        axes.set_ylim(0, (float(np.nanmax(lag.lag_s, initial=0)) or 0.001) * 1.12)
+        drawing.ticks(
+            axes, "y", drawing.linear_ticks(*axes.get_ylim(), 3), formatting.tick_seconds, grid=True
+        )
+        _shade_window(axes, frame, worded=False)
+        drawing.headline(axes, "Lag of the generator")
+        _time_panel(axes).add(
+            "lag", "vermilion", lag.at_s, lag.lag_s, formatting.duration, formatting.seconds
+        )
+
+    return drawing.draw("lag", "Lag of the generator over time", width, 162, paint)
+
+
 def arrivals_over_time(arrivals: Arrivals, frame: Frame, width: float) -> str:
     """Arrivals due and begun per second, and those in flight, one below the other."""
     heights, top = (170, 84), 34
@@ -175,7 +196,7 @@ def arrivals_over_time(arrivals: Arrivals, frame: Frame, width: float) -> str:
         below = top + heights[0] + 42
         axes = _time_axes(figure, frame, width, below, total - below - heights[1])
         drawing.steps(axes, edges, arrivals.in_flight, "ink", 0.13)
-        drawing.from_zero(axes, float(arrivals.in_flight.max()), 2)
+        drawing.from_zero(axes, float(arrivals.in_flight.max()), 3)
         _shade_window(axes, frame, worded=False)
         drawing.headline(axes, "In flight")
         _time_panel(axes).add(

@@ -38,6 +38,11 @@ REASONS: dict[Code, str] = {
     "generator_saturated": "the load generator was the limit",
 }
 """Why a run that met its objective has not passed all the same."""
+DOUBTS: dict[Code, str] = {
+    "generator_late": "the generator was late itself",
+    "littles_law": "users’ time is not accounted for",
+}
+"""Why a run is doubtful."""
 _EVENNESS: dict[Evenness | None, tuple[str, str]] = {
     "single": ("One known", "unknown"),
     "too few": ("Too few", "unknown"),
@@ -184,6 +189,7 @@ def _trusted(report: RunReport) -> Answer:
         ("isolation", isolated),
         *([("unattributed", count(spread.unattributed_steps, "step"))] if in_part else []),
         ("notices", formatting.count(len(report.notices)) if report.notices else "none"),
+        *(("doubt", DOUBTS[doubt.code]) for doubt in report.validity.doubts),
         *([] if report.validity.valid else [("in comparisons", "leave it out")]),
     ]
     return _TRUSTED.decide(
@@ -191,6 +197,7 @@ def _trusted(report: RunReport) -> Answer:
         (not report.totals.operations, "No data", "unknown"),
         (isolation.violations, "Not isolated", "bad"),
         (report.waits and report.waits.wrong, "Wrong waits", "bad"),
+        (report.validity.doubts, "Doubtful", "caution"),
         (report.notices or in_part or report.run["status"] != "completed", "With care", "caution"),
         (unchecked, "In part", "unknown"),
         (True, "No objection", "good"),

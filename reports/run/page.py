@@ -83,6 +83,8 @@ def _drawings(report: RunReport) -> dict[str, Drawing]:
         drawings["rollouts"] = drawn(figures.rollout_times, report.rollouts)
     if len(report.timeline.at_s):
         drawings["throughput"] = drawn(figures.throughput_and_users, report.timeline, frame)
+    if report.lag:
+        drawings["lag"] = drawn(figures.lag_over_time, report.lag, frame)
     if was_spread and len(spread.replicas) > 1:
         drawings["replicas"] = drawn(share_figures.replica_shares, spread)
     if was_spread and spread.workers:

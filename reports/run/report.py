@@ -23,9 +23,11 @@ from reports.run.sections import (
     distribution,
     episodes,
     errors,
+    generator_lag,
     goodput,
     isolation,
     latency,
+    littles_law,
     resources,
     rollouts,
     slo,
@@ -39,9 +41,11 @@ from reports.run.sections.distribution import Distribution
 from reports.run.sections.episodes import Episodes
 from reports.run.sections.errors import Errors
 from reports.run.sections.evenness import Fairness
+from reports.run.sections.generator_lag import GeneratorLag
 from reports.run.sections.goodput import Goodput
 from reports.run.sections.isolation import Isolation
 from reports.run.sections.latency import Latency
+from reports.run.sections.littles_law import LittlesLaw
 from reports.run.sections.resources import Resources
 from reports.run.sections.rollouts import Rollouts
 from reports.run.sections.slo import SloVerdict
@@ -76,6 +80,10 @@ class RunReport:
     """None where nothing succeeded, and of a batch."""
     waits: Waits | None = None
     """None where no reply reported a wait."""
+    lag: GeneratorLag | None = None
+    """None where it was not recorded."""
+    law: LittlesLaw | None = None
+    """None where it cannot be checked."""
 
     @property
     def passed(self) -> bool:
@@ -127,11 +135,9 @@ def report_run(directory: RunDirectory) -> RunReport:
         ramp_cut=run_totals.ramp_cut,
     )
     del waited_s
-    run_resources = resources.summarize(
-        directory.resources.read(),
-        steps.origin if run_totals.operations else run["started_at"],
-        run["topology"]["names"],
-    )
+    used = directory.resources.read()
+    origin = steps.origin if run_totals.operations else run["started_at"]
+    run_resources = resources.summarize(used, origin, run["topology"]["names"])
     run_arrivals = arrivals.summarize(run, steps, spans, run_latency, run_totals.window_s)
     run_slo = slo.judge(config["slo"], run_totals, run_latency, wait_p99, config["transport"])
     limit_s = next(each.limit for each in run_slo.criteria if each.name == "total_p99_s")
@@ -139,9 +145,13 @@ def report_run(directory: RunDirectory) -> RunReport:
     run_goodput = None
     if run_totals.steps and not is_batch(run):
         run_goodput = goodput.summarize(steps, run_totals.window_s, limit_s, run_rollouts)
+    run_lag = generator_lag.summarize(used, origin, run_totals, run_latency)
+    law = littles_law.summarize(run, steps, spans, run_totals)
     return RunReport(
         run=run,
-        validity=validity.judge(run, run_totals, run_isolation, run_resources, run_waits, run_arrivals),
+        validity=validity.judge(
+            run, run_totals, run_isolation, run_resources, run_waits, run_arrivals, run_lag, law
+        ),
         totals=run_totals,
         slo=run_slo,
         latency=run_latency,
@@ -155,6 +165,8 @@ def report_run(directory: RunDirectory) -> RunReport:
         rollouts=run_rollouts,
         goodput=run_goodput,
         waits=run_waits,
+        lag=run_lag,
+        law=law,
     )
 
 
@@ -196,6 +208,8 @@ def to_json(report: RunReport) -> dict[str, Any]:
         "errors": [asdict(group) for group in report.errors.groups],
         "validity": asdict(report.validity) | {"reasons": [each.code for each in report.validity.reasons]},
         "slo": asdict(report.slo),
+        "generator_lag": report.lag.as_json() if report.lag else None,
+        "littles_law": report.law.as_json() if report.law else None,
         "resources": [
             {
                 "role": part.role,

@@ -4,6 +4,7 @@ from reports.page.formatting import plain
 from reports.page.words import count, seconds, share
 from reports.run.outcome import FAULTS, Outcome, outcome_of
 from reports.run.report import RunReport
+from reports.run.sections.validity import DOUBTS
 
 
 def outcome(report: RunReport) -> Outcome:
@@ -45,10 +46,11 @@ def verdict_lines(report: RunReport) -> list[str]:
     if isolation.violations:
         lines += [f"  {takeaway}" for takeaway in isolation.takeaways]
     said = {"isolation_violated", *(["users_shut_out"] if _too_many_failed(report) else [])}
+    lines += [f"  doubtful: {doubt.message}" for doubt in report.validity.doubts]
     lines += [
         f"  note: {warning.message}"
         for warning in report.validity.warnings
-        if warning.code not in said and warning not in reasons[:1]
+        if warning.code not in {*said, *DOUBTS} and warning not in reasons[:1]
     ]
     return lines
 

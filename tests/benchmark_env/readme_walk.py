@@ -57,12 +57,19 @@ RULES = {
     "make loadtest TARGET=http://*": Rule(SMALL_LOAD, VERDICT),
     "make loadtest TARGET=https://*": Rule(f"{SMALL_LOAD} SSL_CERT_FILE=certificate.pem", VERDICT),
     "make loadtest ENV=*": Rule(f"{ONE_WORKER} {SMALL_LOAD} ENV_PYTHON=bin/python", VERDICT),
+    "make loadtest SCENARIO=*": Rule(f"{RUNNING} GROUP=2 GROUPS=2 STEPS=3 DURATION=2", VERDICT),
     "make results *": Rule("", r"^page: "),
     "make csv *": Rule("", r"steps\.csv"),
     "make loadtest *": Rule(f"{RUNNING} {SMALL_LOAD}", VERDICT),
     "make up": Rule(ONE_WORKER, r"^http://127\.0\.0\.1:\d+ \(make down ends it\)$"),
     "make down": Rule("", "took down the local deployment"),
     "make scaling REPLICAS=*": Rule(f"{RUNNING} REPLICAS=1 WORKERS=1 {SMALL_GRID}", GRID_DONE),
+    "make scaling ARRIVALS=*": Rule(
+        f"{RUNNING} ARRIVALS=poisson:20,40 DURATION=1 WARMUP=0 REPETITIONS=1", GRID_DONE
+    ),
+    "make scaling SCENARIO=*": Rule(
+        f"{RUNNING} GROUP=2 GROUPS=1,2 STEPS=3 DURATION=1 WARMUP=0 REPETITIONS=1", GRID_DONE
+    ),
     "make scaling TARGET=*": Rule(f"{SMALL_GRID} WAIT=0", r"^COMPLETED: 2 of 2 cells(?s:.*)^report: "),
     "make capacity*": Rule(f"{RUNNING} START=4 MOST=4 TRIES=1", r"^capacity: (?s:.*)^report: "),
     "make report *": Rule("", VERDICT),

@@ -169,7 +169,12 @@ class Generators:
         known.users = answer["users"]
         known.clock.add(clock_sample(answer["asked_at"], answer["received_at"], answer["at"], back_at))
         if (clock := known.clock.best) is not None:
-            known.usage = {**answer["usage"], "at": answer["at"] - clock.offset_s}
+            lags = [usage["lag_s"] for usage in (known.usage, answer["usage"]) if usage is not None]
+            known.usage = {
+                **answer["usage"],
+                "at": answer["at"] - clock.offset_s,
+                "lag_s": max((lag for lag in lags if lag is not None), default=None),
+            }
         if len(known.clock) < _FIRST_CALLS:
             self._call(msg.node_id)
 

@@ -41,7 +41,8 @@ class Presence:
             "asked_at": msg.data["at"],
             "received_at": received_at,
             "users": self._runner.user_count,
-            "usage": asdict(usage_of(self._process)) | {"lag_s": self._lag.newest_s},
+            "usage": asdict(usage_of(self._process))
+            | {"lag_s": self._lag.take_p99_s(), "worst_lag_s": self._lag.worst_s},
         }
         self._runner.send_message(ANSWER, answer | {"at": now()})
 

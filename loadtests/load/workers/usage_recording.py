@@ -1,7 +1,6 @@
-"""Writes into a run directory what generator processes use that no harness can see."""
+"""Writes into a run directory what generator processes say of themselves: what they use, and their lag."""
 
 import logging
-import os
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -14,7 +13,7 @@ import psutil
 import pyarrow as pa
 
 from loadtests.clock import now
-from loadtests.load.loop_lag import write_lag
+from loadtests.load.loop_lag import LoopLag, write_lag
 from loadtests.load.workers.generators import Generators
 from loadtests.load.workers.usage import Rates, usage_of
 from reports.records.columns import RESOURCES
@@ -22,26 +21,23 @@ from reports.records.run_directory import RunDirectory
 from reports.records.tables import StreamWriter
 
 _SECONDS = 1.0
-_RECORDED = ("role", "name", "memory_bytes", "open_files")
+_RECORDED = ("role", "name", "memory_bytes", "open_files", "lag_s")
 
 logger = logging.getLogger(__name__)
 
 
 class UsageRecording:
-    """During a test, writes each second what those processes use that no harness samples.
+    """During a test, writes each second what this process and its workers use, and how late they are.
 
-    These are this process and its children where there is no harness, or where it cannot see them, as from
-    outside a container; and those of other machines.
+    Where a harness samples what they use itself, it takes no more than their lateness from this.
     """
 
-    def __init__(self, generators: Generators | None, options: Namespace) -> None:
+    def __init__(self, generators: Generators | None, options: Namespace, lag: LoopLag) -> None:
         """`generators` are a master's workers."""
         self._generators = generators
+        self._lag = lag
         self._lag_folder = Path(options.lag_folder) if options.lag_folder else None
-        harness = bool(options.run_directory or options.run_template)
-        self._has_harness = harness
-        # The first process of a container has no parent in it.
-        self._is_sampled = harness and os.getppid() > 1
+        self._has_harness = bool(options.run_directory or options.run_template)
         self._own = psutil.Process()
         self._greenlet: gevent.Greenlet | None = None
 
@@ -72,18 +68,18 @@ class UsageRecording:
                     writer.close()
 
     def _rows(self, rates: Rates) -> Iterator[dict[str, Any]]:
-        if not self._is_sampled:
-            yield from _row(rates, now(), asdict(usage_of(self._own)))
+        # A master is late for no user.
+        lag_s = self._lag.take_p99_s() if self._generators is None else None
+        yield from _row(rates, now(), asdict(usage_of(self._own)) | {"lag_s": lag_s})
         if self._generators is None:
             return
         for each in self._generators.present:
             usage, each.usage = each.usage, None
             if usage is None:
                 continue
-            if self._lag_folder is not None and each.process is None and usage["lag_s"] is not None:
-                write_lag(self._lag_folder, each.name, usage["lag_s"])
-            if each.process is None or not self._is_sampled:
-                yield from _row(rates, usage["at"], usage)
+            if self._lag_folder is not None and each.process is None and usage["worst_lag_s"] is not None:
+                write_lag(self._lag_folder, each.name, usage["worst_lag_s"])
+            yield from _row(rates, usage["at"], usage)
 
 
 def _row(rates: Rates, at: float, usage: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -10,7 +10,9 @@ from reports.page.words import count, printable, seconds
 from reports.records.schema import RunJson, processes_setting
 from reports.run.sections import generators
 from reports.run.sections.arrivals import Arrivals, rate_not_reached
+from reports.run.sections.generator_lag import GeneratorLag
 from reports.run.sections.isolation import Isolation
+from reports.run.sections.littles_law import LittlesLaw
 from reports.run.sections.resources import PartUsage, Resources
 from reports.run.sections.totals import LAST_PART, Totals
 from reports.run.sections.waits import Waits
@@ -33,6 +35,8 @@ Code = Literal[
     "clocks_differ",
     "counts_differ",
     "generator_saturated",
+    "generator_late",
+    "littles_law",
     "machine_saturated",
     "machine_shared",
     "isolation_violated",
@@ -50,6 +54,13 @@ INVALIDATING: frozenset[Code] = frozenset(
     }
 )
 """With one of these a run has not passed, and its figures stay out of fits and comparisons."""
+
+DOUBTS: frozenset[Code] = frozenset({"generator_late", "littles_law"})
+"""With one of these, figures may not be those of the deployment, and the verdict calls the run doubtful.
+
+It stays valid: what the server did at least was done all the same, and a machine that others keep busy is
+reason enough for lag. A generator that is at its own limit is `generator_saturated`.
+"""
 
 _FEW_STEPS = 100
 _MUCH_SHORTER = 0.8
@@ -79,6 +90,11 @@ class Validity:
         """The warnings that make the run invalid."""
         return [warning for warning in self.warnings if warning.code in INVALIDATING]
 
+    @property
+    def doubts(self) -> list[RunWarning]:
+        """The warnings that make it doubtful."""
+        return [warning for warning in self.warnings if warning.code in DOUBTS]
+
 
 def judge(
     run: RunJson,
@@ -87,8 +103,10 @@ def judge(
     resources: Resources,
     waits: Waits | None = None,
     came: Arrivals | None = None,
+    lag: GeneratorLag | None = None,
+    law: LittlesLaw | None = None,
 ) -> Validity:
-    """Everything that speaks against a run's figures."""
+    """Everything that speaks against a run's figures. `lag` and `law` are None where they are not known."""
     warnings = [
         *_ending(run),
         *_steps(totals),
@@ -99,6 +117,7 @@ def judge(
         *_isolation(isolation),
         *_waits(waits),
         *_saturation(run, totals, resources),
+        *_doubts(run, lag, law),
     ]
     return Validity(all(warning.code not in INVALIDATING for warning in warnings), warnings)
 
@@ -267,6 +286,19 @@ def _saturation(run: RunJson, totals: Totals, resources: Resources) -> list[RunW
                 "may carry more: generate the load on another machine (TARGET=URL)."
             )
             warnings.append(RunWarning("machine_saturated", message))
+    return warnings
+
+
+def _doubts(run: RunJson, lag: GeneratorLag | None, law: LittlesLaw | None) -> list[RunWarning]:
+    warnings = []
+    if lag is not None and lag.explained is not None:
+        message = (
+            f"The generator's own lag explains the latency: {lag.explained}. Give it more "
+            f"processes ({processes_setting(run['config'])}=…), less to do between steps, or a quiet machine."
+        )
+        warnings.append(RunWarning("generator_late", message))
+    if law is not None and law.doubt is not None:
+        warnings.append(RunWarning("littles_law", law.doubt))
     return warnings
 
 

@@ -201,3 +201,8 @@ def test_groups_of_rollouts_take_the_place_of_users() -> None:
     assert {(cell["groups"], cell["users"]) for cell in made.cells} == {(1, 4), (3, 12)}
     config = cell_config(made, made.cells[0])
     assert (config.scenario, config.users) == ("rollouts", made.cells[0]["users"])
+
+
+def test_rates_go_with_actions_of_ones_own() -> None:
+    made = plan(ARRIVALS="constant:5,10", ACTION="{}", REPETITIONS="1", REPLICAS="1", WORKERS="1")
+    assert {cell["arrivals"] for cell in made.cells} == {"constant:5", "constant:10"}

@@ -13,7 +13,7 @@ from loadtests.run.metrics.lags import read_lags
 
 folder = Path(sys.argv[1])
 environment = Environment()
-LoopLag(environment, folder, every_s=0.1)
+loop_lag = LoopLag(environment, folder, every_s=0.1)
 
 def lag():
     for path in folder.iterdir():
@@ -32,11 +32,18 @@ until = time.monotonic() + 0.3
 while time.monotonic() < until:
     pass
 held_up = lag()
+loop_lag.take_p99_s()
+gevent.sleep(0.2)
+until = time.monotonic() + 0.3
+while time.monotonic() < until:
+    pass
+gevent.sleep(0.05)
+p99 = loop_lag.take_p99_s()
 environment.events.test_stop.fire(environment=environment)
 for path in folder.iterdir():
     path.unlink()
 gevent.sleep(0.2)
-print(json.dumps([at_ease, held_up, len(list(folder.iterdir()))]))
+print(json.dumps([at_ease, held_up, p99, loop_lag.take_p99_s(), len(list(folder.iterdir()))]))
 """
 """Watches an event loop that has nothing to do, then one that is held up for 0.3 s, then none."""
 
@@ -44,6 +51,69 @@ print(json.dumps([at_ease, held_up, len(list(folder.iterdir()))]))
 def test_a_loop_that_is_held_up_is_late_by_as_much(tmp_path: Path) -> None:
     done = locust_python("-c", WATCH, str(tmp_path))
     assert done.returncode == 0, done.stderr
-    at_ease, held_up, files_of_none = json.loads(done.stdout)
+    at_ease, held_up, p99, p99_of_none, files_of_none = json.loads(done.stdout)
     assert at_ease < 0.2 < held_up < 5
+    assert 0.2 < p99 < 5
+    assert p99_of_none is None
     assert files_of_none == 0
+
+
+MOMENTS = """
+import json, time
+import gevent
+from locust.env import Environment
+from loadtests.load.loop_lag import LoopLag
+
+environment = Environment()
+loop_lag = LoopLag(environment, None)
+environment.events.test_start.fire(environment=environment)
+gevent.sleep(0.1)
+loop_lag.take_p99_s()
+until = time.monotonic() + 1
+while time.monotonic() < until:
+    pass
+gevent.sleep(0.02)
+late = sorted(loop_lag._moments)
+environment.events.test_stop.fire(environment=environment)
+print(json.dumps([len(late), late[len(late) // 2]]))
+"""
+"""What is known of a loop that is held up for a whole second."""
+
+
+def test_what_falls_due_while_the_loop_is_held_up_counts_too() -> None:
+    done = locust_python("-c", MOMENTS)
+    assert done.returncode == 0, done.stderr
+    moments, median = json.loads(done.stdout)
+    assert moments >= 99
+    assert 0.3 < median < 5
+
+
+OUT_OF_STEP = """
+import json, time
+import gevent
+from locust.env import Environment
+from loadtests.load.loop_lag import LoopLag
+
+environment = Environment()
+loop_lag = LoopLag(environment, None)
+environment.events.test_start.fire(environment=environment)
+medians = []
+for _ in range(20):
+    until = time.monotonic() + 0.037
+    while time.monotonic() < until:
+        pass
+    gevent.sleep(0.03)
+    loop_lag.take_p99_s()
+    gevent.sleep(0.2)
+    late = sorted(loop_lag._moments)
+    medians.append(late[len(late) // 2])
+print(json.dumps(sorted(medians)))
+"""
+"""What is known of a loop that was held up a while ago."""
+
+
+def test_a_loop_that_was_held_up_once_is_not_called_late_from_then_on() -> None:
+    done = locust_python("-c", OUT_OF_STEP)
+    assert done.returncode == 0, done.stderr
+    medians = json.loads(done.stdout)
+    assert medians[10] < 0.004

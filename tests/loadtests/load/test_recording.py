@@ -8,6 +8,7 @@ from argparse import Namespace
 from types import SimpleNamespace
 from locust.env import Environment
 from flask import Flask
+from loadtests.load.loop_lag import LoopLag
 from loadtests.load.recording import Recording
 
 app = Flask("page")
@@ -16,7 +17,7 @@ for path in ("/swarm", "/stop"):
 environment = Environment()
 environment.web_ui = SimpleNamespace(app=app)
 options = Namespace(run_time=60, run_directory="", run_template="", lag_folder="")
-Recording(environment, options)
+Recording(environment, options, LoopLag(environment, None))
 page = app.test_client()
 page.post("/stop")
 page.get("/swarm")
@@ -33,6 +34,7 @@ from pathlib import Path
 from locust import User
 from locust.env import Environment
 from loadtests.commands import USER_SETTINGS
+from loadtests.load.loop_lag import LoopLag
 from loadtests.load.options import load_options
 from loadtests.load.recording import Recording
 from loadtests.load.run_json import UNKNOWN
@@ -49,7 +51,7 @@ options = Namespace(
     run_time=5, run_directory="", run_template=str(results / "template"), results=str(results),
     transport="ws", scenario="sustained", processes=1, spawn_rate=1, lag_folder="", shape="",
 )
-Recording(environment, options)
+Recording(environment, options, LoopLag(environment, None))
 for host in ("http://a", "http://b"):
     environment.host = host
     environment.events.test_start.fire(environment=environment)

@@ -14,6 +14,7 @@ from loadtests.run.config import Joining
 from loadtests.run.joining import how_to_join, listening
 from reports.records.run_directory import RunDirectory
 from tests.conftest import free_port
+from tests.loadtests.accounting import whose_lag_is_recorded
 from tests.loadtests.harness import Harness
 from tests.loadtests.locust_python import LocustPython
 
@@ -102,6 +103,7 @@ def test_workers_join_do_the_test_and_end_with_it(deployment: LocalDeployment, t
     resources = RunDirectory(path).resources.read().to_pandas()
     sampled = resources[resources["name"].isin(set(steps["generator"]))]
     assert sampled["name"].nunique() == 2
+    assert whose_lag_is_recorded(RunDirectory(path)) == set(steps["generator"])
     assert (sampled["memory_bytes"] > 10e6).all()
     assert (sampled["open_files"] > 4).all()
     assert resources["at"].max() - resources["at"].min() < 15

@@ -43,6 +43,12 @@ def test_throughput_and_percentiles_are_of_the_last_seconds() -> None:
     assert snapshot.p99 == pytest.approx(0.1)
 
 
+def test_latency_counts_from_when_a_step_was_due() -> None:
+    statistics = LiveStatistics()
+    statistics.update([batch({"started_at": 1002.0, "intended_at": 1000.5, "latency_s": 0.5})])
+    assert statistics.snapshot().p50 == pytest.approx(2.0)
+
+
 def test_failures_are_counted_with_the_last_ones_words() -> None:
     statistics = LiveStatistics()
     statistics.update([batch({"op": "connect", "error": "refused", "error_detail": "no", "host": None})])

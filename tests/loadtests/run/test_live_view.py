@@ -6,7 +6,7 @@ from rich.console import Console
 
 from loadtests.commands import DEPLOYMENT_SETTINGS, LOAD_SETTINGS
 from loadtests.load.spread import NOBODY, Worker
-from loadtests.run.config import load_test_config
+from loadtests.run.config import LoadTestConfig, load_test_config
 from loadtests.run.live_statistics import Snapshot
 from loadtests.run.live_view import LiveView
 from reports.records.schema import Topology
@@ -26,10 +26,10 @@ SNAPSHOT = Snapshot(
 )
 
 
-def shown(terminal: bool, snapshot: Snapshot = SNAPSHOT) -> str:
+def shown(terminal: bool, snapshot: Snapshot = SNAPSHOT, config: LoadTestConfig = CONFIG) -> str:
     output = io.StringIO()
     console = Console(file=output, force_terminal=terminal, width=100, height=30)
-    with LiveView(console, CONFIG, TOPOLOGY) as view:
+    with LiveView(console, config, TOPOLOGY) as view:
         view._last_line = -10
         view.show(snapshot)
     return output.getvalue()
@@ -45,6 +45,11 @@ def test_without_a_terminal_it_prints_a_line() -> None:
     text = shown(terminal=False)
     assert text.count("\n") == 1
     assert "users 8/8  1,234 steps/s  p50 12.3 ms  p99 456 ms  errors 2  sessions by worker 6/2/0" in text
+
+
+def test_sessions_that_arrive_have_no_number_that_they_are_out_of() -> None:
+    text = shown(terminal=False, config=load_test_config(DEFAULTS | {"ARRIVALS": "poisson:5"}))
+    assert "arrived 8  1,234 steps/s" in text
 
 
 def test_what_a_server_sent_cannot_control_the_terminal() -> None:

@@ -21,7 +21,7 @@ from loadtests.run.config import load_test_config
 from reports.records.run_directory import RunDirectory
 from reports.run.report import report_run
 from tests.conftest import ROOT
-from tests.loadtests.accounting import counted_by_locust, recorded
+from tests.loadtests.accounting import counted_by_locust, recorded, whose_lag_is_recorded
 from tests.loadtests.foreign import serving
 from tests.loadtests.harness import Harness
 
@@ -107,6 +107,9 @@ def test_a_run_accounts_for_all_workers_and_all_steps(
     assert report["isolation"]["sessions_checked"] == 64
     roles = set(directory.resources.read().column("role").to_pylist())
     assert roles == {"replica", "nginx", "generator", "others"}
+    generators = set(directory.read_steps().column("generator").to_pylist())
+    assert whose_lag_is_recorded(directory) == generators
+    assert report["generator_lag"]["max"] > 0
     assert "PASSED" in done.stdout
     assert str(directory.report_html) in done.stdout
     assert remains(tmp_path) == []
@@ -132,6 +135,7 @@ def test_generators_in_containers_account_for_every_step_that_locust_counted(tmp
     assert len(generators) == 3
     assert len(measured) == 4
     assert generators < measured
+    assert whose_lag_is_recorded(directory) == generators
     assert remains(tmp_path) == []
 
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from loadtests.deployments import Usage
+from loadtests.machine import process_name
 from loadtests.run.resource_sampler import ResourceSampler, generator_usage
 from reports.records.columns import RESOURCES
 from reports.records.run_directory import RunDirectory
@@ -57,6 +58,25 @@ def test_a_part_that_cannot_be_read_does_not_end_the_sampling(tmp_path: Path) ->
 
 def test_a_generator_that_is_gone_uses_nothing() -> None:
     assert generator_usage(2**22 + 1) == []
+
+
+def test_how_late_a_generator_is_that_is_sampled_here_comes_from_what_it_says(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    writer = StreamWriter(directory.generator_usage, RESOURCES)
+    sampler = ResourceSampler(directory, list, os.getpid())
+    sampler.start()
+    time.sleep(0.5)
+    for lag_s in (0.02, 0.5, None, 0.01):
+        row = {"at": time.time(), "role": "generator", "name": process_name(), "cpu_cores": 99.0}
+        writer.append(pa.RecordBatch.from_pylist([row | {"lag_s": lag_s}], schema=RESOURCES))
+    time.sleep(2)
+    sampler.stop()
+    samples = directory.resources.read().to_pandas()
+    of_generator = samples[(samples["role"] == "generator") & (samples["name"] == process_name())]
+    assert of_generator["lag_s"].dropna().tolist() == [0.5]
+    assert len(of_generator) >= 2
+    assert of_generator["cpu_cores"].max() < 99
+    assert samples.loc[samples["role"] == "others", "lag_s"].isna().all()
 
 
 def test_what_generators_elsewhere_say_of_themselves_is_taken_over(tmp_path: Path) -> None:

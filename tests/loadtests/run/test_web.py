@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from loadtests.deployments.local import LocalDeployment
 from reports.records.run_directory import RunDirectory
 from tests.conftest import ROOT, free_port
+from tests.loadtests.accounting import whose_lag_is_recorded
 from tests.loadtests.run.metrics.test_prometheus import scrape
 
 pytestmark = [pytest.mark.servers, pytest.mark.browser]
@@ -95,6 +96,7 @@ def test_a_test_on_the_page_is_seen_live_and_becomes_a_run_with_a_report(
     assert [pq.read_metadata(saved["steps.parquet"]).num_rows, lines(saved["steps.csv"])] == [rows, rows]
     assert json.loads(saved["report.json"].read_text()) == report
     assert set(first.resources.read()["role"].to_pylist()) == {"generator", "others"}
+    assert whose_lag_is_recorded(first) == set(first.read_steps()["generator"].to_pylist())
 
     changed = second.read()["config"]
     assert (changed["url"], changed["duration_s"]) == (deployment.url.replace("127.0.0.1", "localhost"), 2)

@@ -150,3 +150,19 @@ def test_a_disk_too_full_to_compact_leaves_the_stream_and_no_scraps(tmp_path: Pa
         directory.compact()
     assert list(directory.path.iterdir()) == [directory.steps.stream]
     assert len(directory.read_steps()) == 2000
+
+
+@pytest.mark.parametrize("compacted", [False, True])
+def test_resources_without_lag_are_of_an_earlier_time(tmp_path: Path, compacted: bool) -> None:
+    earlier = pa.schema([field for field in RESOURCES if field.name != "lag_s"])
+    resources = RunDirectory(tmp_path).resources
+    rows = [{"at": 1.0, "role": "generator", "name": "a:1", "cpu_cores": 0.5}]
+    if compacted:
+        pq.write_table(pa.Table.from_pylist(rows, schema=earlier), resources.parquet)
+    else:
+        stream = StreamWriter(resources.stream, earlier)
+        stream.append(pa.RecordBatch.from_pylist(rows, schema=earlier))
+    read = resources.read()
+    assert read.column_names == RESOURCES.names
+    assert read["cpu_cores"].to_pylist() == [0.5]
+    assert read["lag_s"].to_pylist() == [None]

@@ -34,6 +34,8 @@ def all_figures(report: RunReport, width: float) -> Iterator[str]:
     yield figures.percentiles_over_time(report.latency.over_time, frame, width)
     yield figures.heat_map(report.latency.heat_map, frame, width)
     yield figures.throughput_and_users(report.timeline, frame, width)
+    assert report.lag
+    yield figures.lag_over_time(report.lag, frame, width)
     yield share_figures.replica_shares(report.distribution, width)
     yield share_figures.worker_shares(report.distribution, width)
     yield figures.errors_over_time(report.errors, frame, width)
@@ -122,6 +124,19 @@ def test_lines_break_where_nothing_is_known() -> None:
         return sum(path.count("M") for path in re.findall(r' d="([^"]+)" clip-path', svg))
 
     assert pieces(broken) == pieces(whole) + 3
+
+
+def test_a_second_of_which_no_lag_is_known_is_a_gap() -> None:
+    lag = sample_reports.normal().lag
+    assert lag
+
+    def said(lag_s: Any) -> str:
+        return figures.lag_over_time(replace(lag, lag_s=lag_s), Frame(20, (2, 18)), WIDE)
+
+    assert "Lag of the generator" in words(said(lag.lag_s))
+    assert "2\N{NO-BREAK SPACE}ms" in words(said(lag.lag_s))
+    assert len(figures.lag_over_time(lag, Frame(20, (2, 18)), WIDE)) < len(said(np.nan_to_num(lag.lag_s)))
+    assert "NaN" not in said(np.full(lag.at_s.size, np.nan))
 
 
 def test_a_worker_that_got_nothing_has_its_row_and_is_called_idle() -> None:
@@ -227,7 +242,7 @@ def test_all_time_lines_of_a_run_are_linked_and_every_line_can_be_hidden_by_its_
                 groups = parsed(svg).findall(f".//{SVG}g[@data-series='{toggle}']")
                 assert any(group.find(f"{SVG}text") is not None for group in groups)
                 assert any(group.find(f".//{SVG}path") is not None for group in groups)
-    assert linked == 1 + 1 + 3 + len(report.errors.categories) + 2
+    assert linked == 1 + 1 + 3 + 1 + len(report.errors.categories) + 2
 
 
 def test_a_bar_says_what_its_worker_carried_beside_the_fair_share() -> None:

@@ -221,7 +221,7 @@ def test_a_pointer_on_one_time_line_reads_all_of_them_at_the_same_instant(
 ) -> None:
     watched = watch(browser, pages / "with_errors.html", 1440, "light")
     page = watched.page
-    stacked = page.locator("#throughput .wide")
+    stacked = page.locator("#throughput .wide").first
     stacked.locator("svg").hover(position={"x": 300, "y": 100})
     reading = stacked.locator(".reading")
     assert "since the start" in reading.locator("p").inner_text()

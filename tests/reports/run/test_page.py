@@ -13,12 +13,12 @@ import pytest
 from reports.page import parts
 from reports.records.columns import EPISODES
 from reports.records.schema import RunJson, TraceJson
-from reports.run.masthead import REASONS
+from reports.run.masthead import DOUBTS, REASONS
 from reports.run.page import render
 from reports.run.report import RunReport
 from reports.run.sections.episodes import Episodes, Spread
 from reports.run.sections.evenness import Evenness
-from reports.run.sections.validity import Code
+from reports.run.sections.validity import Code, RunWarning, Validity
 from tests.reports import sample_reports
 
 SECTIONS = (
@@ -216,6 +216,25 @@ def test_a_saturated_generator_is_a_reason_for_care() -> None:
     assert "With care" in text
     assert "in comparisons leave it out" in text.replace("\N{NO-BREAK SPACE}", " ")
     assert "The generator kept 1.00 of a core busy." in text.replace("\N{NO-BREAK SPACE}", " ")
+
+
+@pytest.mark.parametrize(("code", "why"), DOUBTS.items())
+def test_a_doubt_is_on_the_first_screen_with_its_reason(code: Code, why: str) -> None:
+    doubted = Validity(True, [RunWarning(code, "Something is doubtful.")])
+    text = page_of(replace(sample_reports.normal(), validity=doubted)).text
+    assert "Can I trust it? Doubtful" in text
+    assert f"doubt {why}" in text
+    assert "Something is doubtful." in text
+    assert "Did it pass? Passed" in text
+
+
+def test_lag_and_littles_law_are_with_the_throughput() -> None:
+    text = page_from(sample_reports.normal).text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "Little's law: 200.0 users = 1,060.0 operations/s × 188 ms" in text
+    assert "The generator’s own lag" in text
+    assert "event loop was at most 1.40 ms late" in text
+    unknown = replace(sample_reports.undrawn(sample_reports.normal()), law=None)
+    assert not {"Little's law", "own lag"} & set(re.findall("Little's law|own lag", page_of(unknown).text))
 
 
 def test_what_is_not_known_is_called_unknown() -> None:

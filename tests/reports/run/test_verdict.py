@@ -25,6 +25,13 @@ def test_a_good_run_in_three_lines(report: RunReport) -> None:
     assert len(lines) == 3
 
 
+def test_a_doubtful_run_is_called_so_with_the_reason(report: RunReport) -> None:
+    warnings = [RunWarning("few_steps", "Few."), RunWarning("generator_late", "The generator was late.")]
+    lines = verdict_lines(replace(report, validity=Validity(True, warnings)))
+    assert lines[0].startswith("PASSED: ")
+    assert lines[-2:] == ["  doubtful: The generator was late.", "  note: Few."]
+
+
 def test_finished_episodes_are_one_line_more(tmp_path: Path) -> None:
     what = SyntheticRun(rows=2000, users=20, failure_share=0, episode_steps=9)
     lines = verdict_lines(report_run(write_synthetic_run(tmp_path / "run", what)))

@@ -248,6 +248,32 @@ def test_generators_of_other_machines_do_not_fill_this_one() -> None:
     assert said([*found, part("nginx", *[0.3] * 20)]) == ["machine_saturated"]
 
 
+def test_lag_that_explains_the_latency_makes_a_run_doubtful_but_not_invalid() -> None:
+    report = normal()
+    totals, nothing = replace(report.totals, users=200), Resources([], [])
+    assert report.lag
+    assert judge(report.run, totals, KEPT_APART, nothing, lag=report.lag).warnings == []
+    late = replace(report.lag, explained="it was late")
+    found = judge(report.run, totals, KEPT_APART, nothing, lag=late)
+    assert [doubt.code for doubt in found.doubts] == ["generator_late"]
+    assert found.valid
+    assert found.warnings[0].message == (
+        "The generator's own lag explains the latency: it was late. Give it more processes (PROCESSES=…), "
+        "less to do between steps, or a quiet machine."
+    )
+
+
+def test_users_whose_time_is_not_accounted_for_make_a_run_doubtful() -> None:
+    report = normal()
+    totals, nothing = replace(report.totals, users=200), Resources([], [])
+    assert report.law
+    assert judge(report.run, totals, KEPT_APART, nothing, law=report.law).warnings == []
+    law = replace(report.law, doubt="Rows were lost.")
+    found = judge(report.run, totals, KEPT_APART, nothing, law=law)
+    assert [(doubt.code, doubt.message) for doubt in found.doubts] == [("littles_law", "Rows were lost.")]
+    assert found.valid
+
+
 def test_what_is_known_of_generators_is_said() -> None:
     report = normal()
     lost: dict[str, Any] = {"heard_at": None, "users": 0, "counted": {}, "recorded": {}, "last_row_at": None}

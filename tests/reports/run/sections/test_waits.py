@@ -1,7 +1,7 @@
 import pytest
 
 from reports.run.sections.waits import Waits, summarize
-from tests.reports.operations import Row, columns, reset, step, steps
+from tests.reports.operations import START, Row, columns, reset, step, steps
 
 
 def waits(*rows: Row) -> Waits | None:
@@ -33,6 +33,13 @@ def test_a_wait_fits_its_request_as_far_as_clocks_can_tell(
     assert (found.checked, found.wrong) == (2, sum(wrong))
     assert len(found.examples) == sum(wrong)
     assert ("do not rely on the overhead" in found.takeaways[-1]) == bool(sum(wrong))
+
+
+def test_the_time_that_a_step_waited_to_be_sent_does_not_excuse_a_wait() -> None:
+    found = waits(step(5, intended_at=START + 1, wait_s=0.05, waited_s=0.09, latency_s=0.051))
+    assert found is not None
+    assert found.longer_than_latency == 1
+    assert "took 51.0 ms in all" in found.examples[0]
 
 
 def test_examples_say_what_was_reported() -> None:

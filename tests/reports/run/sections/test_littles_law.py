@@ -1,0 +1,154 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.synthetic_run import SyntheticRun, run_json
+from reports.records.steps import user_spans
+from reports.run.sections import totals
+from reports.run.sections.littles_law import LittlesLaw, summarize
+from tests.reports.operations import Row, answers, connect, reset, step, steps
+
+USERS = 12
+LATENCY_S = 0.1
+
+
+def played(pause_s: Any = 0.0, seconds: float = 10.0, users: int = USERS, own_s: float = 0.0) -> list[Row]:
+    """Rows of users that step for so long, with a pause after each step and time of the generator's own."""
+    pauses = pause_s if callable(pause_s) else lambda: pause_s
+    rows = []
+    for user in range(users):
+        at = 0.01 * user
+        rows += [connect(at, user=user), reset(at + 0.1, user=user)]
+        at += 0.2
+        while at < seconds:
+            rows.append(step(at, user=user))
+            at += LATENCY_S + pauses() + own_s
+    return rows
+
+
+def law_of(rows: list[Row], *, run: Any = None, **config: Any) -> LittlesLaw | None:
+    loaded = steps(rows)
+    spans = user_spans(loaded)
+    what: Any = run_json("a-run", SyntheticRun(), 1_760_000_020.0) | (run or {})
+    what["config"] = {**what["config"], "think_time": "0", "transport": "ws", **config}
+    counted = totals.summarize(loaded, answers(rows), spans)
+    return summarize(what, loaded, spans, counted)
+
+
+def known(rows: list[Row], **more: Any) -> LittlesLaw:
+    found = law_of(rows, **more)
+    assert found is not None
+    return found
+
+
+def test_users_that_do_nothing_but_operate_are_accounted_for() -> None:
+    law = known(played())
+    assert law.users == pytest.approx(12)
+    assert law.rate_per_s == pytest.approx(120, rel=0.02)
+    assert law.time_s == pytest.approx(0.1, rel=0.02)
+    assert law.accounted == pytest.approx(1)
+    assert law.doubt is None
+    assert law.sentence.startswith("Little's law: 12.0 users = 1")
+    assert law.sentence.endswith("(100 % accounted for).")
+    assert law.as_json() == {
+        "users": law.users,
+        "rate_per_s": law.rate_per_s,
+        "time_s": law.time_s,
+        "accounted": law.accounted,
+    }
+
+
+def test_the_three_are_one_equation() -> None:
+    law = known(played(own_s=0.02))
+    assert law.users * law.accounted == pytest.approx(law.rate_per_s * law.time_s)
+
+
+def test_rows_that_are_missing_are_told() -> None:
+    rows = played()
+    lost = [row for row in rows if not 4 <= row["started_at"] % 1_000_000 < 5]
+    law = known(lost)
+    assert law.accounted == pytest.approx(0.9, abs=0.02)
+    assert law.doubt is not None
+    assert "12.0 users were there" in law.doubt
+    assert "rows were lost" in law.doubt
+
+
+def test_time_that_the_generator_takes_for_itself_is_told() -> None:
+    assert known(played(own_s=0.004)).doubt is None
+    assert known(played(own_s=0.01)).doubt is not None
+
+
+def test_think_time_is_accounted_for() -> None:
+    rows = played(pause_s=0.3)
+    law = known(rows, think_time="0.3")
+    assert law.accounted == pytest.approx(1)
+    assert law.time_s == pytest.approx(0.4, rel=0.1)
+    assert known(rows, think_time="0.2").doubt is not None
+
+
+def test_a_pause_that_was_not_made_accounts_for_no_other_time() -> None:
+    rows: list[Row] = []
+    for user in range(USERS):
+        at = 0.01 * user
+        while at < 10:  # every other step ends an episode, after which users do not think
+            rows += [reset(at, user=user), step(at + 0.1, user=user), step(at + 0.5, user=user)]
+            at += 0.6
+    assert known(rows, think_time="0.3").accounted == pytest.approx(1)
+    lost = [row for row in rows if not 4 <= row["started_at"] % 1_000_000 < 6]
+    assert known(lost, think_time="0.3").doubt is not None
+
+
+def test_think_time_that_is_drawn_counts_with_its_mean_and_it_is_said() -> None:
+    random = np.random.default_rng(1)
+    rows = played(pause_s=lambda: random.uniform(0.1, 0.5), seconds=40)
+    law = known(rows, think_time="uniform:0.1:0.5")
+    assert law.accounted > 0.97
+    assert law.doubt is None
+    assert "counts with its mean of 300 ms" in law.sentence
+    lost = [row for row in rows if not 10 <= row["started_at"] % 1_000_000 < 15]
+    assert known(lost, think_time="uniform:0.1:0.5").doubt is not None
+
+
+def test_what_chance_does_to_drawn_think_times_is_no_reason_for_doubt() -> None:
+    random = np.random.default_rng(3)
+    for _ in range(20):
+        rows = played(pause_s=lambda: random.exponential(1.0), seconds=20)
+        assert known(rows, think_time="exponential:1").doubt is None
+
+
+def test_the_pause_after_an_error_is_accounted_for() -> None:
+    rows = [
+        step(0.01 * user + 1.1 * n, user=user, error="timeout" if n < 30 else None)
+        for user in range(USERS)
+        for n in range(30)
+    ]
+    law = known(rows)
+    assert law.accounted == pytest.approx(1)
+    assert law.time_s == pytest.approx(1.1, rel=0.05)
+
+
+def test_the_time_of_a_policy_is_accounted_for_where_it_is_known() -> None:
+    rows = played(pause_s=0.05)
+    policy = {"name": "policy.py:act", "sha256": None}
+    took = {"calls": 100, "mean_s": 0.05, "p50_s": 0.05, "p99_s": 0.05, "max_s": 0.05}
+    law = known(rows, run={"policy_time": took}, policy=policy)
+    assert law.accounted > 0.98
+    assert law_of(rows, policy=policy) is None
+    assert known(rows).doubt is not None
+
+
+@pytest.mark.parametrize(
+    "config", [{"transport": "http"}, {"scenario": "batch"}, {"think_time": "now and then"}], ids=str
+)
+def test_nothing_is_said_where_it_cannot_be_checked(config: dict[str, Any]) -> None:
+    assert law_of(played(), **config) is None
+
+
+def test_nothing_is_said_of_few_users_few_operations_or_a_schedule() -> None:
+    assert law_of(played(users=9)) is None
+    assert law_of(played(pause_s=0.9, seconds=14), think_time="0.9") is not None
+    assert law_of(played(pause_s=1.9, seconds=14), think_time="1.9") is None
+    due = [{**row, "intended_at": row["started_at"] - 0.01} for row in played()]
+    assert law_of(due) is None
+    assert law_of([]) is None
