@@ -192,17 +192,19 @@ def test_too_few_users_are_late_and_slow_replies_hold_only_their_own_session_up(
 
 
 @pytest.mark.servers
+@pytest.mark.parametrize(("done_after", "steps_per_episode"), [(3, "0"), (9, "3")])
 def test_steps_send_their_own_actions_or_what_the_options_say_and_reset_between_episodes(
-    tmp_path: Path,
+    tmp_path: Path, done_after: int, steps_per_episode: str
 ) -> None:
     file = tmp_path / "mixed.jsonl"
     own: list[dict[str, Any]] = [{"action": {"say": "a"}}, {"wait": 0.25}, {}, {"action": {"say": "b"}}]
     file.write_text("\n".join(json.dumps({"at": 0.05 * n, "session": 1, **x}) for n, x in enumerate(own)))
-    with foreign_environment(3) as (url, messages):
+    with foreign_environment(done_after) as (url, messages):
         recorded(
             url,
             tmp_path / "results",
             *("--shape", f"trace:{file}", "--action", '{"say": "given"}', "-u", "1", "-t", "2s"),
+            *("--steps-per-episode", steps_per_episode),
         )
     told = [message.get("data") if message["type"] == "step" else message["type"] for message in messages]
     assert told[:6] == [
