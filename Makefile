@@ -30,6 +30,10 @@ settings: $(READY)
 loadtest: settings ## one load test: deployment up, load, report, deployment down
 	@$(BIN)/python -m loadtests run
 
+.PHONY: faults
+faults: settings ## one load test during which workers and replicas are killed, paused, added and removed
+	@$(BIN)/python -m loadtests faults
+
 .PHONY: stack
 stack: settings ## one load test on all nodes of a Docker Swarm: replicas, balancer and load generators
 	@$(BIN)/python -m loadtests stack
@@ -102,8 +106,9 @@ bench: settings $(COMPLETE) ## measure what is promised, beside targets and peer
 	@$(BIN)/python -m benchmarks $(BENCH)
 
 .PHONY: truth
-truth: settings ## search servers whose capacity is known, five times: every answer must be right
+truth: settings ## search servers of known capacity, load queues of known latency: every answer must be right
 	@$(BIN)/python -m benchmarks.capacity_truth
+	@$(BIN)/python -m benchmarks.queue_truth
 
 .PHONY: image
 image: ## build the environment's image, benchmark-env:latest

@@ -50,6 +50,7 @@ def _split(address: str) -> tuple[str, int]:
 
 
 _COUNT = _Kind(int, lambda count: count >= 1, "a whole number of at least 1")
+_COUNT_OR_NONE = _Kind(int, lambda count: count >= 0, "a whole number of at least 0")
 _SECONDS = _Kind(float, lambda seconds: 0 <= seconds < math.inf, "a number of seconds of at least 0")
 _FLAG = _Kind(lambda text: _FLAGS[text.lower()], lambda _: True, "0 or 1")
 _LOG_LEVEL = _Kind(str.lower, LOG_LEVELS.__contains__, "one of " + ", ".join(LOG_LEVELS))
@@ -86,6 +87,8 @@ class Settings:
     """Sessions that one worker holds; the next one gets `CAPACITY_REACHED`."""
     max_wait_seconds: float = _setting(_SECONDS, _LONGEST_WAIT)
     """The longest wait that an action may ask for."""
+    max_steps_in_flight: int = _setting(_COUNT_OR_NONE, 0)
+    """Steps of one worker that wait at the same time; further ones queue, 0 for no limit."""
     session_idle_timeout: float = _setting(_SECONDS, 0)
     """A session that sends nothing for so long is closed; 0 for never."""
     graceful_timeout: float = _setting(_SECONDS, 30)

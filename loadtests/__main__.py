@@ -150,6 +150,13 @@ def _parser() -> argparse.ArgumentParser:
 
     add_with_settings("run", _run, "one load test, from deployment to report")
     add_with_settings(
+        "faults",
+        _run,
+        "one load test during which parts of the deployment are killed, paused, added and removed",
+        "Runs a load test like `run`, and breaks the deployment meanwhile as FAULT says. Exit codes: 0 "
+        "passed, 1 not passed, 2 bad input, 130 interrupted.",
+    )
+    add_with_settings(
         "master",
         _run,
         "one load test whose load comes from workers that join over the network",

@@ -166,6 +166,23 @@ GENERATOR_SETTINGS = _about(
     ),
 )
 
+FAULT_SETTINGS = _about(
+    "faults",
+    Setting(
+        "FAULT",
+        "",
+        "what is broken while the load goes on, with compose and local: kill-worker@10s, kill-replica, "
+        "pause-replica:3s@15s, restart-nginx, add-replica, remove-replica or slow-network:50ms:5s, with "
+        "commas between them",
+    ),
+)
+
+_OF_A_RUN_WITH_FAULTS = {
+    "DURATION": "40",
+    "FAULT": "kill-worker@4s,pause-replica:3s@9s,restart-nginx@16s,slow-network:100ms:3s@20s,add-replica@24s,"
+    "kill-replica@30s,remove-replica@35s",
+}
+
 _OF_A_STACK = {
     "GENERATORS": ("2", "containers that generate the load, spread over the nodes like the replicas"),
     "PORT": ("8000", "where the balancer listens, if PUBLISH=1"),
@@ -256,6 +273,10 @@ _OF_AN_EXPERIMENT = {
         "the open model: rates in place of numbers of users, such as poisson:50,100,200 or constant:50,100",
     ),
     "GROUPS": ("1,2,4,8", "of SCENARIO=rollouts: numbers of groups at a time"),
+    "FAULT": (
+        "",
+        "what is broken in a cell, as in loadtest; several plans with / between: none/kill-worker@3s",
+    ),
     "WAIT": ("0.01", "seconds each step waits: numbers, or uniform:LOW:HIGH and others"),
     "TRANSPORT": ("ws", "ws, http or ws,http"),
     "DURATION": ("4", "how long each sustained cell is measured, ramp-up and warm-up not counted"),
@@ -265,7 +286,7 @@ _OF_AN_EXPERIMENT = {
 EXPERIMENT_SETTINGS = (
     *(
         Setting(each.name, *_OF_AN_EXPERIMENT.get(each.name, (each.default, each.help)), each.topic)
-        for each in DEPLOYMENT_SETTINGS + LOAD_SETTINGS + GENERATOR_SETTINGS
+        for each in DEPLOYMENT_SETTINGS + LOAD_SETTINGS + GENERATOR_SETTINGS + FAULT_SETTINGS
     ),
     *_about(
         "grid",
@@ -323,6 +344,7 @@ SERVER_VARIABLES = _variables(
     "environment servers",
     MAX_CONCURRENT_ENVS="sessions that one worker holds",
     MAX_WAIT_SECONDS="the longest wait that an action may ask for",
+    MAX_STEPS_IN_FLIGHT="steps that wait in one worker at the same time, further ones queue; 0: no limit",
     SESSION_IDLE_TIMEOUT="seconds until a silent session is closed, 0: never",
     GRACEFUL_TIMEOUT="seconds that a stopping worker waits for steps in flight",
     WORKER_TIMEOUT="seconds until a stuck worker is replaced",
@@ -362,17 +384,26 @@ _TO_BRING_UP = _BALANCER_VARIABLES + SERVER_VARIABLES + _CONTAINER_VARIABLES
 _TO_LOAD = _ACCESS_VARIABLES + _TO_BRING_UP
 _TO_LOAD_FROM_CONTAINERS = _TO_LOAD + _GENERATOR_VARIABLES
 
-COMMANDS: Table = {
-    "run": DEPLOYMENT_SETTINGS
+_RUN_SETTINGS = (
+    DEPLOYMENT_SETTINGS
     + LOAD_SETTINGS
     + GENERATOR_SETTINGS
+    + FAULT_SETTINGS
     + OUTPUT_SETTINGS
     + METRICS_SETTINGS
-    + _TO_LOAD_FROM_CONTAINERS,
+    + _TO_LOAD_FROM_CONTAINERS
+)
+
+COMMANDS: Table = {
+    "run": _RUN_SETTINGS,
+    "faults": tuple(
+        replace(each, default=_OF_A_RUN_WITH_FAULTS.get(each.name, each.default)) for each in _RUN_SETTINGS
+    ),
     "master": (
         *DEPLOYMENT_SETTINGS,
         *(each for each in LOAD_SETTINGS if each.name != "PROCESSES"),
         *MASTER_SETTINGS,
+        *FAULT_SETTINGS,
         *OUTPUT_SETTINGS,
         *METRICS_SETTINGS,
         *_TO_LOAD,

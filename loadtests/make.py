@@ -57,7 +57,11 @@ def _about(title: str, settings: Sequence[Setting]) -> Iterator[str]:
 def _filled(beginning: str, text: str) -> str:
     width = min(shutil.get_terminal_size().columns, _WIDEST)
     return textwrap.fill(
-        text, width, initial_indent=f"{beginning:<{_INDENT - 1}} ", subsequent_indent=" " * _INDENT
+        text,
+        width,
+        initial_indent=f"{beginning:<{_INDENT - 1}} ",
+        subsequent_indent=" " * _INDENT,
+        break_on_hyphens=False,  # names of faults have some
     )
 
 

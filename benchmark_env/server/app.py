@@ -44,7 +44,7 @@ def build(settings: Settings) -> FastAPI:
     idle_timeout = settings.session_idle_timeout
     with sessions_made_inline():
         app: FastAPI = create_app(
-            BenchmarkEnvironment,
+            BenchmarkEnvironment.limited_to(settings.max_steps_in_flight),
             BenchmarkAction,
             BenchmarkObservation,
             env_name="benchmark_env",

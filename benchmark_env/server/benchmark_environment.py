@@ -5,7 +5,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 from uuid import uuid4
 
 from openenv.core.env_server.interfaces import Environment
@@ -17,6 +17,7 @@ if not __package__:
     __package__ = "server"
 
 from . import identity
+from .step_limit import StepLimit
 
 if TYPE_CHECKING or "." in __package__:
     from ..models import BenchmarkAction, BenchmarkObservation
@@ -30,6 +31,15 @@ class BenchmarkEnvironment(Environment[BenchmarkAction, BenchmarkObservation, St
     SUPPORTS_CONCURRENT_SESSIONS = True
     # One thread creates all sessions of a worker; otherwise each session would keep a thread of its own.
     REQUIRES_SINGLE_THREAD_EXECUTOR = True
+    _limit: ClassVar[StepLimit | None] = None
+
+    @classmethod
+    def limited_to(cls, steps: int) -> type[Self]:
+        """The environment, of which no more than so many steps wait at the same time; 0 for no limit.
+
+        Further steps queue, first in, first out, which `waited_seconds` does not count.
+        """
+        return type(cls.__name__, (cls,), {"_limit": StepLimit(steps)}) if steps else cls
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,9 +76,15 @@ class BenchmarkEnvironment(Environment[BenchmarkAction, BenchmarkObservation, St
         **kwargs: Any,  # noqa: ARG002
     ) -> BenchmarkObservation:
         """Wait `action.wait_seconds`, but at most `timeout_s`, blocking the calling thread."""
-        started = time.perf_counter()
-        time.sleep(_bounded(action.wait_seconds, timeout_s))
-        return self._answer(action, started)
+        wait_seconds = _bounded(action.wait_seconds, timeout_s)
+        if (limit := self._limit) is None:
+            return self._answer(action, _sleep(time.perf_counter(), wait_seconds))
+        started = limit.enter()
+        try:
+            waited_seconds = _sleep(started, wait_seconds)
+        finally:
+            limit.leave(time.perf_counter())
+        return self._answer(action, waited_seconds)
 
     async def step_async(
         self,
@@ -77,12 +93,15 @@ class BenchmarkEnvironment(Environment[BenchmarkAction, BenchmarkObservation, St
         **kwargs: Any,  # noqa: ARG002
     ) -> BenchmarkObservation:
         """Wait `action.wait_seconds`, but at most `timeout_s`, while other sessions go on."""
-        started = time.perf_counter()
-        end = started + _bounded(action.wait_seconds, timeout_s)
-        # Repeated, because uvloop counts in milliseconds and may wake up to one millisecond too early.
-        while (left := end - time.perf_counter()) > 0:  # noqa: ASYNC110
-            await asyncio.sleep(max(left, 0.001))
-        return self._answer(action, started)
+        wait_seconds = _bounded(action.wait_seconds, timeout_s)
+        if (limit := self._limit) is None:
+            return self._answer(action, await _sleep_async(time.perf_counter(), wait_seconds))
+        started = await limit.enter_async()
+        try:
+            waited_seconds = await _sleep_async(started, wait_seconds)
+        finally:
+            limit.leave(time.perf_counter())
+        return self._answer(action, waited_seconds)
 
     @property
     def state(self) -> State:
@@ -97,9 +116,8 @@ class BenchmarkEnvironment(Environment[BenchmarkAction, BenchmarkObservation, St
             version="0.1.0",
         )
 
-    def _answer(self, action: BenchmarkAction, started: float) -> BenchmarkObservation:
+    def _answer(self, action: BenchmarkAction, waited_seconds: float) -> BenchmarkObservation:
         self._step_count += 1
-        waited_seconds = time.perf_counter() - started
         return self._observe(waited_seconds, reward=1.0 / (1.0 + action.wait_seconds))
 
     def _observe(self, waited_seconds: float, reward: float | None) -> BenchmarkObservation:
@@ -118,6 +136,21 @@ class BenchmarkEnvironment(Environment[BenchmarkAction, BenchmarkObservation, St
 
 def _bounded(wait_seconds: float, timeout_s: float | None) -> float:
     return wait_seconds if timeout_s is None else max(0.0, min(wait_seconds, timeout_s))
+
+
+def _sleep(started: float, wait_seconds: float) -> float:
+    """Wait until so long after a moment; how long it was in the end."""
+    time.sleep(max(0.0, started + wait_seconds - time.perf_counter()))
+    return time.perf_counter() - started
+
+
+async def _sleep_async(started: float, wait_seconds: float) -> float:
+    """The same while other sessions go on."""
+    end = started + wait_seconds
+    # Repeated, because uvloop counts in milliseconds and may wake up to one millisecond too early.
+    while (left := end - time.perf_counter()) > 0:  # noqa: ASYNC110
+        await asyncio.sleep(max(left, 0.001))
+    return time.perf_counter() - started
 
 
 def _expect(holds: bool, seen: object) -> None:

@@ -103,6 +103,14 @@ class Deployment(ABC):
         """The hosts of the replicas that run now, and `nginx` where it does; empty where unknown."""
         return set()
 
+    def put_down(self) -> set[str]:
+        """The hosts of replicas that were killed or removed on purpose."""
+        return set()
+
+    def is_as_brought_up(self) -> bool:
+        """Whether it has the replicas that it came up with: none was added, killed or removed on purpose."""
+        return True
+
     def most_sessions(self) -> int | None:
         """How many WebSocket sessions fit through what lies in front of the replicas; None where unknown."""
         return None

@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import cached_property, partial
 from http.client import HTTPException
 from pathlib import Path
+from threading import Event, RLock
 from typing import Any
 
 import docker
@@ -20,6 +21,7 @@ from docker.errors import DockerException
 from loadtests.deployments import (
     Kind,
     Usage,
+    container_processes,
     docker_engine,
     generators,
     health,
@@ -28,7 +30,9 @@ from loadtests.deployments import (
     ports,
     processes,
     ready,
+    slow_network,
 )
+from loadtests.deployments.breakable import REMOVE_S, NotPossibleError
 from loadtests.deployments.docker_engine import Container
 from loadtests.deployments.generators import LOAD_URL, MASTER, WORKER, ContainerGenerators, LoadOrder
 from loadtests.deployments.images import (
@@ -61,6 +65,7 @@ done
 """
 """Waits until GET /health at an address and a port gives 200, for some seconds at most; for bash."""
 CREATE_S = 180.0
+_POLL_S = 0.1
 VERSION = re.compile(r"^(?:nginx version: )?(\w+)[ /](\S+)$", re.MULTILINE)
 
 
@@ -156,6 +161,99 @@ class ComposeDeployment(ManagedDeployment):
         parts = [self._role_and_name(container) for container in self._containers() if container.running]
         return {name for role, name in parts if role != "generator"}
 
+    def workers_of(self, host: str) -> list[int]:
+        """The children of the server in a replica's container."""
+        code, listed = self._execute(self._replica(host), ["sh", "-c", container_processes.LIST])
+        if code != 0 and not listed.startswith("1 ("):
+            raise NotPossibleError(f"its container has no shell to look into it with ({listed.strip():.80})")
+        return container_processes.workers(listed)
+
+    def kill_worker(self, host: str, pid: int) -> None:
+        """Kills a process inside the replica's container."""
+        code, output = self._execute(self._replica(host), ["sh", "-c", f"kill -9 {pid}"])
+        if code != 0:
+            raise LoadTestError(f"{pid} in {host} could not be killed: {printable(output, 80)}")
+
+    def kill_replica(self, host: str) -> None:
+        """Kills a container; it stays as one that has ended."""
+        replica = self._replica(host)
+        self._put_down.add(host)
+        self._client.api.kill(replica.id, "SIGKILL")
+
+    def pause_replica(self, host: str) -> None:
+        """Freezes a container; the kernel still accepts connections for it."""
+        self._client.api.pause(self._replica(host).id)
+
+    def resume_replica(self, host: str) -> None:
+        """Lets it go on."""
+        self._client.api.unpause(self._replica(host).id)
+
+    def restart_nginx(self) -> None:
+        """Stops nginx's container and starts it again."""
+        (balancer,) = (each for each in self._containers() if each.service == "nginx")
+        self._client.api.restart(balancer.id, timeout=docker_engine.STOP_S)
+
+    def add_replica(self, given_up: Event) -> str:  # noqa: ARG002 - nothing is waited for
+        """Starts one more container, which nginx finds through Docker's DNS."""
+        with self._scale_lock:
+            before = {each.id for each in self._replicas()}
+            scale = ("--scale", f"env={len(before) + 1}")
+            # Not started: that would start those that were killed, too.
+            self._compose(
+                *("up", "--no-start", "--no-build", "--no-deps", "--no-recreate", *scale, "env"),
+                log="scale.log",
+                timeout_s=CREATE_S,
+            )
+            (new,) = (each for each in self._replicas() if each.id not in before)
+        self._client.api.start(new.id)
+        host = next(self._host(each) for each in self._replicas() if each.id == new.id)
+        self._added.add(host)
+        return host
+
+    def remove_replica(self, host: str, given_up: Event) -> None:
+        """Tells a container to stop; it stays as one that has ended."""
+        replica = self._replica(host)
+        self._put_down.add(host)
+        stop_signal = self._client.api.inspect_container(replica.id)["Config"].get("StopSignal")
+        self._client.api.kill(replica.id, stop_signal or "SIGTERM")
+        give_up = time.monotonic() + REMOVE_S
+        while any(each.running for each in self._replicas() if each.id == replica.id):
+            if given_up.wait(_POLL_S) or time.monotonic() > give_up:
+                with suppress(DockerException):  # it may just have ended
+                    self._client.api.kill(replica.id, "SIGKILL")
+                return
+
+    def slow_network(self, host: str, delay_s: float) -> None:
+        """Delays what a container sends, where this machine lets us."""
+        replica = self._replica(host)
+        slow_network.delay(self._pid(replica), replica.hostname, delay_s)
+
+    def restore_network(self, host: str) -> None:
+        """Delays it no longer."""
+        replica = self._replica(host)
+        if replica.running:
+            slow_network.restore(self._pid(replica))
+
+    def _replica(self, host: str) -> Container:
+        for each in self._replicas():
+            if self._host(each) == host:
+                return each
+        raise LoadTestError(f"{host} is no replica any more")
+
+    def _pid(self, container: Container) -> int:
+        """Of its first process, as the engine's machine numbers it."""
+        return int(self._client.api.inspect_container(container.id)["State"]["Pid"])
+
+    @cached_property
+    def _scale_lock(self) -> RLock:
+        """Held while a replica is added."""
+        return RLock()
+
+    @cached_property
+    def _addresses(self) -> dict[str, str]:
+        """The last known address of each replica by its container: one that has ended has none."""
+        return {}
+
     @property
     def load_url(self) -> str:
         """For generators in containers the balancer by its name, else where it listens."""
@@ -236,7 +334,9 @@ class ComposeDeployment(ManagedDeployment):
 
     def _host(self, replica: Container) -> str:
         """The host as observations name it, or nginx where they do not."""
-        name = replica.hostname if self._hosts_are_said else replica.address
+        if replica.address:
+            self._addresses[replica.id] = replica.address
+        name = replica.hostname if self._hosts_are_said else self._addresses.get(replica.id, "")
         return f"{name}:{self._config.environment.port}"
 
     def _variables(self) -> dict[str, str]:
@@ -372,6 +472,7 @@ class ComposeDeployment(ManagedDeployment):
                 EndedPart(container.name, self._home / f"{container.service}.log")
                 for container in self._containers()
                 if not container.running
+                and not (container.service == "env" and self._host(container) in self._put_down)
             ]
         return []
 

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
-from loadtests.deployments import Deployment, DeploymentConfig, Progress, nginx, ports, processes, silent
+from loadtests.deployments import DeploymentConfig, Progress, nginx, ports, processes, silent
+from loadtests.deployments.breakable import Breakable
 from loadtests.deployments.docker_engine import STOP_S
 from loadtests.deployments.ready import patience_s
 from loadtests.deployments.registry import REGISTRY, Process, Purpose, Record, Registry
@@ -25,7 +26,7 @@ class EndedPart(NamedTuple):
     exit_code: int | None = None
 
 
-class ManagedDeployment(Deployment):
+class ManagedDeployment(Breakable):
     """What containers and local processes have in common: replicas of known workers behind an nginx."""
 
     parts: ClassVar[str]
@@ -47,6 +48,8 @@ class ManagedDeployment(Deployment):
         self._record = Record(name, self.kind, purpose, Process.of(os.getpid()))
         self._held: list[ports.HeldPort] = []
         self._recorded = False
+        self._put_down: set[str] = set()
+        self._added: set[str] = set()
 
     @property
     def url(self) -> str:
@@ -84,6 +87,14 @@ class ManagedDeployment(Deployment):
         names = self._replica_names()
         return Topology(replicas=len(names), workers=self._config.workers, hosts=list(names), names=names)
 
+    def put_down(self) -> set[str]:
+        """The hosts of replicas that were killed or removed on purpose."""
+        return set(self._put_down)
+
+    def is_as_brought_up(self) -> bool:
+        """Whether no replica was added, killed or removed on purpose."""
+        return not self._put_down and not self._added
+
     def down(self) -> None:
         """Stops everything, by force after a few seconds.
 
@@ -118,7 +129,7 @@ class ManagedDeployment(Deployment):
 
     @abstractmethod
     def _ended_parts(self) -> list[EndedPart]:
-        """The parts that have ended by themselves."""
+        """The parts that have ended although nobody meant them to."""
 
     @abstractmethod
     def _save_logs(self) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import threading
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -107,7 +108,7 @@ class Registry:
         self._draft(record).replace(self.directory / f"{record.name}.json")
 
     def _draft(self, record: Record) -> Path:
-        draft = self.directory / f"{record.name}.{os.getpid()}.draft"
+        draft = self.directory / f"{record.name}.{os.getpid()}.{threading.get_native_id()}.draft"
         draft.write_text(json.dumps(asdict(record), indent=2) + "\n")
         return draft
 

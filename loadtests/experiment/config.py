@@ -16,7 +16,7 @@ from loadtests.errors import LoadTestError
 from loadtests.experiment.grid import Axes, Load, cells_in_random_order
 from loadtests.load.arrivals import parse_arrivals
 from loadtests.load.options import load_options
-from loadtests.run.config import LoadTestConfig, load_test_config, whole_seconds
+from loadtests.run.config import LoadTestConfig, faults, load_test_config, whole_seconds
 from loadtests.settings import Values, choice, whole
 from reports.records.schema import CellJson, ExperimentConfig, Scenario
 
@@ -111,6 +111,10 @@ def cell_config(plan: ExperimentPlan, cell: CellJson) -> LoadTestConfig:
     """The load test that makes a cell. Raises LoadTestError for values that no load test may have."""
     config = _cell_config(plan.settings, plan.config["targets"], cell)
     if plan.config["scenario"] == "batch":
+        if cell.get("fault"):
+            raise LoadTestError(
+                f"FAULT={plan.settings['FAULT']} needs a load that goes on: leave FAULT or SCENARIO=batch out"
+            )
         return replace(config, scenario="batch", duration_s=math.ceil(config.options.wait.longest) + 2)
     rate = config.spawn_rate
     if not plan.settings["SPAWN_RATE"]:
@@ -121,7 +125,13 @@ def cell_config(plan: ExperimentPlan, cell: CellJson) -> LoadTestConfig:
         rate, ramp_s = config.spawn_rate, math.ceil(options.stay_s)
     warmup_s = whole(plan.settings, "WARMUP", 0, 86400)
     duration_s = ramp_s + warmup_s + whole_seconds(plan.settings, "DURATION")
-    return replace(config, spawn_rate=rate, warmup_s=warmup_s, duration_s=duration_s)
+    return replace(
+        config,
+        spawn_rate=rate,
+        warmup_s=warmup_s,
+        duration_s=duration_s,
+        faults=faults({"FAULT": cell.get("fault", ""), "TARGET": config.target}, duration_s),
+    )
 
 
 def differing_setting(given: Mapping[str, str | None], settings: Mapping[str, str]) -> str | None:
@@ -167,6 +177,8 @@ def _cell_config(
         "USERS": str(cell["users"]) if users is None else users,
         "ARRIVALS": cell.get("arrivals", ""),
         "GROUPS": str(cell.get("groups", 1)),
+        # Its times are those of the whole cell, ramp-up and warm-up included.
+        "FAULT": "",
     }
     return load_test_config(values)
 
@@ -204,7 +216,16 @@ def _axes(settings: Values, targets: Mapping[str, str], scenario: Scenario, repe
         wait=list(dict.fromkeys(map(_plain, values["WAIT"]))),
         loads=loads(),
         repetitions=repetitions,
+        faults=_plans(settings["FAULT"]),
     )
+
+
+def _plans(text: str) -> tuple[str, ...]:
+    """The faults of each cell, with `/` between the plans; `none` for a run without."""
+    plans = [plan.strip() for plan in text.split("/")]
+    if len(plans) > 1 and not all(plans):
+        raise LoadTestError(f"FAULT={text} has an empty plan: write none for a run without faults")
+    return tuple(dict.fromkeys("" if plan == "none" else plan for plan in plans))
 
 
 def _streams(settings: Values, items: list[str]) -> list[str]:
@@ -251,8 +272,8 @@ def _setting(file: Path, key: str, value: Any) -> tuple[str, str]:
         raise LoadTestError(f"GRID={file}: {refusal_of_key(key)}")
     if name == "TARGET" and isinstance(value, dict):
         return name, ",".join(f"{_text(file, key, k)}={_text(file, key, v)}" for k, v in value.items())
-    if isinstance(value, list) and name in {*AXES, "TARGET"}:
-        return name, ",".join(_text(file, key, item) for item in value)
+    if isinstance(value, list) and name in {*AXES, "TARGET", "FAULT"}:
+        return name, ("/" if name == "FAULT" else ",").join(_text(file, key, item) for item in value)
     if name == "ACTION" and isinstance(value, dict):
         raise LoadTestError(f"GRID={file}: action is a table: write it as a string of JSON")
     return name, _text(file, key, value)

@@ -34,6 +34,8 @@ class Axes:
     wait: list[str]
     loads: list[Load]
     repetitions: int
+    faults: tuple[str, ...] = ("",)
+    """What is broken meanwhile; empty for nothing."""
 
     @property
     def size(self) -> int:
@@ -42,7 +44,7 @@ class Axes:
         topologies = math.prod(len(axis) for axis in made_of)
         deployments = sum(1 if "://" in target else topologies for target in self.targets.values())
         loads = len(self.transport) * len(self.wait) * len(self.loads)
-        return deployments * loads * self.repetitions
+        return deployments * loads * len(self.faults) * self.repetitions
 
 
 DeploymentKey = tuple[str, int | None, int | None, str | None, bool | None]
@@ -65,9 +67,10 @@ def cells_in_random_order(axes: Axes, seed: int) -> list[CellJson]:
     generator.shuffle(deployments)
     cells: list[CellJson] = []
     for name, replicas, workers, balancing, reuse_port in deployments:
-        loads = list(itertools.product(axes.transport, axes.wait, axes.loads, range(1, axes.repetitions + 1)))
+        repetitions = range(1, axes.repetitions + 1)
+        loads = list(itertools.product(axes.transport, axes.wait, axes.loads, axes.faults, repetitions))
         generator.shuffle(loads)
-        for transport, wait, load, repetition in loads:
+        for transport, wait, load, fault, repetition in loads:
             cell = CellJson(
                 deployment=name,
                 replicas=replicas,
@@ -82,6 +85,8 @@ def cells_in_random_order(axes: Axes, seed: int) -> list[CellJson]:
                 reason=None,
                 run_id=None,
             )
+            if fault:
+                cell["fault"] = fault
             if load.arrivals is not None:
                 cell["arrivals"] = load.arrivals
             if load.groups is not None:
@@ -126,6 +131,8 @@ class CellNames:
         if "wait" in self._varying:
             parts.append(f"wait {cell['wait']}")
         parts.append(_load(cell))
+        if "fault" in self._varying:
+            parts.append(cell.get("fault") or "no fault")
         if "repetition" in self._varying:
             parts.append(f"repetition {cell['repetition']}")
         return ", ".join(parts)

@@ -278,6 +278,8 @@ class _Experiment:
                             deaths += 1
                             break
                         deaths = 0
+                        if not deployment.is_as_brought_up():
+                            break
             except LoadTestError as error:
                 self._fail(cells, str(error))
         self._fail(cells, f"the deployment died in {_MOST_DEATHS} cells, one after another")

@@ -19,6 +19,7 @@ _CELL_S = 0.01
 """Within so many seconds a rate that changes counts as constant."""
 _HIGHEST_RATE = 1_000_000.0
 _SEED = 20_240_501
+_DEALER_SEED = 20_240_502
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,21 @@ class Arrivals:
                 yield _CELL_S * (cell + (due - mass) / more)
                 due += next(gaps)
             mass += more
+
+    def share(self, length_s: float | None, part: int | None, parts: int) -> Iterator[float]:
+        """What one process of several takes of the times, the first being part 0; None: nothing.
+
+        Constant arrivals are dealt out in turn, Poisson ones by chance, the same in every process. So each
+        process has a Poisson stream, and all together have one too, although their clocks start at different
+        moments. Dealt out in turn, they would load the server more evenly than that.
+        """
+        if part is None:
+            return iter(())
+        times = self.times(length_s)
+        if self.process == "constant" or parts == 1:
+            return itertools.islice(times, part, None, parts)
+        dealer = random.Random(_DEALER_SEED)
+        return (at_s for at_s in times if dealer.randrange(parts) == part)
 
     def _gaps(self) -> Iterator[float]:
         """Gaps between arrivals at a rate of one a second."""

@@ -1,10 +1,5 @@
-"""The open model in Locust: gives each process its share of the arrivals, and starts and ends its schedule.
+"""The open model in Locust: gives each process its share of the arrivals, starts and ends its schedule."""
 
-Arrivals are dealt out in turn: of P processes the i-th takes every P-th arrival from the i-th on. So
-are the sessions of a trace.
-"""
-
-import itertools
 from typing import Any
 
 from locust.env import Environment
@@ -35,17 +30,18 @@ class OpenLoad:
             options.sharing = [worker.id for worker in runner.clients.all if worker.state != STATE_MISSING]
             options.load_seconds = options.run_time
             return
-        share, shares, length_s = 0, 1, options.run_time
+        part: int | None = 0
+        parts, length_s = 1, options.run_time
         if isinstance(runner, WorkerRunner):
-            share, shares = options.sharing.index(runner.client_id), len(options.sharing)
-            length_s = options.load_seconds
+            sharing, length_s = options.sharing, options.load_seconds
+            # One that joined during the test has no share: the others have all of it.
+            part = sharing.index(runner.client_id) if runner.client_id in sharing else None
+            parts = len(sharing)
         if arrivals is None:
-            OpenEnvUser.replay = Replay(trace, share, shares) if trace is not None else None
+            OpenEnvUser.replay = Replay(trace, part, parts) if trace is not None else None
             return
-        times = arrivals.times(float(length_s) if length_s else None)
-        OpenEnvUser.schedule = Schedule(
-            itertools.islice(times, share, None, shares), gathers=arrivals.of == "steps"
-        )
+        times = arrivals.share(float(length_s) if length_s else None, part, parts)
+        OpenEnvUser.schedule = Schedule(times, gathers=arrivals.of == "steps")
 
     def _expect(self, **_: Any) -> None:
         runner, schedule = self._environment.runner, OpenEnvUser.schedule

@@ -14,10 +14,13 @@ class Replay:
     A session for which no user is free is taken late, by the first who is, and none is dropped.
     """
 
-    def __init__(self, trace: Trace, share: int = 0, shares: int = 1) -> None:
-        """Of P shares the k-th has the sessions k, k + P …; the clock starts with the first user."""
+    def __init__(self, trace: Trace, share: int | None = 0, shares: int = 1) -> None:
+        """Of P shares the k-th has the sessions k, k + P …, share None has none.
+
+        The clock starts with the first user.
+        """
         self._trace = trace
-        self._mine = range(share, trace.sessions, shares)
+        self._mine = range(0) if share is None else range(share, trace.sessions, shares)
         self._taken = 0
         self._closed = Event()
         self._start: float | None = None

@@ -60,6 +60,7 @@ def starting_run(
     processes: int,
     generators: int = 0,
     warmup_s: float | None = None,
+    fault: str = "",
 ) -> RunJson:
     """What is known of a run when it starts. `duration_s` is None where nothing but its users ends it."""
     config = RunConfig(
@@ -104,6 +105,8 @@ def starting_run(
         config["arrivals_of"] = "steps"
         config["shape"] = options.trace.name
         config["trace"] = options.trace.described()
+    if fault:
+        config["fault"] = fault
     if warmup_s is not None:
         config["warmup_s"] = warmup_s
     if target["server_settings"]:

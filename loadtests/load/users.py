@@ -19,6 +19,7 @@ from locust.user.task import LOCUST_STATE_STOPPING
 from loadtests.actions.choice import asked_wait
 from loadtests.actions.policy import PolicyError, checked, not_json, policy_failure
 from loadtests.clock import unix_time
+from loadtests.load.backoff import Backoff
 from loadtests.load.barrier import Barrier
 from loadtests.load.groups import Groups
 from loadtests.load.options import LoadOptions
@@ -34,9 +35,6 @@ from loadtests.protocol.http import HttpClient
 from loadtests.protocol.replies import NOBODY, Answer, OperationError, parse_http
 from loadtests.protocol.websocket import RESET, WebSocketSession, step_message
 from reports.records.schema import USERS_A_PROCESS, ArrivalsJson, Op, Transport
-
-RETRY_SECONDS = 1.0
-"""How long a user pauses after a failed operation."""
 
 Request = tuple[bytes, float | None]
 """What a step sends, and the seconds that it asks the environment to wait."""
@@ -106,6 +104,7 @@ class OpenEnvUser(User):
         process = max(runner.worker_index, 0) if isinstance(runner, WorkerRunner) else 0
         self._number = process * USERS_A_PROCESS + next(OpenEnvUser._numbers)
         self.__dict__.pop("rng", None)
+        self._backoff = Backoff()
         actions = self.options.actions
         self._turns = actions.turns() if actions else itertools.repeat(0)
 
@@ -239,14 +238,18 @@ class OpenEnvUser(User):
         if schedule is not None:
             schedule.gather()
         if not ready:
-            gevent.sleep(RETRY_SECONDS)
+            # A session that arrived is over with that, and its user free for the next one.
+            if schedule is not None or self.schedule is None:
+                gevent.sleep(self._backoff.after_failure())
             return
         for number in range(most) if most else itertools.count():
             if schedule is not None:
                 self._await_arrival(schedule)
             answer, error = self.step(self._next_request(number))
-            if error is not None:
-                gevent.sleep(RETRY_SECONDS)
+            if error is None:
+                self._backoff.after_success()
+            elif self.schedule is None or not (schedule or error.session_over):
+                gevent.sleep(self._backoff.after_failure())
             if answer.done or (error is not None and error.session_over):
                 return
             if self._state == LOCUST_STATE_STOPPING:

@@ -12,6 +12,7 @@ from loadtests.commands import invocation
 from loadtests.deployments import Balancing, DeploymentConfig
 from loadtests.deployments.environment import Environment
 from loadtests.errors import LoadTestError
+from loadtests.faults.plan import Fault, parse_faults
 from loadtests.load.arrivals import Arrivals
 from loadtests.load.options import LoadOptions, check_when, load_options
 from loadtests.load.trace import LEAD_S, Trace
@@ -65,6 +66,8 @@ class LoadTestConfig:
     """Seconds after all users are there that do not count, nor does the ramp-up before; None: all counts."""
     tags: tuple[str, ...] = ()
     """Words by which the run is found again among others."""
+    faults: tuple[Fault, ...] = ()
+    """What is broken while the load goes on, in the order of time."""
     joining: Joining | None = None
     """None: all processes are this machine's, started with the load test."""
 
@@ -154,6 +157,7 @@ def load_test_config(values: Values) -> LoadTestConfig:
         users = _users_of_groups(values, options.group, deployment_config(values).generators or processes)
     elif options.arrivals is not None and not values["USERS"]:
         users = users_enough(options.arrivals, options, slo)
+    duration_s = _duration_s(values, options)
     deployment = deployment_config(values)
     processes = deployment.generators or processes
     if options.trace is not None and not values["USERS"]:
@@ -168,13 +172,14 @@ def load_test_config(values: Values) -> LoadTestConfig:
         spawn_rate=above_zero(values, "SPAWN_RATE")
         if values["SPAWN_RATE"]
         else default_spawn_rate(users, processes, options),
-        duration_s=_duration_s(values, options),
+        duration_s=duration_s,
         options=options,
         processes=processes,
         results=Path(values["RESULTS"]),
         slo=slo,
         scenario=scenario,
         tags=tags(values["TAG"]),
+        faults=faults(values, duration_s),
         joining=joining,
     )
 
@@ -193,6 +198,17 @@ def _users_of_groups(values: Values, group: int, processes: int) -> int:
             "SCENARIO=rollouts"
         )
     return group * groups
+
+
+def faults(values: Values, duration_s: float) -> tuple[Fault, ...]:
+    """What FAULT, which not every command has, asks for in a load of so long. Raises LoadTestError."""
+    planned = parse_faults(values.get("FAULT", ""), duration_s)
+    if planned and (values["TARGET"] == "stack" or "://" in values["TARGET"]):
+        raise LoadTestError(
+            f"FAULT={values['FAULT']} breaks parts of a deployment on this machine, which "
+            f"TARGET={values['TARGET']} is not: use TARGET=compose or local"
+        )
+    return planned
 
 
 def users_enough(arrivals: Arrivals, options: LoadOptions, slo: Slo) -> int:

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from loadtests.commands import SERVER_VARIABLES
 from loadtests.deployments import Deployment, DeploymentConfig, Progress
+from loadtests.deployments.breakable import Breakable
 from loadtests.deployments.choose import choose
 from loadtests.deployments.compose import ComposeDeployment
 from loadtests.deployments.generators import ContainerGenerators
@@ -33,6 +34,7 @@ from loadtests.errors import (
     WORKER_LOST,
     LoadTestError,
 )
+from loadtests.faults.executor import Faults
 from loadtests.load.options import settled
 from loadtests.load.run_json import Target, starting_run
 from loadtests.run.config import LoadTestConfig
@@ -55,7 +57,7 @@ from loadtests.run.sessions_held import fitted
 from loadtests.terminal import end_on_termination, progress
 from reports.page.words import count, printable
 from reports.records.run_directory import RunDirectory, RunDirectoryError
-from reports.records.schema import RunStatus
+from reports.records.schema import FaultJson, RunStatus
 from reports.write import load_meanwhile, write_run_outputs
 
 if TYPE_CHECKING:
@@ -153,6 +155,7 @@ def new_run(config: LoadTestConfig, deployment: Deployment, results: Path) -> Ru
             processes=config.processes,
             generators=config.deployment.generators,
             warmup_s=config.warmup_s,
+            fault=",".join(fault.asked for fault in config.faults),
         )
     )
     return directory
@@ -171,13 +174,31 @@ def record_run(
     Ctrl-C ends the load, not the caller: the status is "interrupted" then. Raises RunDirectoryError where
     nothing can be written.
     """
-    outcome, incidents = _make_load(config, deployment, directory, show, say, meter)
+    faults = _faults(config, deployment, directory, say)
+    outcome, incidents, struck = _make_load(config, deployment, directory, show, say, meter, faults)
     incidents += [f"{name} ended before the load did." for name in ended_parts(deployment)]
-    if incidents:
+    if incidents or struck:
         run = directory.read()
-        run["incidents"] = incidents
+        if incidents:
+            run["incidents"] = incidents
+        if struck:
+            run["faults"] = struck
+            # Replicas that were added have names too.
+            run["topology"]["names"] = deployment.topology()["names"] | run["topology"]["names"]
         directory.write(run)
     return outcome
+
+
+def _faults(
+    config: LoadTestConfig, deployment: Deployment, directory: RunDirectory, say: Progress
+) -> Faults | None:
+    """The faults that are asked for, not started yet; None where there are none. Raises LoadTestError."""
+    if not config.faults:
+        return None
+    if not isinstance(deployment, Breakable):
+        raise LoadTestError(f"FAULT cannot break anything of TARGET={config.target}: it is not run from here")
+    # Locust opens the stream when it starts the load.
+    return Faults(config.faults, deployment, directory.steps.stream.exists, say)
 
 
 def too_many_sessions(config: LoadTestConfig, deployment: Deployment) -> str | None:
@@ -205,7 +226,8 @@ def too_many_sessions(config: LoadTestConfig, deployment: Deployment) -> str | N
 def ended_parts(deployment: Deployment) -> list[str]:
     """Names of replicas, and nginx, that are no longer there; empty where that cannot be known.
 
-    Of a server that is given by its URL only whether it still answers can be known.
+    What was killed or removed on purpose is not among them. Of a server that is given by its URL only whether
+    it still answers can be known.
     """
     if isinstance(deployment, UrlDeployment):
         return [] if deployment.answers() else ["The server"]
@@ -214,7 +236,8 @@ def ended_parts(deployment: Deployment) -> list[str]:
     except Exception:  # the records matter more
         return []
     names = deployment.topology()["names"]
-    gone = [names.get(host, host) for host in deployment.hosts() if host not in alive]
+    expected = [host for host in deployment.hosts() if host not in deployment.put_down()]
+    gone = [names.get(host, host) for host in expected if host not in alive]
     return gone + (["nginx"] if deployment.hosts() and "nginx" not in alive else [])
 
 
@@ -303,8 +326,10 @@ def _make_load(
     show: Show,
     say: Progress,
     meter: "Meter | None",
-) -> tuple[Outcome, list[str]]:
-    """The outcome, and what happened to the load generators, a sentence each."""
+    faults: Faults | None,
+) -> tuple[Outcome, list[str], list[FaultJson]]:
+    """The outcome, what happened to the load generators, a sentence each, and what was broken on purpose."""
+    struck: list[FaultJson] = []
     sampler: ResourceSampler | None = None
     followed = FollowedRun(directory, meter)
     generator = _generator(config, deployment, directory, meter)
@@ -316,23 +341,29 @@ def _make_load(
             for line in how_to_join(config.joining, deployment, config.options.access):
                 say(line)
             if problem := wait_for_workers(config.joining, generator, directory, say):
-                return ("failed", problem), []
+                return ("failed", problem), [], []
         sampler = ResourceSampler(directory, deployment.resources, generator.pid)
         sampler.start()
+        if faults is not None:
+            faults.start()
         outcome = _watch(config, generator, directory, show, followed)
     except KeyboardInterrupt:
         say("stopping the load; what was recorded is kept (Ctrl-C again to stop at once)")
+        if faults is not None:
+            faults.end()
         with contextlib.suppress(KeyboardInterrupt):
             generator.stop(STOP_SECONDS)
     finally:
         with deferred() as interrupts:
             generator.kill()
+            if faults is not None:
+                struck = faults.stop()
             if sampler is not None:
                 sampler.stop()
             if interrupts:
                 outcome = ("interrupted", "stopped by Ctrl-C")
                 interrupts.clear()
-    return outcome, generator.incidents()
+    return outcome, generator.incidents(), struck
 
 
 def _generator(

@@ -102,6 +102,14 @@ class Cell:
     group_p99: float | None = None
     """Seconds that groups of rollouts took."""
     straggler_share: float | None = None
+    sessions_lost: float | None = None
+    """By all faults of the run."""
+    failed_by_faults: float | None = None
+    """Operations that failed from the first fault on."""
+    errors_ended_s: float | None = None
+    """Seconds from a fault to the end of its last failure, of the fault that took longest."""
+    p99_during_faults: float | None = None
+    """Of step latency, seconds, of the worst fault."""
     sent: str | None = None
     """The action of every step, in words; None where that was a wait of the Benchmark environment."""
 
@@ -217,7 +225,26 @@ def _with_figures(cell: Cell, directory: RunDirectory, experiment: ExperimentJso
         group_p99=_number(_inside(report, "rollouts", "group_s").get("p99")),
         straggler_share=_number(_inside(report, "rollouts").get("straggler_share")),
         sent=sent(run["config"]) if has_actions(run["config"]) else None,
+        **_prices(_rows(report.get("faults"))),
     )
+
+
+def _prices(faults: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the faults of a run cost together, and the worst of them."""
+    prices = [fault for fault in faults if fault.get("outcome") == "done"]
+    if not prices:
+        return {}
+
+    def known(name: str) -> list[float]:
+        return [value for price in prices if (value := _number(price.get(name))) is not None]
+
+    failed = [_number(value) or 0.0 for price in prices for value in _inside(price, "failed").values()]
+    return {
+        "sessions_lost": sum(known("sessions_lost")) if known("sessions_lost") else None,
+        "failed_by_faults": sum(failed),
+        "errors_ended_s": max(known("errors_ended_s"), default=None),
+        "p99_during_faults": max(known("p99_s"), default=None),
+    }
 
 
 def _load(cell: CellJson, experiment: ExperimentJson) -> tuple[float | None, str | None]:

@@ -27,11 +27,13 @@ class Group:
     transport: Transport
     wait: str
     """As written: `0.5`, `uniform:0:1` …"""
+    fault: str = ""
+    """What was broken meanwhile: `kill-worker@3s`; empty for nothing."""
 
     @classmethod
     def of(cls, cell: CellJson) -> "Group":
         """The group that a cell belongs to."""
-        values: dict[str, Any] = {**cell}
+        values: dict[str, Any] = {"fault": "", **cell}
         return cls(**{field.name: values[field.name] for field in fields(cls)})
 
     @property
@@ -64,6 +66,7 @@ class Group:
             self.balancing or "",
             self.reuse_port is not True,
             self.reuse_port is None,
+            self.fault,
         )
 
     @property
@@ -104,6 +107,7 @@ def _names(group: Group) -> tuple[str, ...]:
         port_name(group),
         transport_name(group.transport),
         f"wait {shortened(group.wait, _NAME_LENGTH)}{'' if group.wait_s is None else ' s'}",
+        shortened(group.fault, _NAME_LENGTH) or "no fault",
     )
 
 

@@ -14,6 +14,7 @@ from reports.records.schema import ExperimentConfig
 _SECTIONS = {
     "capacity": "Capacity",
     "loads": "Throughput, latency and goodput",
+    "faults": "Faults",
     "growth": "Throughput and latency",
     "speedup": "Workers and replicas",
     "law": "Scalability law",
@@ -26,7 +27,7 @@ _SECTIONS = {
     "cells": "All cells",
     "configuration": "Configuration",
 }
-_OF_A_SCALING_EXPERIMENT = tuple(each for each in _SECTIONS if each not in ("capacity", "loads"))
+_OF_A_SCALING_EXPERIMENT = tuple(each for each in _SECTIONS if each not in ("capacity", "loads", "faults"))
 _OF_A_SWEEP = ("loads", "fairness", "cells", "configuration")
 """Of rates or groups of rollouts in place of users."""
 _OF_A_CAPACITY_SEARCH = (
@@ -43,7 +44,7 @@ def render(report: ExperimentReport) -> str:
         shown = _OF_A_SWEEP
     return parts.render(
         "experiment",
-        {each: _SECTIONS[each] for each in shown},
+        {each: _SECTIONS[each] for each in _with_faults(shown, report)},
         {
             "sentence": sentence,
             "gain": masthead.percent_gained,
@@ -64,6 +65,11 @@ def render(report: ExperimentReport) -> str:
         missed=masthead.MISSED,
         most_lines=figures.MOST_LINES,
     )
+
+
+def _with_faults(shown: tuple[str, ...], report: ExperimentReport) -> tuple[str, ...]:
+    """The sections with that on faults after the first, where there were any."""
+    return shown if report.faults is None else (*shown[:1], "faults", *shown[1:])
 
 
 def _drawings(report: ExperimentReport) -> dict[str, Drawing]:

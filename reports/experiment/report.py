@@ -11,6 +11,7 @@ from reports.experiment.sections import (
     bottleneck,
     breakdown,
     fairness,
+    faults,
     growth,
     heat,
     loads,
@@ -22,6 +23,7 @@ from reports.experiment.sections import (
 from reports.experiment.sections.bottleneck import Bottlenecks
 from reports.experiment.sections.breakdown import Breakdown
 from reports.experiment.sections.fairness import FairnessByChoice
+from reports.experiment.sections.faults import FaultsByGroup
 from reports.experiment.sections.growth import Growth
 from reports.experiment.sections.heat import Heat
 from reports.experiment.sections.loads import Loads
@@ -80,6 +82,8 @@ class ExperimentReport:
     fairness: FairnessByChoice
     bottleneck: Bottlenecks
     plan: Plan
+    faults: FaultsByGroup | None
+    """None where no cell had any."""
     loads: Loads | None
     """Of rates or groups of rollouts; None where users were what varied."""
     capacity: CapacityJson | None
@@ -128,6 +132,7 @@ def report_experiment(directory: ExperimentDirectory) -> ExperimentReport:
         fairness=fairness.summarize(cells),
         bottleneck=limits,
         plan=plan.summarize(by_users, batches, laws, limits, experiment.get("capacity")),
+        faults=faults.summarize(cells, names),
         loads=loads.summarize(cells, names),
         capacity=experiment.get("capacity"),
     )
@@ -194,6 +199,9 @@ def to_json(report: ExperimentReport) -> dict[str, Any]:
         "capacity_plan": [asdict(row) for row in report.plan.rows],
         "capacity": report.capacity,
         "loads": _loads(report.loads),
+        "faults": [{**_group(row.group), **_without(row, "group")} for row in report.faults.rows]
+        if report.faults
+        else [],
         "takeaways": {
             **{name: getattr(report, name).takeaways for name in _SECTIONS},
             "capacity_plan": report.plan.takeaways,

@@ -13,6 +13,8 @@ def verdict_lines(report: ExperimentReport) -> list[str]:
     answers = [how_many_sessions(report), what_more_workers_buy(report), where_it_stops(report)]
     if report.loads is not None:
         answers = [f"{each[:1].upper()}{each[1:]}" for each in report.loads.takeaways[:_MOST_LOADS]]
+    if report.faults is not None:
+        answers += report.faults.takeaways
     return [
         what_was_done(report),
         *(f"  {answer}" for answer in answers if answer),

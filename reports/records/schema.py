@@ -323,6 +323,8 @@ class CellJson(TypedDict):
     """In the open model, how sessions or steps arrive: `poisson:50`; `users` is then the most in flight."""
     groups: NotRequired[int]
     """Of rollouts: the groups at a time."""
+    fault: NotRequired[str]
+    """What is broken meanwhile: `kill-worker@3s`; missing or empty for nothing."""
     repetition: int
     """1, 2, 3 …"""
     status: CellStatus

@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from reports.page import drawing, formatting, readings
+from reports.page import drawing, flags, formatting, readings
 from reports.page.curves import PercentileLine, percentile_curves
 from reports.page.drawing import NARROW, End, Floats
+from reports.page.flags import Flag, Strip
 from reports.page.palette import HEAT, stand_in
 from reports.page.readings import Panel
 from reports.page.words import count
@@ -40,12 +41,18 @@ _ROLES: dict[str, tuple[str, object]] = {
 }
 
 
+_ROW_WORDS = 17
+"""Height in pixels of the words above a row of errors."""
+
+
 @dataclass(frozen=True)
 class Frame:
     """What the time axes of a run share: its length and its measured window, in seconds since its start."""
 
     duration_s: float
     window_s: tuple[float, float]
+    faults: tuple[Flag, ...] = ()
+    """Which the time lines of operations mark."""
 
 
 def percentile_curve(latency: Latency, total_limit_s: float | None, width: float) -> str:
@@ -62,9 +69,10 @@ def percentile_curve(latency: Latency, total_limit_s: float | None, width: float
 
 def percentiles_over_time(over_time: OverTime, frame: Frame, width: float) -> str:
     """Step latency's p50, p90 and p99 in each slice of the run."""
+    strip = _strip(frame, width)
 
     def paint(figure: Figure) -> None:
-        axes = _time_axes(figure, frame, width, top=34, bottom=44)
+        axes = _time_axes(figure, frame, width, top=34 + strip.height, bottom=44)
         lines = (
             ("p99", "vermilion", over_time.p99),
             ("p90", "purple", over_time.p90),
@@ -86,11 +94,13 @@ def percentiles_over_time(over_time: OverTime, frame: Frame, width: float) -> st
             if (end := _last(values)) is not None:
                 ends.append(End(name, colour, end, toggle))
         drawing.latency_axis(axes, np.concatenate([values for _, _, values in lines]), most=4)
-        _shade_window(axes, frame, worded=width > NARROW)
-        drawing.headline(axes, "Percentiles of step latency")
+        _shade_window(axes, frame, worded=width > NARROW, above=strip.height)
+        strip.lines(axes)
+        strip.names(axes)
+        drawing.headline(axes, "Percentiles of step latency", 12 + strip.height)
         drawing.label_ends(axes, ends, frame.duration_s)
 
-    return drawing.draw("over-time", "Step latency percentiles over time", width, 260, paint)
+    return drawing.draw("over-time", "Step latency percentiles over time", width, 260 + strip.height, paint)
 
 
 def heat_map(heat: HeatMap, frame: Frame, width: float) -> str:
@@ -127,19 +137,24 @@ def throughput_and_users(timeline: Timeline, frame: Frame, width: float) -> str:
         panels.append(("Failures per second", "vermilion", timeline.failures_per_s))
     panels.append(("Users", "ink", timeline.users))
     heights = [170] + [84] * (len(panels) - 1)
-    total = sum(height + 42 for height in heights) + 36
+    strip = _strip(frame, width, right=14)
+    total = sum(height + 42 for height in heights) + 36 + strip.height
 
     def paint(figure: Figure) -> None:
         edges = np.append(timeline.at_s - timeline.slice_s / 2, timeline.at_s[-1] + timeline.slice_s / 2)
-        top = 34
+        top = 34 + strip.height
         for at, ((name, colour, values), height) in enumerate(zip(panels, heights, strict=True)):
             last = at == len(panels) - 1
             axes = _time_axes(figure, frame, width, top, total - top - height, right=14, worded=last)
             top += height + 42
             drawing.steps(axes, edges, values, colour, 0.13)
             drawing.from_zero(axes, float(np.nanmax(values, initial=0)), 4 if at == 0 else 2)
-            _shade_window(axes, frame, worded=at == 0)
-            drawing.headline(axes, name)
+            above = strip.height if at == 0 else 0
+            _shade_window(axes, frame, worded=at == 0, above=above)
+            strip.lines(axes)
+            if at == 0:
+                strip.names(axes)
+            drawing.headline(axes, name, 12 + above)
             said = formatting.count if name == "Users" else formatting.significant
             _time_panel(axes).add(name, colour, timeline.at_s, values, formatting.duration, said)
 
@@ -168,8 +183,9 @@ def lag_over_time(lag: GeneratorLag, frame: Frame, width: float) -> str:
 
 def arrivals_over_time(arrivals: Arrivals, frame: Frame, width: float) -> str:
     """Arrivals due and begun per second, and those in flight, one below the other."""
-    heights, top = (170, 84), 34
-    total = sum(height + 42 for height in heights) + 36
+    strip = _strip(frame, width)
+    heights, top = (170, 84), 34 + strip.height
+    total = sum(height + 42 for height in heights) + 36 + strip.height
 
     def paint(figure: Figure) -> None:
         edges = np.append(arrivals.at_s - arrivals.slice_s / 2, arrivals.at_s[-1] + arrivals.slice_s / 2)
@@ -190,14 +206,17 @@ def arrivals_over_time(arrivals: Arrivals, frame: Frame, width: float) -> str:
             )
             ends.append(End(name, colour, float(values[-1]), toggle))
         drawing.from_zero(axes, max(float(values.max()) for _, _, values in lines), 4)
-        _shade_window(axes, frame, worded=True)
-        drawing.headline(axes, f"{arrivals.of.capitalize()} per second")
+        _shade_window(axes, frame, worded=True, above=strip.height)
+        strip.lines(axes)
+        strip.names(axes)
+        drawing.headline(axes, f"{arrivals.of.capitalize()} per second", 12 + strip.height)
         drawing.label_ends(axes, ends, frame.duration_s)
         below = top + heights[0] + 42
         axes = _time_axes(figure, frame, width, below, total - below - heights[1])
         drawing.steps(axes, edges, arrivals.in_flight, "ink", 0.13)
         drawing.from_zero(axes, float(arrivals.in_flight.max()), 3)
         _shade_window(axes, frame, worded=False)
+        strip.lines(axes)
         drawing.headline(axes, "In flight")
         _time_panel(axes).add(
             "in flight", "ink", arrivals.at_s, arrivals.in_flight, formatting.duration, formatting.count
@@ -222,19 +241,23 @@ def rollout_times(rollouts: Rollouts, width: float) -> str:
 def errors_over_time(errors: Errors, frame: Frame, width: float) -> str:
     """When each category of error occurred: one row for each category, all on one scale."""
     row = 46
-    height = len(errors.categories) * row + 62
+    strip = _strip(frame, width, left=14, right=14)
+    height = len(errors.categories) * row + 62 + strip.height
 
     def paint(figure: Figure) -> None:
         most = int(errors.counts.max(initial=0)) or 1
         slice_s = float(np.diff(errors.at_s).min()) if len(errors.at_s) > 1 else frame.duration_s
         for at, (category, counts) in enumerate(zip(errors.categories, errors.counts, strict=True)):
-            top, last = 26 + at * row, at == len(errors.categories) - 1
+            top, last = 26 + strip.height + at * row, at == len(errors.categories) - 1
             axes = _time_axes(figure, frame, width, top, height - top - row + 18, 14, 14, worded=last)
             seen = np.where(counts > 0, np.maximum(counts, most * 0.06), 0)
             left, ground = errors.at_s - slice_s * 0.46, np.zeros(len(counts))
             drawing.bars(axes, left, ground, slice_s * 0.92, seen, "vermilion")
             axes.set_ylim(0, most)
             drawing.no_ticks(axes, "y")
+            strip.lines(axes)
+            if at == 0:
+                strip.names(axes, above=_ROW_WORDS)
             _time_panel(axes).add(
                 category,
                 "vermilion",
@@ -332,6 +355,11 @@ def _time_axes(
     return axes
 
 
+def _strip(frame: Frame, width: float, left: float = 52, right: float = 38) -> Strip:
+    """The names of faults, above time axes with these margins."""
+    return flags.strip(frame.faults, frame.duration_s or 1.0, left, right, width)
+
+
 def _time_panel(axes: Axes) -> Panel:
     return readings.panel_of(axes, "x", link=readings.TIME, after=readings.SINCE_START)
 
@@ -341,13 +369,13 @@ def _ranges(edges: Floats, words: Callable[[float], str]) -> list[str]:
     return [formatting.between(low, high) for low, high in pairwise(said)]
 
 
-def _shade_window(axes: Axes, frame: Frame, worded: bool) -> None:
+def _shade_window(axes: Axes, frame: Frame, worded: bool, above: float = 0) -> None:
     start, end = frame.window_s
     if not end > start or (start <= 0 and end >= frame.duration_s):
         return
     axes.axvspan(start, end, color=stand_in("ink"), alpha=0.045, linewidth=0, zorder=0)
     if worded:
-        drawing.note(axes, "measured window", (end, 1), ("data", "axes fraction"), (0, 4), ha="right")
+        drawing.note(axes, "measured window", (end, 1), ("data", "axes fraction"), (0, 4 + above), ha="right")
 
 
 def _shade(counts: NDArray[np.int64], most: int) -> Floats:

@@ -8,6 +8,7 @@ from reports.records.schema import RunConfig, RunJson, is_batch
 from reports.run.outcome import Outcome
 from reports.run.report import RunReport
 from reports.run.sections.evenness import Evenness
+from reports.run.sections.faults import faults_in_words
 from reports.run.sections.slo import Criterion
 from reports.run.sections.validity import Code
 from reports.run.verdict import outcome
@@ -70,9 +71,11 @@ def headline(run: RunJson) -> str:
     elif (arrivals := config.get("arrivals")) is not None:
         process, _, rate = arrivals.partition(":")
         who = f"{rate} {TRANSPORTS[config['transport']]} {config.get('arrivals_of', 'sessions')}/s, {process}"
-    if topology["replicas"] is None:
-        return f"{who} on {config['url']}"
-    return f"{who} on {size(topology['replicas'], topology['workers'])}"
+    where = config["url"]
+    if topology["replicas"] is not None:
+        where = size(topology["replicas"], topology["workers"])
+    broken = faults_in_words(run)
+    return f"{who} on {where}{f', with {broken}' if broken else ''}"
 
 
 def facts(report: RunReport) -> list[str]:
@@ -116,6 +119,8 @@ def _passed(report: RunReport) -> Answer:
     if totals.users_shut_out:
         shut_out = f"{formatting.count(totals.users_shut_out)} of {count(totals.users, 'user')}"
         facts.append(("without any step", shut_out))
+    if broken := faults_in_words(report.run):
+        facts.append(("broken on purpose", broken))
     if report.slo.passed:
         facts += [("but", why) for each in report.validity.reasons if (why := REASONS.get(each.code))]
     return _PASSED.answer(*_OUTCOMES[outcome(report)], facts)

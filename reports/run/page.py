@@ -4,6 +4,7 @@ from functools import partial
 
 from reports.page import formatting, parts
 from reports.page.drawing import HALF
+from reports.page.flags import Flag
 from reports.page.parts import Drawing, drawn
 from reports.page.words import TRANSPORTS, printable
 from reports.records import sent
@@ -11,6 +12,7 @@ from reports.records.schema import RunConfig, RunJson, is_batch
 from reports.run import figures, masthead, share_figures
 from reports.run.figures import Frame
 from reports.run.report import RunReport
+from reports.run.sections.faults import Fault, faults_in_words
 from reports.run.verdict import outcome
 
 _SECTIONS = {
@@ -22,6 +24,7 @@ _SECTIONS = {
     "episodes": "Episodes",
     "distribution": "Distribution",
     "isolation": "Isolation",
+    "faults": "Faults",
     "errors": "Errors",
     "resources": "CPU and memory",
     "configuration": "Configuration",
@@ -41,6 +44,8 @@ _ENVIRONMENT = {
 }
 _NOT_OF_A_BATCH = {"users started per second", "duration", "think time", "steps between resets"}
 
+_FLAGGED = " Vertical lines are faults, by their names or their numbers in the section on faults."
+
 
 def render(report: RunReport) -> str:
     """The page of a run. The same report always gives the same bytes."""
@@ -54,6 +59,8 @@ def render(report: RunReport) -> str:
         },
         report=report,
         outcome=outcome(report),
+        broken=faults_in_words(report.run),
+        flagged=_FLAGGED if _done(report) else "",
         headline=masthead.headline(report.run),
         facts=masthead.facts(report),
         answers=masthead.answers(report),
@@ -66,7 +73,8 @@ def render(report: RunReport) -> str:
 
 
 def _drawings(report: RunReport) -> dict[str, Drawing]:
-    frame = Frame(report.totals.duration_s, report.totals.window_s)
+    flags = tuple(Flag(each.number, each.name, each.at_s, each.ended_s) for each in _done(report))
+    frame = Frame(report.totals.duration_s, report.totals.window_s, flags)
     latency, spread = report.latency, report.distribution
     was_spread = spread.replica_fairness is not None
     drawings: dict[str, Drawing] = {}
@@ -95,6 +103,10 @@ def _drawings(report: RunReport) -> dict[str, Drawing]:
         drawings["cpu"] = drawn(figures.cpu_usage, report.resources, frame, wide=HALF)
         drawings["memory"] = drawn(figures.memory_usage, report.resources, frame, wide=HALF)
     return drawings
+
+
+def _done(report: RunReport) -> list[Fault]:
+    return [] if report.faults is None else report.faults.done
 
 
 def _config(report: RunReport) -> list[tuple[str, str]]:
@@ -147,6 +159,7 @@ def _when(config: RunConfig) -> list[tuple[str, str]]:
         ("trace’s SHA-256", printable(trace["sha256"], 16) if trace is not None else None),
         ("sessions of a group", config.get("group")),
         ("steps of a rollout", config.get("rollout_steps")),
+        ("faults asked for", config.get("fault")),
     ]
     return [(name, str(value)) for name, value in known if value is not None]
 

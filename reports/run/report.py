@@ -1,6 +1,6 @@
 """The report of one run as data: every section's result, and its form as report.json."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from reports.run.sections import (
     distribution,
     episodes,
     errors,
+    faults,
     generator_lag,
     goodput,
     isolation,
@@ -41,6 +42,7 @@ from reports.run.sections.distribution import Distribution
 from reports.run.sections.episodes import Episodes
 from reports.run.sections.errors import Errors
 from reports.run.sections.evenness import Fairness
+from reports.run.sections.faults import Faults, Price
 from reports.run.sections.generator_lag import GeneratorLag
 from reports.run.sections.goodput import Goodput
 from reports.run.sections.isolation import Isolation
@@ -84,6 +86,8 @@ class RunReport:
     """None where it was not recorded."""
     law: LittlesLaw | None = None
     """None where it cannot be checked."""
+    faults: Faults | None = None
+    """None where none was asked for."""
 
     @property
     def passed(self) -> bool:
@@ -104,6 +108,7 @@ def report_run(directory: RunDirectory) -> RunReport:
     steps = load_steps(columns, failures)
     run_errors = errors.summarize(steps, failures)
     unasked_replies = failures.with_detail(UNASKED_REPLY)
+    failed = failures if run.get("faults") else None
     del failures
     spans = user_spans(steps)
 
@@ -122,6 +127,12 @@ def report_run(directory: RunDirectory) -> RunReport:
         steps, answers, columns.ints("step_count"), run["topology"]["names"], unasked_replies
     )
     run_episodes = episodes.summarize(steps, answers, columns, config["steps_per_episode"])
+    run_faults = None
+    if failed is not None:
+        episodes_end = run_episodes is not None or config["steps_per_episode"] > 0
+        run_faults = faults.summarize(
+            run, steps, answers, failed, spans, run_totals, episodes_end=episodes_end
+        )
     del answers
 
     wait_s, waited_s = columns.floats("wait_s"), columns.floats("waited_s")
@@ -167,6 +178,7 @@ def report_run(directory: RunDirectory) -> RunReport:
         waits=run_waits,
         lag=run_lag,
         law=law,
+        faults=run_faults,
     )
 
 
@@ -191,6 +203,7 @@ def to_json(report: RunReport) -> dict[str, Any]:
         "arrivals": _arrivals(report.arrivals),
         "rollouts": _rollouts(report.rollouts),
         "goodput": asdict(report.goodput) if report.goodput else None,
+        "faults": _faults(report.run, report.faults),
         "distribution": {
             "replicas": [asdict(replica) for replica in spread.replicas],
             "workers": [asdict(worker) for worker in spread.workers],
@@ -272,6 +285,18 @@ def _arrivals(came: Arrivals | None) -> dict[str, Any] | None:
         "most_in_flight": int(came.in_flight.max()),
         "reached": arrivals.rate_not_reached(came) is None,
     }
+
+
+def _faults(run: RunJson, broken: Faults | None) -> list[dict[str, Any]]:
+    if broken is None:
+        return []
+    no_price = dict.fromkeys(field.name for field in fields(Price))
+    return [
+        dict(said)
+        | {"at_s": fault.at_s, "p99_before_s": broken.p99_before_s}
+        | (asdict(fault.price) if fault.price else no_price)
+        for said, fault in zip(faults.in_order(run), broken.faults, strict=True)
+    ]
 
 
 def _wait_p99(wait_s: Floats | None) -> float:

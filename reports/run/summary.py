@@ -25,6 +25,7 @@ def summary(report: RunReport, page: Path) -> str:
             paragraph(" · ".join(facts(report))),
             bullets(_why(report)),
             answers_table(answers(report)),
+            *_faults(report),
             *_latency(report),
             *_distribution(report),
             *_notes(report),
@@ -38,6 +39,12 @@ def _why(report: RunReport) -> list[str]:
     reasons = [criterion.sentence for criterion in report.slo.criteria if not criterion.passed]
     reasons += [line.strip() for line in main_error(report)]
     return list(dict.fromkeys([*reasons, *(reason.message for reason in report.validity.reasons)]))
+
+
+def _faults(report: RunReport) -> Iterator[str]:
+    if report.faults is not None:
+        yield "**Faults**"
+        yield bullets(report.faults.takeaways)
 
 
 def _latency(report: RunReport) -> Iterator[str]:

@@ -4,6 +4,7 @@ from reports.page.formatting import plain
 from reports.page.words import count, seconds, share
 from reports.run.outcome import FAULTS, Outcome, outcome_of
 from reports.run.report import RunReport
+from reports.run.sections.faults import faults_in_words
 from reports.run.sections.validity import DOUBTS
 
 
@@ -33,6 +34,8 @@ def verdict_lines(report: RunReport) -> list[str]:
         speed += f"in {seconds(totals.duration_s)}"
         success = f"{totals.batch_succeeded:,} of them {'connected, ' if over_ws else ''}reset and stepped"
         name, latency = "total time", report.latency.summaries.get("total")
+    if broken := faults_in_words(report.run):
+        word = f"{word} with {broken}"
     lines = [f"{word}: {speed}, {success}"]
     if reasons:
         lines = [f"{word}: {reasons[0].message}", f"  {speed}, {success}"]
@@ -42,6 +45,7 @@ def verdict_lines(report: RunReport) -> list[str]:
     lines += [f"  {line}" for line in _episodes(report)]
     lines += [f"  {criterion.sentence}" for criterion in report.slo.criteria if not criterion.passed]
     lines += [f"  {line}" for line in main_error(report)]
+    lines += [f"  {takeaway}" for takeaway in (report.faults.takeaways if report.faults else [])]
     lines += [f"  {takeaway}" for takeaway in distribution.takeaways[:1]]
     if isolation.violations:
         lines += [f"  {takeaway}" for takeaway in isolation.takeaways]

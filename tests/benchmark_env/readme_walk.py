@@ -34,9 +34,10 @@ Value = TypeVar("Value")
 ONE_WORKER = "TARGET=local REPLICAS=1 WORKERS=1 PORT=0"
 RUNNING = "TARGET=http://127.0.0.1:8000"
 SMALL_LOAD = "USERS=4 DURATION=1 THINK_TIME=0.05"
+BREAKABLE = "TARGET=local REPLICAS=2 WORKERS=1 PORT=0 USERS=4 FAULT=kill-worker@2s DURATION=5"
 SMALL_GRID = "BALANCING=round_robin USERS=2 DURATION=1 WARMUP=0 REPETITIONS=1 THINK_TIME=0.05"
 
-VERDICT = r"^(PASSED|FAILED): (?s:.*)^report: "
+VERDICT = r"^(PASSED|FAILED)( with [^:]+)?: (?s:.*)^report: "
 GRID_DONE = r"^COMPLETED: (?s:.*)^report: "
 COMPARISON = r"^A: results/(?s:.*)^report: "
 
@@ -57,6 +58,8 @@ RULES = {
     "make loadtest TARGET=http://*": Rule(SMALL_LOAD, VERDICT),
     "make loadtest TARGET=https://*": Rule(f"{SMALL_LOAD} SSL_CERT_FILE=certificate.pem", VERDICT),
     "make loadtest ENV=*": Rule(f"{ONE_WORKER} {SMALL_LOAD} ENV_PYTHON=bin/python", VERDICT),
+    "make loadtest FAULT=*": Rule(BREAKABLE, VERDICT),
+    "make faults": Rule(BREAKABLE, VERDICT),
     "make loadtest SCENARIO=*": Rule(f"{RUNNING} GROUP=2 GROUPS=2 STEPS=3 DURATION=2", VERDICT),
     "make results *": Rule("", r"^page: "),
     "make csv *": Rule("", r"steps\.csv"),
@@ -66,6 +69,9 @@ RULES = {
     "make scaling REPLICAS=*": Rule(f"{RUNNING} REPLICAS=1 WORKERS=1 {SMALL_GRID}", GRID_DONE),
     "make scaling ARRIVALS=*": Rule(
         f"{RUNNING} ARRIVALS=poisson:20,40 DURATION=1 WARMUP=0 REPETITIONS=1", GRID_DONE
+    ),
+    "make scaling FAULT=*": Rule(
+        f"{BREAKABLE} FAULT=none/kill-worker@2s BALANCING=random WARMUP=0 REPETITIONS=1", GRID_DONE
     ),
     "make scaling SCENARIO=*": Rule(
         f"{RUNNING} GROUP=2 GROUPS=1,2 STEPS=3 DURATION=1 WARMUP=0 REPETITIONS=1", GRID_DONE

@@ -2,12 +2,13 @@ import asyncio
 import os
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from benchmark_env.models import BenchmarkAction
+from benchmark_env.models import BenchmarkAction, BenchmarkObservation
 from benchmark_env.server.benchmark_environment import BenchmarkEnvironment
 
 from .conftest import ROOT
@@ -54,6 +55,45 @@ def test_asynchronous_waits_overlap() -> None:
         return time.perf_counter() - started
 
     assert asyncio.run(steps()) < 5
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_steps_beyond_a_limit_queue_and_say_only_how_long_they_waited_themselves(asynchronous: bool) -> None:
+    action, environment = BenchmarkAction(wait_seconds=0.05), BenchmarkEnvironment.limited_to(2)
+    envs = [environment() for _ in range(6)]
+
+    async def steps() -> list[BenchmarkObservation]:
+        return await asyncio.gather(*(env.step_async(action) for env in envs))
+
+    started = time.perf_counter()
+    if asynchronous:
+        seen = asyncio.run(steps())
+    else:
+        with ThreadPoolExecutor(6) as threads:
+            seen = list(threads.map(lambda env: env.step(action), envs))
+    took = time.perf_counter() - started
+
+    waited = [each.waited_seconds for each in seen]
+    assert took >= 3 * 0.05
+    assert min(waited) >= 0.05
+    # Two places: what all have waited fits into them.
+    assert sum(waited) <= 2 * took
+
+
+def test_a_step_that_is_cancelled_gives_its_place_up() -> None:
+    environment = BenchmarkEnvironment.limited_to(1)
+
+    async def next_step() -> BenchmarkObservation:
+        long = asyncio.create_task(environment().step_async(BenchmarkAction(wait_seconds=60)))
+        await asyncio.sleep(0.01)
+        long.cancel()
+        return await asyncio.wait_for(environment().step_async(BenchmarkAction()), 5)
+
+    assert asyncio.run(next_step()).waited_seconds < 5
+
+
+def test_without_a_limit_it_is_the_plain_environment() -> None:
+    assert BenchmarkEnvironment.limited_to(0) is BenchmarkEnvironment
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])

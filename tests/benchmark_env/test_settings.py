@@ -11,6 +11,7 @@ def test_nothing_set_gives_the_defaults() -> None:
     assert settings.host_url is None
     assert settings.max_concurrent_envs == 4096
     assert settings.max_wait_seconds == 3600.0
+    assert settings.max_steps_in_flight == 0
     assert settings.session_idle_timeout == 0.0
     assert settings.graceful_timeout == 30.0
     assert settings.max_message_bytes == 16 * 1024 * 1024
@@ -58,6 +59,7 @@ def test_an_empty_variable_counts_as_unset() -> None:
         ("MAX_CONCURRENT_ENVS", "-5", "a whole number of at least 1"),
         ("BACKLOG", "1.5", "a whole number of at least 1"),
         ("MAX_WAIT_SECONDS", "nan", "a number of seconds of at least 0"),
+        ("MAX_STEPS_IN_FLIGHT", "-1", "a whole number of at least 0"),
         ("SESSION_IDLE_TIMEOUT", "-1", "a number of seconds of at least 0"),
         ("GRACEFUL_TIMEOUT", "inf", "a number of seconds of at least 0"),
         ("BIND", "8000", "HOST:PORT with a port of 1 to 65535"),

@@ -24,10 +24,22 @@ from tests.conftest import ROOT
         ("header", ["webui"], "header is no setting of webui; did you mean HEADERS?"),
         ("LOG_LEVL", ["up"], "LOG_LEVL is no setting of up; did you mean LOG_LEVEL?"),
         ("COLOUR", ["loadtest"], "COLOUR is no setting of loadtest"),
-        ("USERS", ["up"], "USERS is no setting of up; loadtest, master, webui, scaling and stack have it"),
-        ("users", ["up"], "users is no setting of up; loadtest, master, webui, scaling and stack have it"),
+        (
+            "USERS",
+            ["up"],
+            "USERS is no setting of up; loadtest, faults, master, webui, scaling and stack have it",
+        ),
+        (
+            "users",
+            ["up"],
+            "users is no setting of up; loadtest, faults, master, webui, scaling and stack have it",
+        ),
         ("SEED", ["loadtest"], "SEED is no setting of loadtest; scaling has it"),
-        ("PORT", ["report", "compare"], "PORT is no setting of report or compare; loadtest, master, webui"),
+        (
+            "PORT",
+            ["report", "compare"],
+            "PORT is no setting of report or compare; loadtest, faults, master, webui",
+        ),
         ("OUTPT", ["compare"], "OUTPT is no setting of compare; did you mean OUTPUT?"),
     ],
 )

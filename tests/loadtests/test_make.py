@@ -23,14 +23,17 @@ def make(*arguments: str) -> subprocess.CompletedProcess[str]:
         (["scaling", "USERS=1,2", "WARMPU=1"], "WARMPU is no setting of scaling; did you mean WARMUP?"),
         (
             ["capacity", "USERS=5"],
-            "USERS is no setting of capacity; loadtest, master, webui, scaling and stack have it",
+            "USERS is no setting of capacity; loadtest, faults, master, webui, scaling and stack have it",
         ),
         (["webui", "WEBPORT=1"], "WEBPORT is no setting of webui; did you mean WEB_PORT?"),
         (
             ["webui", "WEB_PASSWORD=12345678"],
             "WEB_PASSWORD is not taken from the command line, which others can read: export it",
         ),
-        (["up", "USERS=5"], "USERS is no setting of up; loadtest, master, webui, scaling and stack have it"),
+        (
+            ["up", "USERS=5"],
+            "USERS is no setting of up; loadtest, faults, master, webui, scaling and stack have it",
+        ),
         (["down", "COLOUR=red"], "COLOUR is no setting of down"),
         (["report", "RUNS=results/a"], "RUNS is no setting of report; did you mean RUN?"),
         (["compare", "A=a", "B=b", "FAIL=5"], "FAIL is no setting of compare"),
@@ -69,7 +72,8 @@ def test_make_alone_lists_targets_and_settings_with_nothing_installed(
     for target, settings in TARGETS.items():
         assert f"make {target} " in done.stdout
         assert {each.name for each in settings} - {word.partition("=")[0] for word in words} == set()
-    assert "  USERS [64] " in done.stdout
+    assert "  REPLICAS [2] " in done.stdout
+    assert "(default: 64; with ARRIVALS" in " ".join(words)
     assert max(map(len, done.stdout.splitlines())) <= 110
 
 

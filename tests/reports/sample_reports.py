@@ -8,12 +8,13 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.records.schema import RunConfig, RunJson
+from reports.records.schema import FaultJson, RunConfig, RunJson
 from reports.run.page import render
 from reports.run.report import RunReport
 from reports.run.sections.distribution import Distribution, ReplicaShare, WorkerShare
 from reports.run.sections.errors import ErrorGroup, Errors
 from reports.run.sections.evenness import Fairness, judge_evenness
+from reports.run.sections.faults import Fault, Faults, Price
 from reports.run.sections.generator_lag import GeneratorLag
 from reports.run.sections.isolation import Isolation
 from reports.run.sections.latency import Curve, HeatMap, Latency, OverTime, Summary
@@ -211,10 +212,53 @@ def with_errors() -> RunReport:
     )  # fmt: skip
 
 
+def with_faults() -> RunReport:
+    """A run that missed its objective while a worker and a replica were broken on purpose."""
+    return broken(with_errors())
+
+
+def broken(report: RunReport, name: str = "kill-worker", target: str = "env-1 101") -> RunReport:
+    """The report with a fault of that name, one that went on for a while, and one that was left out."""
+    price = Price(3, {"connect": 7, "reset": 1, "step": 220}, 2, 3.5, False, None, "not even", 0.9, 1.3, 4.5)
+    done = Fault(1, name, "kill-worker@8s", target, 8.0, None, "done", None, price, "the next fault")
+    paused = Fault(
+        2,
+        "pause-replica",
+        "pause-replica:3s@12s",
+        "env-2",
+        12.0,
+        15.0,
+        "done",
+        None,
+        Price(0, {"connect": 0, "reset": 0, "step": 0}, None, None, False, 3.2, "even", None, None, 4.2),
+        "the end",
+    )
+    undone = Fault(
+        3, "slow-network", "slow-network:50ms@17s", None, 17.0, None, "left out", target, None, "the end"
+    )
+    faults = Faults(
+        [done, paused, undone], 0.075, 0, "worker", 1.0, [f"{name} at 8.00 s cost most: 3 sessions."]
+    )
+    began = report.run["started_at"]
+    said: list[FaultJson] = [
+        {
+            "name": each.name,
+            "asked": each.asked,
+            "target": each.target,
+            "at": began + each.at_s,
+            "ended_at": each.ended_s,
+            "outcome": each.outcome,
+            "detail": each.detail,
+        }
+        for each in faults.faults
+    ]
+    return replace(report, faults=faults, run={**report.run, "faults": said})  # fmt: skip
+
+
 def hostile() -> RunReport:
     """A run in which every text that comes from outside tries to break out of the page."""
-    report = with_errors()
     nasty = HOSTILE + "\x00\x1b[31m\u202e$x^2$ \ud800"
+    report = broken(with_errors(), nasty, nasty)
     spread = report.distribution
     return replace(
         report,

@@ -30,8 +30,6 @@ class Arrivals:
     begun: int
     late: int | None
     """Those for which no user was free when they were due; None where the run did not come to its end."""
-    held_up: int
-    """Steps of a trace that were due when the load ended, while their session waited for a reply."""
     longest_wait_s: float
     rate_due: float
     """Arrivals due a second, in the measured window."""
@@ -45,6 +43,8 @@ class Arrivals:
     in_flight: Floats
     """Arrivals that were due and not done in the middle of each slice: of sessions their whole stay."""
     takeaways: list[str]
+    held_up: int = 0
+    """Steps of a trace that were due when the load ended, while their session waited for a reply."""
 
     @property
     def unbegun(self) -> int:
@@ -71,7 +71,8 @@ def summarize(
         of=of,
         users=config["users"],
         due=max(told["due"], due_s.size) if told is not None else int(due_s.size),
-        begun=int(due_s.size),
+        # A step that was in flight when the load ended has no row.
+        begun=max(told["begun"], due_s.size) if told is not None else int(due_s.size),
         late=told["late"] if told is not None else None,
         held_up=told.get("held_up", 0) if told is not None else 0,
         longest_wait_s=float(np.nanmax(steps.late_s)),

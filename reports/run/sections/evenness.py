@@ -13,8 +13,8 @@ from reports.statistics.quantiles import equal_shares_p
 _UNEVEN_P = 0.001
 _DOUBTFUL_P = 0.05
 _ROUGHLY_EVEN_JAIN, _UNEVEN_JAIN = 0.9, 0.8
-_NEARLY_EVEN_JAIN = 0.99
-_ENOUGH_EACH = 5
+NEARLY_EVEN_JAIN = 0.99
+ENOUGH_EACH = 5
 """What the chi-squared test needs each part to expect (Cochran 1954)."""
 
 Evenness = Literal["single", "too few", "even", "by chance", "nearly even", "uneven", "very uneven"]
@@ -55,12 +55,12 @@ def judge_evenness(fairness: Fairness | None, loads: Sequence[int]) -> Evenness 
         return None
     if len(loads) == 1:
         return "single"
-    if sum(loads) < _ENOUGH_EACH * len(loads):
+    if sum(loads) < ENOUGH_EACH * len(loads):
         return "too few"
     jain, p = fairness.jain, fairness.chi2_p
     if p is not None and p >= _DOUBTFUL_P:
         return "even" if jain >= _ROUGHLY_EVEN_JAIN else "by chance"
-    if jain >= _NEARLY_EVEN_JAIN or (p is not None and p >= _UNEVEN_P):
+    if jain >= NEARLY_EVEN_JAIN or (p is not None and p >= _UNEVEN_P):
         return "nearly even"
     return "uneven" if jain >= _UNEVEN_JAIN else "very uneven"
 

@@ -95,7 +95,7 @@ def _by_slice(slices: Slices, since_s: Floats, at_s: Floats, lag_s: Floats) -> F
 def _takeaways(usual_s: float, worst_s: float) -> Iterator[str]:
     yield (
         f"In the median second the generator's event loop was at most {seconds(usual_s)} late in 99 % of the "
-        f"moments, in the worst second {seconds(worst_s)}: as much later are replies seen."
+        f"moments, in the worst second {seconds(worst_s)}, and replies are seen that much later."
     )
 
 

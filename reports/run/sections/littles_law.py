@@ -17,8 +17,8 @@ _LEAST_USERS = 10
 _LEAST_OPERATIONS = 100
 _MOST_UNACCOUNTED = 0.05
 _ERRORS_OF_CHANCE = 3
-_RETRY_S = 1.0
-"""How long users pause after an operation that failed, as RETRY_SECONDS of loadtests.load.users says."""
+_RETRY_S = 3.2
+"""How long users pause at most after an operation that failed, as loadtests.load.backoff says."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,8 @@ def _time(
         before_s = together.last(every, ended_s, ended_at, before=True)
         after_failure = together.last(every, ~steps.succeeded[piece][together.order], failed, before=True)
         after_step = together.last(every, ops, op, before=True) == STEP
-        pause_s = after_failure * _RETRY_S + after_step * think_s + (ops == STEP) * policy_s
+        retry_s = np.minimum(started_s - before_s, _RETRY_S)
+        pause_s = np.where(after_failure, retry_s, 0.0) + after_step * think_s + (ops == STEP) * policy_s
         known = np.isfinite(before_s)
         before_s, started_s, pause_s = before_s[known], started_s[known], pause_s[known]
         until_s = before_s + pause_s

@@ -66,8 +66,8 @@ _FEW_STEPS = 100
 _MUCH_SHORTER = 0.8
 _SAMPLE_S = 1.0
 _LEAST_SAMPLES = 2
-_ERROR_PAUSE_S = 1.0
-"""How long users pause after an operation that failed, as RETRY_SECONDS of loadtests.load.users says."""
+_ERROR_PAUSE_S = 3.2
+"""How long users pause at most after an operation that failed, as loadtests.load.backoff says."""
 
 
 @dataclass(frozen=True)

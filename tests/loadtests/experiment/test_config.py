@@ -206,3 +206,19 @@ def test_groups_of_rollouts_take_the_place_of_users() -> None:
 def test_rates_go_with_actions_of_ones_own() -> None:
     made = plan(ARRIVALS="constant:5,10", ACTION="{}", REPETITIONS="1", REPLICAS="1", WORKERS="1")
     assert {cell["arrivals"] for cell in made.cells} == {"constant:5", "constant:10"}
+
+
+def test_plans_of_faults_are_an_axis_too() -> None:
+    one_size = {"REPETITIONS": "1", "REPLICAS": "2", "WORKERS": "1", "USERS": "8"}
+    made = plan(FAULT="none/kill-worker@2s,kill-replica@3s", **one_size)
+    assert [cell.get("fault", "") for cell in made.cells].count("") == 1
+    broken = next(cell for cell in made.cells if cell.get("fault"))
+    assert [str(fault.name) for fault in cell_config(made, broken).faults] == ["kill-worker", "kill-replica"]
+    whole = next(cell for cell in made.cells if not cell.get("fault"))
+    assert cell_config(made, whole).faults == ()
+
+
+@pytest.mark.parametrize("text", ["none//kill-worker@2s", "kill-everything@2s", "kill-worker@900s"])
+def test_plans_that_cannot_be_are_refused(text: str) -> None:
+    with pytest.raises(LoadTestError, match="FAULT="):
+        plan(FAULT=text, REPETITIONS="1", REPLICAS="2", WORKERS="1", USERS="8")

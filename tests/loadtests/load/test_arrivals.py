@@ -37,6 +37,37 @@ def test_they_are_the_same_in_every_process_and_every_run() -> None:
 
 
 @pytest.mark.parametrize("process", ["constant", "poisson"])
+def test_processes_share_all_arrivals_among_them(process: str) -> None:
+    given = arrivals(f"{process}:100")
+    shares = [list(itertools.takewhile(lambda at: at < 30, given.share(None, part, 4))) for part in range(4)]
+    assert sorted(itertools.chain(*shares)) == list(
+        itertools.takewhile(lambda at: at < 30, given.times(None))
+    )
+    assert all(len(share) == pytest.approx(750, rel=0.2) for share in shares)
+
+
+def test_a_process_that_is_not_among_those_that_share_gets_none() -> None:
+    assert next(arrivals("constant:100").share(None, None, 4), None) is None
+
+
+def test_poisson_arrivals_of_several_processes_stay_so_where_their_clocks_start_at_different_moments() -> (
+    None
+):
+    given, parts, length_s = arrivals("poisson:400"), 4, 100
+    starts_s = 0.2 * np.arange(parts)
+    times = np.concatenate(
+        [
+            start_s
+            + np.array(list(itertools.takewhile(lambda at: at < length_s, given.share(None, part, parts))))
+            for part, start_s in enumerate(starts_s)
+        ]
+    )
+    # Dealt out in turn, counts of pieces shorter than those differences would vary half as much or less.
+    counted = np.histogram(times, np.arange(1, length_s, 0.05))[0]
+    assert counted.var() == pytest.approx(counted.mean(), rel=0.15)
+
+
+@pytest.mark.parametrize("process", ["constant", "poisson"])
 @pytest.mark.parametrize("shape", ["ramp:0:2", "steps:5", "spike:3:5:2", "soak:4", "sine:1:5"])
 def test_a_shape_changes_their_rate_and_keeps_their_number(process: str, shape: str) -> None:
     given = parse_shape(shape)

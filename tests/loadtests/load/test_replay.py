@@ -59,6 +59,7 @@ def test_sessions_are_dealt_out_in_turn(tmp_path: Path) -> None:
         while (session := replay.take()) is not None:
             waits.append([(step.action or {})["wait_seconds"] for step in session.steps()])
     assert waits == [[0], [2], [4], [1], [3]]
+    assert Replay(read, None, 2).take() is None
 
 
 def test_a_session_for_which_no_user_is_free_is_late_with_all_its_steps_that_were_due(tmp_path: Path) -> None:

@@ -46,6 +46,15 @@ def test_when_it_closes_nobody_waits_any_more_and_what_was_due_is_counted() -> N
     assert given.counted()["begun"] == 1
 
 
+def test_what_a_busy_process_did_not_get_to_give_out_has_not_waited_for_a_user() -> None:
+    given = schedule(0.01, 0.02)
+    gevent.spawn(given.take)
+    gevent.sleep(0.001)
+    time.sleep(0.05)
+    given.close()
+    assert given.counted()["due"] == 0
+
+
 def test_those_who_wait_for_an_arrival_are_told_when_it_closes() -> None:
     given = schedule(60.0)
     waiting = gevent.spawn(given.take)
@@ -53,6 +62,48 @@ def test_those_who_wait_for_an_arrival_are_told_when_it_closes() -> None:
     given.close()
     assert waiting.get(timeout=5) is None
     assert given.counted() == {"due": 0, "begun": 0, "late": 0, "longest_wait_s": 0.0}
+
+
+def test_they_are_given_out_in_the_order_in_which_users_became_free() -> None:
+    given = schedule(0.01, 0.02, 0.03)
+    begun: list[int] = []
+
+    def take(user: int) -> None:
+        if given.take() is not None:
+            begun.append(user)
+
+    gevent.joinall([gevent.spawn(take, user) for user in range(3)], timeout=5)
+    assert begun == [0, 1, 2]
+    assert given.counted()["late"] == 0
+
+
+def test_several_that_are_due_at_the_same_time_go_to_several_users() -> None:
+    given = schedule(0.01, 0.01, 0.01)
+    takers = [gevent.spawn(given.take) for _ in range(4)]
+    gevent.joinall(takers, timeout=5)
+    taken = [taker.value for taker in takers]
+    assert taken[3] is None
+    assert len(set(taken[:3])) == 1
+    assert given.counted() == {"due": 3, "begun": 3, "late": 0, "longest_wait_s": 0.0}
+
+
+def test_who_is_stopped_while_it_waits_takes_no_arrival_along() -> None:
+    given = schedule(0.03)
+    gone, stays = (gevent.spawn(given.take) for _ in range(2))
+    gevent.sleep(0.01)
+    gone.kill()
+    assert stays.get(timeout=5) is not None
+    assert given.counted() == {"due": 1, "begun": 1, "late": 0, "longest_wait_s": 0.0}
+
+
+def test_one_that_finds_nobody_free_is_taken_by_the_first_who_comes_after_all_had_gone() -> None:
+    given = schedule(0.03)
+    gone = gevent.spawn(given.take)
+    gevent.sleep(0.01)
+    gone.kill()
+    gevent.sleep(0.04)
+    assert given.take() is not None
+    assert given.counted()["late"] == 1
 
 
 def test_the_clock_starts_when_all_who_gather_are_there() -> None:

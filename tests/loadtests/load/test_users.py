@@ -90,6 +90,25 @@ def test_a_full_worker_is_named_by_the_sessions_it_turns_away(
     assert set(refused["pid"]) == set(served["pid"])
 
 
+def test_steps_that_fail_keep_no_user_from_those_that_arrive(
+    small_server: LocalDeployment, tmp_path: Path
+) -> None:
+    arrivals = ("--arrivals", "constant:40", "--arrivals-of", "steps", "-u", "2")
+    steps = steps_of_a_run(small_server.url, tmp_path, *arrivals, "--action", '{"wait_seconds": "long"}')
+    assert (steps["error"] == "validation").sum() > 20
+
+
+def test_sessions_that_are_turned_away_keep_no_user_from_those_that_arrive(
+    small_server: LocalDeployment, tmp_path: Path
+) -> None:
+    arrivals = ("--arrivals", "constant:40", "-u", "6", "--wait", "1")
+    steps = steps_of_a_run(small_server.url, tmp_path, *arrivals)
+    refused = steps[steps["error"] == "capacity"]
+    # With a pause after each, four users would take one a second.
+    assert len(refused) > 20
+    assert refused["user"].nunique() == len(refused)
+
+
 def test_a_step_that_takes_too_long_ends_its_session(small_server: LocalDeployment, tmp_path: Path) -> None:
     steps = steps_of_a_run(
         small_server.url, tmp_path, "-u", "1", "--wait", "30", "--step-timeout", "0.5", "-t", "3s"

@@ -14,11 +14,13 @@ import pytest
 
 from reports.page import drawing
 from reports.page.drawing import HALF, NARROW, WIDE
+from reports.page.flags import Flag
 from reports.page.palette import COLOURS, HEAT
 from reports.page.readings import TIME
 from reports.run import figures, share_figures
 from reports.run.figures import Frame
 from reports.run.report import RunReport
+from reports.run.sections.arrivals import Arrivals
 from reports.run.sections.distribution import Distribution
 from reports.run.sections.resources import PartUsage, Resources
 from tests.reports import sample_reports
@@ -243,6 +245,31 @@ def test_all_time_lines_of_a_run_are_linked_and_every_line_can_be_hidden_by_its_
                 assert any(group.find(f"{SVG}text") is not None for group in groups)
                 assert any(group.find(f".//{SVG}path") is not None for group in groups)
     assert linked == 1 + 1 + 3 + 1 + len(report.errors.categories) + 2
+
+
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_every_time_line_of_operations_marks_faults(width: float) -> None:
+    report = sample_reports.with_errors()
+    over_time, at = report.latency.over_time, report.timeline.at_s
+    assert over_time
+    came = Arrivals("constant:9", "steps", 9, 9, 9, 0, 0.0, 9.0, 9.0, at, 1.0, at, at, at, [])
+    faults = (Flag(1, "kill-worker", 8.0), Flag(2, "pause-<b>", 12.0, 15.0))
+    kinds: list[tuple[Callable[..., str], object, int]] = [
+        (figures.percentiles_over_time, over_time, 1),
+        (figures.throughput_and_users, report.timeline, 3),
+        (figures.arrivals_over_time, came, 2),
+        (figures.errors_over_time, report.errors, len(report.errors.categories)),
+    ]
+    for draw, data, panels in kinds:
+        plain, marked = (draw(data, Frame(20, (2, 18), each), width) for each in ((), faults))
+        assert {"kill-worker", "pause-<b>"} <= set(words(marked))
+        assert not {"kill-worker", "1"} & set(words(plain))
+        assert marked.count("var(--ochre)") == 2 * panels + panels + 2 * 2
+        assert height_of(marked) > height_of(plain)
+
+
+def height_of(svg: str) -> float:
+    return float(parsed(svg).get("viewBox", "").split()[-1])
 
 
 def test_a_bar_says_what_its_worker_carried_beside_the_fair_share() -> None:

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.browser
 REPORTS = {
     "normal": sample_reports.normal,
     "with_errors": sample_reports.with_errors,
+    "with_faults": sample_reports.with_faults,
     "hostile": sample_reports.hostile,
     "unknown_hosts": sample_reports.unknown_hosts,
     "turned_away": sample_reports.turned_away,

@@ -28,6 +28,7 @@ VOID = {"meta", "link", "img", "br", "hr", "input"}
 MAKERS = [
     sample_reports.normal,
     sample_reports.with_errors,
+    sample_reports.with_faults,
     sample_reports.hostile,
     sample_reports.unknown_hosts,
     sample_reports.hosts_by_header,
@@ -118,6 +119,39 @@ def test_episodes_have_a_section_only_where_some_were_finished() -> None:
     ):
         assert words.replace(" ", "") in page.text.replace("\u00a0", "").replace(" ", "")
     assert "Sum of rewards" not in page.text
+
+
+def test_faults_have_a_section_with_their_prices_and_mark_the_time_lines() -> None:
+    assert "faults" not in page_from(sample_reports.normal).ids
+    assert "Vertical lines are faults" not in page_from(sample_reports.normal).text
+    page = page_from(sample_reports.with_faults)
+    assert "faults" in page.ids
+    text = page.text.replace("\u00a0", " ")
+    for words in (
+        "kill-worker at 8.00 s cost most: 3 sessions.",
+        "1 · kill-worker env-1 101 8.00 s 3 220 others 8 2 3.50 s not before the next fault 900 ms max",
+        "2 · pause-replica env-2 12.0 s 0 0 – none failed 3.20 s no step",
+        "3 · slow-network 17.0 s Left out: env-1 101",
+        "p99 of steps before the first fault: 75.0 ms",
+        "the steps of the workers alive, in every 1.00 s,",
+    ):
+        assert words in text
+    assert text.count("Vertical lines are faults") == 3
+    svg = sample_reports.page(sample_reports.with_faults)
+    assert len(re.findall(r"<text[^>]*>kill-worker</text>", svg)) == 2 * 3
+
+
+def test_a_missed_objective_is_a_miss_and_the_words_say_that_faults_were_asked_for() -> None:
+    text = page_of(sample_reports.with_faults()).text.replace("\u00a0", " ")
+    for words in (
+        "Did it pass? Failed",
+        "2 replicas × 4 workers, with 2 of 3 faults",
+        "broken on purpose 2 of 3 faults",
+        "Failed with 2 of 3 faults that were asked for: the service level objective was missed.",
+    ):
+        assert words in text
+    passed = page_of(sample_reports.broken(sample_reports.normal())).text
+    assert "Passed with 2 of 3 faults that were asked for: every criterion" in passed
 
 
 @pytest.mark.parametrize("make", MAKERS)

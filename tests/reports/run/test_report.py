@@ -12,7 +12,7 @@ from reports.records.run_directory import RunDirectory
 from reports.records.schema import RunStatus, Transport
 from reports.records.tables import StreamWriter
 from reports.run.report import report_run, to_json
-from tests.reports.operations import Row, connect, session, step, table
+from tests.reports.operations import START, Row, connect, session, step, table
 
 KEYS = {
     "totals": {"sessions", "steps", "failures", "success_rate", "duration_s", "throughput_steps_per_s"},
@@ -149,6 +149,44 @@ def test_records_of_much_less_than_the_planned_time_are_told(tmp_path: Path) -> 
     directory.write(run)
     (notice,) = report_run(directory).notices
     assert notice.startswith("Operations are recorded for only 20.0 s of the 60.0 s")
+
+
+def test_faults_are_in_the_json_with_what_was_said_of_them_and_their_prices(tmp_path: Path) -> None:
+    said: dict[str, Any] = {
+        "name": "kill-worker",
+        "asked": "kill-worker@10s",
+        "target": "env-1 7",
+        "at": START + 10,
+        "ended_at": None,
+        "outcome": "done",
+        "detail": None,
+    }
+    late = said | {"at": START + 15, "outcome": "left out", "detail": "none is left"}
+    rows = [*session("s", list(range(1, 100))), step(10.05, error="connection_lost")]
+    rows += session("t", list(range(1, 60)), at=12.0)
+    directory = run_of(tmp_path / "run", rows, faults=[late, said])
+    first, second = to_json(report_run(directory))["faults"]
+    assert first.items() >= said.items()
+    assert second.items() >= late.items()
+    assert (first["at_s"], first["sessions_lost"], first["errors_went_on"]) == (10.0, 1, False)
+    assert first["failed"] == {"connect": 0, "reset": 0, "step": 1}
+    assert first["errors_ended_s"] == pytest.approx(0.15)
+    assert first["episodes_lost"] is None
+    assert (second["sessions_lost"], second["failed"]) == (None, None)
+    assert to_json(report_run(run_of(tmp_path / "well", rows)))["faults"] == []
+
+
+def test_episodes_that_users_end_themselves_can_be_lost(tmp_path: Path) -> None:
+    fault: Any = {"name": "kill-worker", "asked": "", "target": None, "at": START + 10, "ended_at": None}
+    rows = [*session("s", list(range(1, 100))), step(10.05, error="connection_lost")]
+    directory = run_of(tmp_path / "run", rows, faults=[fault | {"outcome": "done", "detail": None}])
+    run = directory.read()
+    run["config"]["steps_per_episode"] = 200
+    directory.write(run)
+    report = report_run(directory)
+    assert report.faults is not None
+    assert report.faults.faults[0].price is not None
+    assert report.faults.faults[0].price.episodes_lost == 1
 
 
 def test_a_run_of_one_row(tmp_path: Path) -> None:

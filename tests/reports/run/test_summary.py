@@ -32,6 +32,13 @@ def test_a_run_that_is_not_valid_says_so() -> None:
     assert lines[4] == "- The generator was the limit."
 
 
+def test_faults_are_told() -> None:
+    lines = of(sample_reports.with_faults())
+    assert lines[0].endswith("on 2 replicas × 4 workers, with 2 of 3 faults")
+    assert lines[lines.index("**Faults**") + 2] == "- kill-worker at 8.00\u00a0s cost most: 3 sessions."
+    assert "**Faults**" not in of(sample_reports.normal())
+
+
 def test_latency_and_distribution_are_pictures_of_text() -> None:
     lines = of(sample_reports.with_errors())
     assert any(re.fullmatch(r"p50 +53\.7 ms  █+[▏▎▍▌▋▊▉]?", line) for line in lines)

@@ -8,6 +8,7 @@ from reports.run.report import RunReport, report_run, to_json
 from reports.run.sections.errors import ErrorGroup
 from reports.run.sections.validity import Code, RunWarning, Validity
 from reports.run.verdict import verdict_lines
+from tests.reports import sample_reports
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +119,15 @@ def test_where_too_much_failed_the_main_error_and_what_to_do_are_told(report: Ru
         "  for example: Server at capacity: 1/1 sessions active.",
     ]
     assert not any(line.startswith("  note: ") for line in lines)
+
+
+def test_faults_that_were_asked_for_are_in_the_first_line_and_excuse_nothing(report: RunReport) -> None:
+    first, *others = verdict_lines(sample_reports.with_faults())
+    assert first.startswith("FAILED with 2 of 3 faults: ")
+    assert "  kill-worker at 8.00 s cost most: 3 sessions." in others
+    incident = Validity(False, [RunWarning("incident", "env-2 ended before the load did.")])
+    broken = sample_reports.broken(replace(report, validity=incident))
+    assert verdict_lines(broken)[0] == "FAILED with 2 of 3 faults: env-2 ended before the load did."
 
 
 def test_few_users_that_were_shut_out_of_a_run_that_passed_are_a_note(report: RunReport) -> None:

@@ -60,6 +60,13 @@ def test_what_waited_for_a_user_is_in_the_latency_and_the_sentence_says_what_tim
     assert "hides 4.8" in found.takeaways[1]
 
 
+def test_what_was_in_flight_when_the_load_ended_had_not_waited_for_a_user() -> None:
+    rows = [late(at, 0.0, 0.05) for at in np.arange(0, 5, 0.1)]
+    found = arrivals(rows, run(arrivals={"due": 53, "begun": 53, "late": 0, "longest_wait_s": 0.0}))
+    assert (found.due, found.begun, found.unbegun) == (53, 53, 0)
+    assert rate_not_reached(found) is None
+
+
 def test_in_flight_counts_what_is_due_and_not_done() -> None:
     rows = [late(0.0, 0.0, 10.0, user) for user in range(3)] + [late(9.0, 0.0, 1.0, 3)]
     found = arrivals(rows, run())

@@ -160,11 +160,11 @@ def test_a_batch_is_short_and_brief_by_nature() -> None:
 
 
 def test_the_pause_after_an_error_is_the_one_that_users_make() -> None:
-    users = ast.parse((Path(__file__).parents[4] / "loadtests/load/users.py").read_text())
+    backoff = ast.parse((Path(__file__).parents[4] / "loadtests/load/backoff.py").read_text())
     pauses = [
         ast.literal_eval(line.value)
-        for line in users.body
-        if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == "RETRY_SECONDS"
+        for line in backoff.body
+        if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == "LONGEST_SECONDS"
     ]
     assert pauses == [validity._ERROR_PAUSE_S]
 
