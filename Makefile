@@ -75,6 +75,10 @@ report: settings ## write the report of a recorded run again: make report RUN=re
 csv: settings ## write the rows of a recorded run as CSV, beside the Parquet files: make csv RUN=results/…
 	@$(BIN)/python -m reports csv "$(or $(RUN),results)"
 
+.PHONY: trace
+trace: settings ## a file of a run’s steps, which SHAPE=trace:FILE replays: make trace RUN=results/…
+	@$(BIN)/python -m reports trace "$(or $(RUN),results)" $(if $(FILE),--file "$(FILE)")
+
 .PHONY: compare
 compare: settings ## compare two runs or experiments: make compare A=results/… B=results/…
 	@test -n "$(A)" -a -n "$(B)" || { \

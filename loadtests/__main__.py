@@ -19,7 +19,7 @@ from loadtests.run.outlets import open_outlets
 from loadtests.run.worker import run_worker, worker_config
 from loadtests.settings import add_settings
 from loadtests.terminal import progress
-from reports.__main__ import become_compare, become_csv, become_report, become_results
+from reports.__main__ import become_compare, become_csv, become_report, become_results, become_trace
 from reports.records.directory import RunDirectoryError
 
 Command = Callable[[argparse.Namespace], int]
@@ -202,6 +202,7 @@ def _parser() -> argparse.ArgumentParser:
     add_with_settings("down", _down, "take down what `up` left running")
     become_report(add("report", "write the report of a run or an experiment again"))
     become_csv(add("csv", "write the rows of a run as CSV"))
+    become_trace(add("trace", "make a trace of a run's steps, which SHAPE=trace:FILE replays"))
     become_compare(add("compare", "compare two runs or two experiments"))
     become_results(add("results", "list all runs, experiments and comparisons, with their trends"))
     return parser

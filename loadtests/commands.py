@@ -102,7 +102,7 @@ USER_SETTINGS = (
             "SHAPE",
             "",
             "how USERS or ARRIVALS change meanwhile: ramp:FROM:TO, steps:COUNT, spike:LEVEL:AT:LENGTH, "
-            "soak:RAMP or sine:AMPLITUDE:PERIOD",
+            "soak:RAMP or sine:AMPLITUDE:PERIOD; trace:FILE: the steps recorded there, at their times",
         ),
         Setting("GROUP", "8", "of SCENARIO=rollouts: sessions of a group, which start together"),
         Setting("STEPS", "50", "of SCENARIO=rollouts: the steps of each episode, written like WAIT"),
@@ -120,7 +120,7 @@ LOAD_SETTINGS = (
             "USERS",
             "",
             "simulated users; over WebSocket each holds one session (default: 64; with ARRIVALS, as many as "
-            "are in flight where the objective is just met, and half as many more)",
+            "are in flight where the objective is just met, and half as many more; likewise with a trace)",
         ),
         Setting(
             "SCENARIO",
@@ -130,7 +130,9 @@ LOAD_SETTINGS = (
         ),
         Setting("GROUPS", "8", "of SCENARIO=rollouts: groups at a time; USERS are GROUP × GROUPS"),
         Setting("SPAWN_RATE", "", "users started a second (default: all within 2 s, 100 a second at most)"),
-        Setting("DURATION", "20", "how long the load lasts: 20, 90s, 5m or 1h"),
+        Setting(
+            "DURATION", "", "how long the load lasts: 20, 90s, 5m or 1h (default: 20; a trace until its end)"
+        ),
         Setting("TRANSPORT", "ws", "ws or http"),
         Setting("PROCESSES", "1", "Locust processes that generate the load; auto: one for each core"),
     ),
@@ -449,6 +451,7 @@ COMMANDS: Table = {
     "down": (),
     "report": OUTPUT_SETTINGS,
     "csv": (),
+    "trace": (Setting("FILE", "", "where the trace goes (default: trace.jsonl in the run's directory)"),),
     "compare": (
         Setting("FAIL_ON_REGRESSION", "", "fail where B is shown to be worse by more per cent than this"),
         Setting("OUTPUT", "", "where the report goes"),
@@ -462,6 +465,7 @@ TARGETS: Table = {
     **{name: settings for name, settings in COMMANDS.items() if name != "run"},
     "report": (*_variables("", RUN="the run or experiment, results/<id>"), *COMMANDS["report"]),
     "csv": _variables("", RUN="the run, results/<run_id>"),
+    "trace": (*_variables("", RUN="the run, results/<run_id>"), *COMMANDS["trace"]),
     "compare": (
         *_variables("", A="the baseline, results/<id>", B="what is held against it"),
         *COMMANDS["compare"],

@@ -43,6 +43,7 @@ from loadtests.load.policy_watch import PolicyWatch
 from loadtests.load.recording import Recording
 from loadtests.load.rollouts import Rollouts
 from loadtests.load.shaping import Shaping
+from loadtests.load.trace import is_trace
 from loadtests.load.users import OpenEnvHttpUser, OpenEnvUser, OpenEnvWebSocketUser
 from loadtests.load.workers.carried import CarriedFiles
 from loadtests.load.workers.generators import Generators
@@ -92,7 +93,13 @@ def _prepare(environment: Environment, **_: Any) -> None:
     if options.scenario == "batch" and options.spawn_rate is None:
         options.spawn_rate = options.num_users
     environment.events.test_start.add_listener(
-        partial(_apply_options, headers_for=headers_for, policy=options.policy, carried=carried)
+        partial(
+            _apply_options,
+            headers_for=headers_for,
+            policy=options.policy,
+            shape=options.shape,
+            carried=carried,
+        )
     )
     if environment.web_ui is not None and environment.web_ui.app is not None:
         environment.web_ui.app.before_request(_refuse_other_pages)
@@ -161,13 +168,19 @@ def _with_own_policies(options: LoadOptions, environment: Environment) -> LoadOp
 
 
 def _apply_options(
-    environment: Environment, headers_for: str | None, policy: str, carried: CarriedFiles, **_: Any
+    environment: Environment,
+    headers_for: str | None,
+    policy: str,
+    shape: str,
+    carried: CarriedFiles,
+    **_: Any,
 ) -> None:
     options = environment.parsed_options
     assert options is not None
     try:
         carried.apply(options)
         _check_policy(environment, policy)
+        _check_trace(environment, shape)
         _use_options(environment, headers_for, test_begins=True)
     except LoadTestError as error:
         logger.error("The test was not started: %s", error)  # noqa: TRY400 - the page shows this line
@@ -191,6 +204,16 @@ def _check_policy(environment: Environment, policy: str) -> None:
     if options.policy != policy and not isinstance(environment.runner, WorkerRunner):
         options.policy = policy
         raise LoadTestError("the page cannot change the policy: start Locust with another --policy")
+
+
+def _check_trace(environment: Environment, shape: str) -> None:
+    """Lets no page name files of this machine: a trace is the one that Locust was started with, or none."""
+    options = environment.parsed_options
+    assert options is not None
+    is_other = is_trace(options.shape) and options.shape != shape
+    if is_other and not isinstance(environment.runner, WorkerRunner):
+        options.shape = shape
+        raise LoadTestError("the page cannot name a trace: start Locust with another --shape")
 
 
 def _end_without_parent(parent: int) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from reports.outputs.files import OutputFiles
-from reports.page.words import count, printable
+from reports.page.words import count, printable, seconds
 from reports.records.directory import RunDirectoryError
 
 OUTPUTS = {
@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     become_compare(commands.add_parser("compare", help="compare two runs or two experiments"))
     become_results(commands.add_parser("results", help="list all runs, with their trends"))
     become_csv(commands.add_parser("csv", help="write the tables of a run as CSV"))
+    become_trace(commands.add_parser("trace", help="make a trace of a run's steps, which can be replayed"))
     return parser
 
 
@@ -90,6 +91,20 @@ def become_csv(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "Exit code: 0; 2 for bad input; 130 after Ctrl-C."
     parser.add_argument("run", type=Path, metavar="RUN_DIR", help="the run's directory, results/<run_id>")
     parser.set_defaults(command=_csv)
+
+
+def become_trace(parser: argparse.ArgumentParser) -> None:
+    """Makes a parser that of the command which makes a trace of a run."""
+    parser.description = (
+        "Writes the steps of a run, finished or cut short, as a trace: one JSON object a line, with the time "
+        "when it was sent, or was to be sent, its session, and its wait or action. A load test replays it."
+    )
+    parser.epilog = "Exit code: 0; 2 for bad input; 130 after Ctrl-C."
+    parser.add_argument("run", type=Path, metavar="RUN_DIR", help="the run's directory, results/<run_id>")
+    parser.add_argument(
+        "--file", type=Path, metavar="FILE", help="where it goes (default: RUN_DIR/trace.jsonl)"
+    )
+    parser.set_defaults(command=_trace)
 
 
 def become_compare(parser: argparse.ArgumentParser) -> None:
@@ -207,6 +222,15 @@ def _csv(options: argparse.Namespace) -> int:
 
     for path, rows in write_csv(options.run):
         sys.stdout.write(f"{path}: {count(rows, 'row')}\n")
+    return PASSED
+
+
+def _trace(options: argparse.Namespace) -> int:
+    from reports.outputs.trace import write_trace
+
+    made = write_trace(options.run, options.file)
+    what = f"{count(made.steps, 'step')} of {count(made.sessions, 'session')} over {seconds(made.length_s)}"
+    sys.stdout.write(f"{made.path}: {what}\nreplay it: {made.command}\n")
     return PASSED
 
 

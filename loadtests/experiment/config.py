@@ -83,6 +83,11 @@ def experiment_plan(
         for cell in cells:
             cell["users"] = _cell_config(settings, targets, cell, users="").users
     first = _cell_config(settings, targets, cells[0])
+    if first.options.trace is not None:
+        raise LoadTestError(
+            f"SHAPE={settings['SHAPE']} is one load that was recorded, and a grid varies the load: replay it "
+            "in a load test for each deployment"
+        )
     fixed = dict(settings) | {"SEED": str(seed)}
     config = ExperimentConfig(
         scenario=scenario,

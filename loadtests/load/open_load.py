@@ -5,6 +5,7 @@ from typing import Any
 from locust.env import Environment
 from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
+from loadtests.load.replay import Replay
 from loadtests.load.schedule import Schedule
 from loadtests.load.users import OpenEnvUser
 
@@ -20,9 +21,9 @@ class OpenLoad:
 
     def _start(self, **_: Any) -> None:
         runner, options = self._environment.runner, self._environment.parsed_options
-        arrivals = OpenEnvUser.options.arrivals
-        OpenEnvUser.schedule = None
-        if arrivals is None or options is None:
+        arrivals, trace = OpenEnvUser.options.arrivals, OpenEnvUser.options.trace
+        OpenEnvUser.schedule = OpenEnvUser.replay = None
+        if (arrivals is None and trace is None) or options is None:
             return
         if isinstance(runner, MasterRunner):
             # The workers get these with the order to start.
@@ -36,6 +37,9 @@ class OpenLoad:
             # One that joined during the test has no share: the others have all of it.
             part = sharing.index(runner.client_id) if runner.client_id in sharing else None
             parts = len(sharing)
+        if arrivals is None:
+            OpenEnvUser.replay = Replay(trace, part, parts) if trace is not None else None
+            return
         times = arrivals.share(float(length_s) if length_s else None, part, parts)
         OpenEnvUser.schedule = Schedule(times, gathers=arrivals.of == "steps")
 
@@ -45,5 +49,6 @@ class OpenLoad:
             schedule.expect(len(runner.user_greenlets))
 
     def _end(self, **_: Any) -> None:
-        if OpenEnvUser.schedule is not None:
-            OpenEnvUser.schedule.close()
+        for given in (OpenEnvUser.schedule, OpenEnvUser.replay):
+            if given is not None:
+                given.close()

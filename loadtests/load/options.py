@@ -10,6 +10,7 @@ from loadtests.durations import Duration, parse_duration
 from loadtests.errors import LoadTestError
 from loadtests.load.arrivals import Arrivals, parse_arrivals
 from loadtests.load.shapes import Shape, parse_shape
+from loadtests.load.trace import Trace, is_trace, load_trace
 from loadtests.protocol.access import OPEN, Access, headers_text, server_access
 from loadtests.settings import Values, above_zero, choice, whole
 from reports.records.schema import ActionOrder, Scenario
@@ -41,6 +42,8 @@ class LoadOptions:
     """None: the closed model, in which users wait for replies and go on."""
     shape: Shape | None = None
     """How the load changes; None: not at all."""
+    trace: Trace | None = None
+    """What is replayed; None: users make the load."""
     group: int = 1
     """Of rollouts: the sessions that start together."""
     rollout_steps: Duration = _STEPS
@@ -51,6 +54,12 @@ class LoadOptions:
         """Seconds that an episode's waits and thinking take on average; where steps have no number, of 50."""
         steps = self.steps_per_episode or _STEPS_PER_EPISODE
         return steps * (self.wait.mean + self.think_time.mean)
+
+    @property
+    def longest_wait_s(self) -> float:
+        """Seconds that hardly any step asks the environment to wait beyond."""
+        of_trace_s = self.trace.longest_wait_s if self.trace is not None else 0.0
+        return max(self.wait.longest, of_trace_s)
 
 
 def load_options(values: Values) -> LoadOptions:
@@ -67,7 +76,10 @@ def load_options(values: Values) -> LoadOptions:
         raise LoadTestError(
             f"WAIT={values['WAIT']} is longer than the Benchmark environment waits, {LONGEST_WAIT_S:g} s"
         )
-    shape = parse_shape(values["SHAPE"])
+    trace = _trace(values)
+    if trace is not None and not trace.unnamed:
+        wait = parse_duration(f"{trace.longest_wait_s:g}", "WAIT")
+    shape = parse_shape(values["SHAPE"]) if trace is None else None
     options = LoadOptions(
         wait=wait,
         think_time=parse_duration(values["THINK_TIME"], "THINK_TIME"),
@@ -83,8 +95,21 @@ def load_options(values: Values) -> LoadOptions:
         group=whole(values, "GROUP", 1, 100_000),
         rollout_steps=_steps(values),
         shape=shape,
+        trace=trace,
     )
     return played_by(options, policy, values["STEPS_PER_EPISODE"]) if policy else options
+
+
+def _trace(values: Values) -> Trace | None:
+    shape, arrivals = values["SHAPE"], values["ARRIVALS"]
+    if not is_trace(shape):
+        return None
+    if arrivals:
+        raise LoadTestError(
+            f"SHAPE={shape} and ARRIVALS={arrivals} are both given: a trace says itself when steps are due: "
+            "leave ARRIVALS out"
+        )
+    return load_trace(shape)
 
 
 def _steps(values: Values) -> Duration:
@@ -100,12 +125,13 @@ def _steps(values: Values) -> Duration:
 def check_when(options: LoadOptions, scenario: Scenario, run_time_s: float | None) -> None:
     """Raises LoadTestError where the load cannot be given when the options say, in a test of that length."""
     asked = [f"ARRIVALS={options.arrivals.text}"] if options.arrivals is not None else []
-    asked += [f"SHAPE={options.shape.text}"] if options.shape is not None else []
+    shape = options.shape or options.trace
+    asked += [f"SHAPE={shape.text}"] if shape is not None else []
     if scenario == "batch" and asked:
         raise LoadTestError(f"{asked[0]} is not for batches, whose users start together: leave it out")
     if scenario == "rollouts" and asked:
         raise LoadTestError(f"{asked[0]} is not for rollouts, whose groups follow each other: leave it out")
-    if options.shape is not None and not run_time_s:
+    if shape is not None and not run_time_s:
         raise LoadTestError(f"{asked[-1]} needs an end: give the load a run time")
 
 
@@ -127,6 +153,8 @@ def settled(options: LoadOptions, base_url: str) -> LoadOptions:
     """
     if options.action_choice in ("given", "policy", "wait"):
         return options
+    if options.trace is not None and not options.trace.unnamed:
+        return replace(options, action_choice="wait")
     actions = actions_of_server(base_url, options.access, waits=options.action_choice != "schema")
     if actions is None:
         return replace(options, action_choice="wait")

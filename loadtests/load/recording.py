@@ -174,11 +174,7 @@ class Recording:
 
     def _counted_here(self) -> dict[str, Any]:
         """What a worker tells its master of the whole test, with its last rows."""
-        schedule = OpenEnvUser.schedule
-        return {
-            "policy_times": self._policy_times.packed(),
-            "arrivals": schedule.counted() if schedule is not None else None,
-        }
+        return {"policy_times": self._policy_times.packed(), "arrivals": OpenEnvUser.counted_arrivals()}
 
     def _close(self, directory: RunDirectory, lost: int) -> None:
         writer, self._writer = self._writer, None
@@ -234,8 +230,7 @@ class Recording:
             )
         if (times := self._policy_times.summary()) is not None:
             run["policy_time"] = times
-        own = OpenEnvUser.schedule.counted() if OpenEnvUser.schedule is not None else None
-        if own is not None:
+        if (own := OpenEnvUser.counted_arrivals()) is not None:
             self._arrivals = added(self._arrivals, own)
         if self._arrivals is not None:
             run["arrivals"] = self._arrivals

@@ -100,6 +100,11 @@ def starting_run(
         config["rollout_steps"] = options.rollout_steps.text
     if options.shape is not None:
         config["shape"] = options.shape.text
+    if options.trace is not None:
+        config["arrivals"] = "trace"
+        config["arrivals_of"] = "steps"
+        config["shape"] = options.trace.name
+        config["trace"] = options.trace.described()
     if fault:
         config["fault"] = fault
     if warmup_s is not None:

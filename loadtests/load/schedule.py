@@ -147,9 +147,12 @@ class Schedule:
 def added(first: ArrivalsJson | None, second: ArrivalsJson) -> ArrivalsJson:
     """The arrivals of two processes."""
     first = first or ArrivalsJson(due=0, begun=0, late=0, longest_wait_s=0.0)
-    return ArrivalsJson(
+    total = ArrivalsJson(
         due=first["due"] + second["due"],
         begun=first["begun"] + second["begun"],
         late=first["late"] + second["late"],
         longest_wait_s=max(first["longest_wait_s"], second["longest_wait_s"]),
     )
+    if held_up := first.get("held_up", 0) + second.get("held_up", 0):
+        total["held_up"] = held_up
+    return total

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from loadtests.errors import LoadTestError
 
-FORMS = "ramp:FROM:TO, steps:COUNT, spike:LEVEL:AT:LENGTH, soak:RAMP or sine:AMPLITUDE:PERIOD"
+FORMS = "ramp:FROM:TO, steps:COUNT, spike:LEVEL:AT:LENGTH, soak:RAMP, sine:AMPLITUDE:PERIOD or trace:FILE"
 
 Level = Callable[[float, float], float]
 """The level at a time, of a run of a length, both in seconds."""

@@ -9,6 +9,7 @@ from locust.runners import WorkerRunner
 
 from loadtests.errors import LoadTestError
 from loadtests.load.shapes import parse_shape
+from loadtests.load.trace import is_trace
 
 
 class Shaping:
@@ -32,7 +33,7 @@ class Shaping:
 
     def _set(self, text: str, arrivals: str) -> None:
         try:
-            shaped = not arrivals and parse_shape(text) is not None
+            shaped = not arrivals and not is_trace(text) and parse_shape(text) is not None
         except LoadTestError:  # is said when the test starts
             shaped = False
         self._environment.shape_class = _Shape(self._environment) if shaped else None

@@ -4,6 +4,7 @@ import itertools
 import json
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
@@ -25,13 +26,15 @@ from loadtests.load.options import LoadOptions
 from loadtests.load.policy_times import PolicyTimes
 from loadtests.load.policy_watch import PolicyWatch
 from loadtests.load.recorder import Recorder
+from loadtests.load.replay import Replay
 from loadtests.load.schedule import Schedule
+from loadtests.load.trace import TraceStep
 from loadtests.machine import process_name
 from loadtests.protocol.frames import TextFrame
 from loadtests.protocol.http import HttpClient
 from loadtests.protocol.replies import NOBODY, Answer, OperationError, parse_http
 from loadtests.protocol.websocket import RESET, WebSocketSession, step_message
-from reports.records.schema import USERS_A_PROCESS, Op, Transport
+from reports.records.schema import USERS_A_PROCESS, ArrivalsJson, Op, Transport
 
 Request = tuple[bytes, float | None]
 """What a step sends, and the seconds that it asks the environment to wait."""
@@ -55,6 +58,8 @@ class OpenEnvUser(User):
     """Where the users of a batch wait for each other; None: they step until the load ends."""
     schedule: ClassVar[Schedule | None] = None
     """When sessions or steps arrive in the open model; None: the closed one."""
+    replay: ClassVar[Replay | None] = None
+    """Which sessions of a trace are played, and when; None: there is no trace."""
     groups: ClassVar[Groups | None] = None
     """Whose rollouts start together; None: there are no groups."""
     policy_times: ClassVar[PolicyTimes | None] = None
@@ -75,6 +80,8 @@ class OpenEnvUser(User):
         self._become_another()
         self._intended: float | None = None
         """When the next operation was due, as `time.perf_counter` counts; None where no schedule says."""
+        self._stands_for: float | None = None
+        """When the step was due that cannot be sent, should the next operation before it fail."""
         self._observation: dict[str, Any] = {}
         self._reward: float | None = None
         self._responded_by = NOBODY
@@ -84,6 +91,12 @@ class OpenEnvUser(User):
     def count_anew(cls) -> None:
         """The users of another test are to come: numbers begin at 0."""
         OpenEnvUser._numbers = itertools.count()
+
+    @classmethod
+    def counted_arrivals(cls) -> ArrivalsJson | None:
+        """What became of this process's arrivals; None in the closed model."""
+        given = OpenEnvUser.schedule or OpenEnvUser.replay
+        return given.counted() if given is not None else None
 
     def _become_another(self) -> None:
         """Takes a number that no user of the run has had, and begins as that user would."""
@@ -153,6 +166,8 @@ class OpenEnvUser(User):
             raise StopUser
         if self.groups is not None:
             self._roll_out(self.groups)
+        elif self.replay is not None:
+            self._replay(self.replay)
         elif self.schedule is None or arrivals is None:
             self._play(None)
         elif arrivals.of == "steps":
@@ -169,6 +184,45 @@ class OpenEnvUser(User):
             raise StopUser
         self._play(None, steps=max(1, round(self.options.rollout_steps.draw())))
         self.leave()
+
+    def _replay(self, replay: Replay) -> None:
+        """One session of a trace, in a session of its own: each step is sent when the trace says.
+
+        A step that is due while the session waits for a reply follows it at once. Where there is no session,
+        one is asked for whenever a step is due, and the step fails with that.
+        """
+        if (session := replay.take()) is None:
+            raise StopUser
+        self._become_another()
+        ready = self.begin() and self.reset()
+        steps, number = deque(session.steps()), 0
+        while steps:
+            step = steps.popleft()
+            if (due := replay.begin(step.at_s)) is None:
+                raise StopUser
+            if not ready:
+                ready, number = self._ready_late(due), 0
+            if not ready:
+                continue
+            self._intended = due
+            answer, error = self.step(self._request_of(step, number))
+            number += 1
+            if error is not None and error.session_over:
+                ready = False
+            if steps and (not ready or answer.done or number == self.options.steps_per_episode):
+                ready, number = self.begin() and self.reset(), 0
+        self.leave()
+
+    def _ready_late(self, due: float) -> bool:
+        """Whether there is a session now for a step that is due; that step has failed where there is none."""
+        self._stands_for = due
+        ready = self.begin() and self.reset()
+        self._stands_for = None
+        return ready
+
+    def _request_of(self, step: TraceStep, number: int) -> Request:
+        """What a trace's step, of that number in its episode, sends: its action, or what the options say."""
+        return self._next_request(number) if step.action is None else self.request_of(step.action)
 
     def _await_arrival(self, schedule: Schedule) -> None:
         """Waits for an arrival, which the next operation answers. Ends the user where there are no more."""
@@ -280,6 +334,8 @@ class OpenEnvUser(User):
             answer = NOBODY
         latency_s = time.perf_counter() - start
         intended, self._intended = self._intended, None
+        if error is not None and op != "step":
+            intended, self._stands_for = self._stands_for or intended, None
         if error is None and latency_s - (wait_s or 0.0) > OpenEnvUser._longest_s:
             OpenEnvUser._longest_s = latency_s - (wait_s or 0.0)
         if self._acts and answer.observation is not None:

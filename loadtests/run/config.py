@@ -15,12 +15,16 @@ from loadtests.errors import LoadTestError
 from loadtests.faults.plan import Fault, parse_faults
 from loadtests.load.arrivals import Arrivals
 from loadtests.load.options import LoadOptions, check_when, load_options
+from loadtests.load.trace import LEAD_S, Trace
 from loadtests.machine import cores
 from loadtests.places import ENVIRONMENT
 from loadtests.settings import Values, above_zero, choice, number, whole
 from reports.records.schema import Scenario, Slo, Transport
 
 _USERS = 64
+_DURATION_S = 20
+_AFTER_TRACE_S = 2.0
+"""How long after its last step, and the longest wait, the load of a trace goes on."""
 _SPAWNS_A_SECOND = 100
 _MOST_TAGS = 10
 _MOST_USERS_BY_DEFAULT = 10_000
@@ -153,9 +157,12 @@ def load_test_config(values: Values) -> LoadTestConfig:
         users = _users_of_groups(values, options.group, deployment_config(values).generators or processes)
     elif options.arrivals is not None and not values["USERS"]:
         users = users_enough(options.arrivals, options, slo)
-    duration_s = whole_seconds(values, "DURATION")
-    deployment = replace(deployment_config(values), sessions=users, access=options.access)
+    duration_s = _duration_s(values, options)
+    deployment = deployment_config(values)
     processes = deployment.generators or processes
+    if options.trace is not None and not values["USERS"]:
+        users = users_of_trace(options.trace, processes, options, slo)
+    deployment = replace(deployment, sessions=users, access=options.access)
     return LoadTestConfig(
         target=values["TARGET"],
         deployment=deployment,
@@ -216,13 +223,36 @@ def users_an_arrival(arrivals: Arrivals, options: LoadOptions, slo: Slo) -> floa
 
     And half as many more.
     """
-    within_s = slo["total_p99_s"] or 2 * (options.wait.longest + 0.5)
+    within_s = _objective_s(options, slo)
     return 1.5 * (within_s + (options.stay_s if arrivals.of == "sessions" else 0.0))
+
+
+def users_of_trace(trace: Trace, processes: int, options: LoadOptions, slo: Slo) -> int:
+    """As many users as the trace's sessions need at once where the objective is just met, and a quarter more.
+
+    Each process gets the same number, which suffices for its share of the sessions.
+    """
+    most = trace.most_at_once(processes, LEAD_S, _objective_s(options, slo))
+    return min(processes * math.ceil(1.25 * most), _MOST_USERS_BY_DEFAULT)
+
+
+def _objective_s(options: LoadOptions, slo: Slo) -> float:
+    """What an operation may take in all."""
+    return slo["total_p99_s"] or 2 * (options.longest_wait_s + 0.5)
+
+
+def _duration_s(values: Values, options: LoadOptions) -> int:
+    """Whole seconds that the load lasts: as given, else until a trace is over, else a default."""
+    if values["DURATION"]:
+        return whole_seconds(values, "DURATION")
+    if (trace := options.trace) is None:
+        return _DURATION_S
+    return math.ceil(LEAD_S + trace.length_s + options.longest_wait_s + _AFTER_TRACE_S)
 
 
 def default_spawn_rate(users: int, processes: int, options: LoadOptions) -> float:
     """Users started a second. Those that wait for sessions to arrive do nothing until then."""
-    if options.arrivals is not None and options.arrivals.of == "sessions":
+    if options.trace is not None or (options.arrivals is not None and options.arrivals.of == "sessions"):
         return float(users)
     return max(1.0, min(users / 2, float(_SPAWNS_A_SECOND * processes)))
 

@@ -4,10 +4,12 @@ import contextlib
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 LOCUSTFILE = Path(__file__).parents[1] / "locustfile.py"
 ACTIONS = "actions.jsonl"
+REPLAYED = "replayed.jsonl"
 
 _GRACE_SECONDS = 5.0
 _LONGEST_GRACE_SECONDS = 30.0
@@ -87,6 +90,10 @@ def locust_options(config: LoadTestConfig, url: str, scratch: Path, *, web: bool
 def load_order(config: LoadTestConfig, url: str, run_directory: Path) -> LoadOrder:
     """The configured load on `url`, for generators in containers."""
     folder = run_directory.absolute()
+    if (trace := config.options.trace) is not None:
+        # The master finds it in the run directory and sends it to the workers.
+        copied = replace(trace, path=Path(shutil.copyfile(trace.path, folder / REPLAYED)))
+        config = replace(config, options=replace(config.options, trace=copied))
     options = locust_options(config, url, folder)
     named = [folder / ACTIONS, config.options.policy.source if config.options.policy else None]
     headers = config.options.access.environ().get(LOCUST_HEADERS)
@@ -99,7 +106,8 @@ def load_order(config: LoadTestConfig, url: str, run_directory: Path) -> LoadOrd
 
 
 def _when(options: LoadOptions) -> list[str]:
-    told = ["--shape", options.shape.text] if options.shape is not None else []
+    shape = options.shape or options.trace
+    told = ["--shape", shape.text] if shape is not None else []
     told += ["--group", str(options.group), "--steps", options.rollout_steps.text]
     if (arrivals := options.arrivals) is not None:
         told += ["--arrivals", arrivals.text, "--arrivals-of", arrivals.of]
@@ -138,7 +146,7 @@ def most_sessions(processes: int, open_files: int) -> int:
 
 def stop_timeout(config: LoadTestConfig) -> int:
     """Whole seconds that steps in flight get to finish when the load ends."""
-    return math.ceil(min(config.options.wait.longest + _GRACE_SECONDS, _LONGEST_GRACE_SECONDS))
+    return math.ceil(min(config.options.longest_wait_s + _GRACE_SECONDS, _LONGEST_GRACE_SECONDS))
 
 
 class Generator:

@@ -103,6 +103,23 @@ class PolicyTime(TypedDict):
     max_s: float
 
 
+class TraceJson(TypedDict):
+    """The recorded steps that a run replayed."""
+
+    file: str
+    """The name of their file."""
+    sha256: str
+    """Of that file."""
+    sessions: int
+    steps: int
+    length_s: float
+    """Seconds from its start to its last step."""
+    with_action: int
+    """Steps that have an action of their own, rather than a wait."""
+    unnamed: int
+    """Steps that have neither: they sent what the run says."""
+
+
 class EnvironmentJson(TypedDict):
     """The environment that a deployment of ours served."""
 
@@ -151,7 +168,7 @@ class RunConfig(TypedDict):
     scenario: NotRequired[Scenario]
     """What the users do; sustained if it is missing."""
     arrivals: NotRequired[str]
-    """In the open model, how sessions or steps arrive: `constant:50` or `poisson:50`, a second."""
+    """In the open model, how sessions or steps arrive: `constant:50` or `poisson:50`, a second; `trace`."""
     arrivals_of: NotRequired[ArrivalUnit]
     """What arrives: sessions, each living for an episode, or steps over a pool of sessions."""
     group: NotRequired[int]
@@ -161,7 +178,12 @@ class RunConfig(TypedDict):
     fault: NotRequired[str]
     """What was to be broken meanwhile: `kill-worker@10s,pause-replica:3s@15s`."""
     shape: NotRequired[str]
-    """How the load changes over the run, as a multiple of users or rate: `ramp:0:1`, `spike:5:10:3` …"""
+    """How the load changes over the run, as a multiple of users or rate: `ramp:0:1`, `spike:5:10:3` …
+
+    `trace:NAME`: it is what the file of that name has recorded.
+    """
+    trace: NotRequired[TraceJson]
+    """What was replayed, where the shape is a trace."""
     warmup_s: NotRequired[float]
     """Seconds after the arrival of all users that do not count."""
     processes: int
@@ -184,6 +206,8 @@ class ArrivalsJson(TypedDict):
     """Those for which no user was free when they were due."""
     longest_wait_s: float
     """The longest that one which was begun had waited for a user."""
+    held_up: NotRequired[int]
+    """Of a trace's steps those that were due and not begun, since their session waited for a reply."""
 
 
 class FaultJson(TypedDict):

@@ -16,6 +16,8 @@ def has_actions(config: RunConfig) -> bool:
 
 def sent(config: RunConfig) -> str:
     """What each step of a run sent, in a few words: `wait 100 ms a step`, `action {"message": "hello"}` …"""
+    if (trace := config.get("trace")) is not None and not trace["unnamed"]:
+        return "what each step of the trace says"
     if policy := config.get("policy"):
         return f"actions of the policy {printable(policy['name'], _LONGEST)}"
     if actions := config.get("actions"):
@@ -27,6 +29,8 @@ def sent(config: RunConfig) -> str:
 
 def rows(config: RunConfig) -> list[tuple[str, str]]:
     """Rows of a configuration table that say what was sent."""
+    if (trace := config.get("trace")) is not None and not trace["unnamed"]:
+        return [("action", "each step’s own, as the trace says")]
     if policy := config.get("policy"):
         return [("policy", printable(policy["name"], _LONGEST)), *_digest(policy)]
     if several := config.get("actions"):

@@ -65,7 +65,10 @@ def headline(run: RunJson) -> str:
     if (group := config.get("group")) is not None:
         groups = count(config["users"] // group, "group")
         who = f"{groups} of {group} {TRANSPORTS[config['transport']]} rollouts"
-    if (arrivals := config.get("arrivals")) is not None:
+    if (trace := config.get("trace")) is not None:
+        sessions = count(trace["sessions"], f"{TRANSPORTS[config['transport']]} session")
+        who = f"Replay of {count(trace['steps'], 'step')} in {sessions}"
+    elif (arrivals := config.get("arrivals")) is not None:
         process, _, numbers = arrivals.partition(":")
         rate, of = numbers.partition(":")[0], config.get("arrivals_of", "sessions")
         who = f"{rate} {TRANSPORTS[config['transport']]} {of}/s, {process}"

@@ -6,7 +6,7 @@ from reports.page import formatting, parts
 from reports.page.drawing import HALF
 from reports.page.flags import Flag
 from reports.page.parts import Drawing, drawn
-from reports.page.words import TRANSPORTS
+from reports.page.words import TRANSPORTS, printable
 from reports.records import sent
 from reports.records.schema import RunConfig, RunJson, is_batch
 from reports.run import figures, masthead, share_figures
@@ -126,7 +126,7 @@ def _config(report: RunReport) -> list[tuple[str, str]]:
         *_when(config),
         ("users started per second", formatting.text(config["spawn_rate"])),
         ("duration", formatting.duration(config["duration_s"]) if config["duration_s"] else "until stopped"),
-        *([] if sent.has_actions(config) else [("wait of each step", formatting.wait(config["wait"]))]),
+        *_wait(config),
         ("think time", formatting.wait(config["think_time"])),
         ("steps between resets", formatting.text(config["steps_per_episode"] or "no limit")),
         ("connect timeout", formatting.seconds(config["connect_timeout_s"])),
@@ -144,11 +144,19 @@ def _config(report: RunReport) -> list[tuple[str, str]]:
     return parts.settings(known, config, RunConfig)
 
 
+def _wait(config: RunConfig) -> list[tuple[str, str]]:
+    if sent.has_actions(config) or "trace" in config:
+        return []
+    return [("wait of each step", formatting.wait(config["wait"]))]
+
+
 def _when(config: RunConfig) -> list[tuple[str, str]]:
+    trace = config.get("trace")
     known = [
-        ("arrivals a second", config.get("arrivals")),
+        ("arrivals a second" if trace is None else "arrivals", config.get("arrivals")),
         ("what arrives", config.get("arrivals_of")),
         ("shape of the load", config.get("shape")),
+        ("trace’s SHA-256", printable(trace["sha256"], 16) if trace is not None else None),
         ("sessions of a group", config.get("group")),
         ("steps of a rollout", config.get("rollout_steps")),
         ("faults asked for", config.get("fault")),

@@ -280,7 +280,7 @@ def _window(run: RunJson, steps: Steps, spans: UserSpans) -> tuple[float, float]
 def _arrivals(came: Arrivals | None) -> dict[str, Any] | None:
     if came is None:
         return None
-    figures = ("process", "of", "due", "begun", "late", "longest_wait_s", "rate_due", "rate_begun")
+    figures = ("process", "of", "due", "begun", "late", "held_up", "longest_wait_s", "rate_due", "rate_begun")
     return {name: getattr(came, name) for name in figures} | {
         "most_in_flight": int(came.in_flight.max()),
         "reached": arrivals.rate_not_reached(came) is None,

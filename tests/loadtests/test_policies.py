@@ -122,3 +122,25 @@ def test_no_page_can_name_code_to_run() -> None:
     # In a process of its own: Locust patches the standard library.
     done = locust_python("-c", _NAMED_ON_THE_PAGE)
     assert done.stdout == "mine.py the page cannot change the policy: start Locust with another --policy\n"
+
+
+_TRACE_ON_THE_PAGE = """
+from types import SimpleNamespace
+from loadtests import locustfile
+from loadtests.errors import LoadTestError
+
+both = [("trace:a", "trace:/etc/passwd"), ("", "trace:a"), ("trace:a", "trace:a"), ("trace:a", "")]
+for started, asked in both:
+    options = SimpleNamespace(shape=asked)
+    try:
+        locustfile._check_trace(SimpleNamespace(parsed_options=options, runner=None), started)
+        print(options.shape or "none")
+    except LoadTestError as error:
+        print(options.shape or "none", error)
+"""
+
+
+def test_a_page_may_keep_or_drop_the_trace_and_name_no_other() -> None:
+    done = locust_python("-c", _TRACE_ON_THE_PAGE)
+    refused = "the page cannot name a trace: start Locust with another --shape"
+    assert done.stdout.splitlines() == [f"trace:a {refused}", f"none {refused}", "trace:a", "none"]

@@ -1,4 +1,4 @@
-"""Files that a test's options name, for workers on other machines: actions are carried, policies compared."""
+"""Files that a test's options name, for workers on other machines: policies are compared, others carried."""
 
 import hashlib
 import os
@@ -12,6 +12,7 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from loadtests.actions.policy import FOLDER, load_policy
 from loadtests.errors import LoadTestError
+from loadtests.load.trace import KIND, is_trace, load_trace
 from loadtests.load.workers.generators import Generators
 
 _FILES = "openenv-files"
@@ -31,7 +32,9 @@ class CarriedFiles:
         self._policy: dict[str, str | None] = {}
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._actions: dict[str, str] = {}
-        """Where this worker has the files that the master names."""
+        """Where this worker has the files of actions that the master names."""
+        self._traces: dict[str, str] = {}
+        """The same of traces, as values of SHAPE."""
         if isinstance(environment.runner, WorkerRunner):
             environment.runner.register_message(_FILES, self._receive)
         elif isinstance(environment.runner, MasterRunner):
@@ -40,6 +43,7 @@ class CarriedFiles:
     def apply(self, options: Namespace) -> None:
         """Makes a worker's options name its own files. Raises LoadTestError where one is missing."""
         options.actions = self._actions.get(options.actions, options.actions)
+        options.shape = self._traces.get(options.shape, options.shape)
         if not self._policy:
             return
         text = str(self._policy["text"])
@@ -69,14 +73,19 @@ class CarriedFiles:
                 runner.send_message(_FILES, files, worker)
 
     def _receive(self, msg: Any, **_: Any) -> None:
-        self._policy, actions = msg.data["policy"], msg.data["actions"]
+        self._policy, actions, trace = (msg.data[each] for each in ("policy", "actions", "trace"))
         self._actions.clear()
+        self._traces.clear()
         if actions:
-            self._folder = self._folder or tempfile.TemporaryDirectory()
-            name = f"{hashlib.sha256(actions['content']).hexdigest()[:16]}.jsonl"
-            file = Path(self._folder.name) / name
-            file.write_bytes(actions["content"])
-            self._actions[actions["name"]] = str(file)
+            self._actions[actions["name"]] = str(self._written(actions["content"]))
+        if trace:
+            self._traces[trace["name"]] = f"{KIND}{self._written(trace['content'])}"
+
+    def _written(self, content: bytes) -> Path:
+        self._folder = self._folder or tempfile.TemporaryDirectory()
+        file = Path(self._folder.name) / f"{hashlib.sha256(content).hexdigest()[:16]}.jsonl"
+        file.write_bytes(content)
+        return file
 
 
 def _files(options: Namespace) -> dict[str, Any]:
@@ -89,4 +98,7 @@ def _files(options: Namespace) -> dict[str, Any]:
     if options.actions not in ("", "wait", "schema"):
         content = Path(options.actions).expanduser().read_bytes()
         actions = {"name": options.actions, "content": content}
-    return {"policy": policy, "actions": actions}
+    trace = {}
+    if is_trace(options.shape):
+        trace = {"name": options.shape, "content": load_trace(options.shape).path.read_bytes()}
+    return {"policy": policy, "actions": actions, "trace": trace}

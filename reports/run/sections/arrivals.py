@@ -23,7 +23,7 @@ class Arrivals:
     """What arrived, when, and what became of it."""
 
     process: str
-    """`constant:50` or `poisson:50`, as it was asked for."""
+    """`constant:50` or `poisson:50`, as it was asked for, or `trace`."""
     of: ArrivalUnit
     users: int
     """The most that could be in flight."""
@@ -45,11 +45,13 @@ class Arrivals:
     in_flight: Floats
     """Arrivals that were due and not done in the middle of each slice: of sessions their whole stay."""
     takeaways: list[str]
+    held_up: int = 0
+    """Steps of a trace that were due when the load ended, while their session waited for a reply."""
 
     @property
     def unbegun(self) -> int:
         """Arrivals that still waited for a user when the load ended."""
-        return self.due - self.begun
+        return max(self.due - self.begun - self.held_up, 0)
 
 
 def summarize(
@@ -74,6 +76,7 @@ def summarize(
         # A step that was in flight when the load ended has no row.
         begun=max(told["begun"], due_s.size) if told is not None else int(due_s.size),
         late=told["late"] if told is not None else None,
+        held_up=told.get("held_up", 0) if told is not None else 0,
         longest_wait_s=float(np.nanmax(steps.late_s)),
         rate_due=_rate(due_s, window_s),
         rate_begun=_rate(begun_s, window_s),
@@ -145,6 +148,11 @@ def _takeaways(arrivals: Arrivals, latency: Latency) -> Iterator[str]:
         f"{arrivals.rate_begun:,.1f} {unit}/s were begun of {arrivals.rate_due:,.1f} {unit}/s that were due"
     )
     yield f"{reached}; {arrivals.due:,} arrived in all, at most {int(arrivals.in_flight.max()):,} at once."
+    if arrivals.held_up:
+        yield (
+            f"When the load ended, {count(arrivals.held_up, 'step')} that had been due could not be sent "
+            "yet: the session still waited for an earlier reply."
+        )
     op = _op_of(arrivals.of, latency)
     if op is None:
         return

@@ -127,6 +127,12 @@ def test_bad_values_are_refused_before_anything_runs(given: dict[str, str], said
         plan(**given)
 
 
+def test_a_trace_is_one_load_and_no_grid(tmp_path: Path) -> None:
+    (tmp_path / "trace.jsonl").write_text('{"at": 0, "session": 1}')
+    with pytest.raises(LoadTestError, match=r"SHAPE=trace:.*is one load that was recorded"):
+        plan(SHAPE=f"trace:{tmp_path}/trace.jsonl")
+
+
 def test_targets_have_names() -> None:
     assert named_targets("local") == {"local": "local"}
     assert named_targets("compose, local") == {"compose": "compose", "local": "local"}

@@ -6,7 +6,8 @@ import pytest
 from loadtests.actions.choice import Actions
 from loadtests.commands import USER_SETTINGS
 from loadtests.errors import LoadTestError
-from loadtests.load.options import LoadOptions, load_options, settled
+from loadtests.load.options import LoadOptions, check_when, load_options, settled
+from reports.records.schema import Scenario
 
 
 def options(**changes: str) -> LoadOptions:
@@ -80,3 +81,43 @@ def test_an_action_and_a_file_of_them_are_one_too_many(tmp_path: Path) -> None:
 def test_a_bad_value_is_named(name: str, value: str, words: str) -> None:
     with pytest.raises(LoadTestError, match=re.escape(words)):
         options(**{name: value})
+
+
+def trace(folder: Path, *lines: str) -> str:
+    file = folder / "trace.jsonl"
+    file.write_text("\n".join(lines))
+    return f"trace:{file}"
+
+
+def test_a_trace_that_says_all_needs_no_schema_and_its_longest_wait_holds(tmp_path: Path) -> None:
+    given = options(
+        SHAPE=trace(
+            tmp_path,
+            '{"at": 0, "session": 1, "wait": 0.5}',
+            '{"at": 0, "session": 1, "action": {"wait_seconds": 3}}',
+        )
+    )
+    assert given.trace is not None
+    assert given.shape is None
+    assert (given.wait.constant, given.longest_wait_s) == (3, 3)
+    assert settled(given, "http://127.0.0.1:9").action_choice == "wait"
+
+
+def test_what_a_trace_leaves_open_the_other_settings_say(tmp_path: Path) -> None:
+    shape = trace(tmp_path, '{"at": 0, "session": 1, "wait": 5}', '{"at": 0, "session": 1}')
+    given = options(SHAPE=shape, WAIT="uniform:0:1")
+    assert (given.wait.text, given.longest_wait_s) == ("uniform:0:1", 5)
+    with pytest.raises(LoadTestError, match="schema"):
+        settled(given, "http://127.0.0.1:9")
+
+
+def test_a_trace_says_itself_when_steps_are_due(tmp_path: Path) -> None:
+    shape = trace(tmp_path, '{"at": 0, "session": 1}')
+    with pytest.raises(LoadTestError, match=f"SHAPE={shape} and ARRIVALS=poisson:5 are both given"):
+        options(SHAPE=shape, ARRIVALS="poisson:5")
+    scenarios: tuple[Scenario, ...] = ("batch", "rollouts")
+    for scenario in scenarios:
+        with pytest.raises(LoadTestError, match=f"SHAPE={shape} is not for {scenario}"):
+            check_when(options(SHAPE=shape), scenario, 5.0)
+    with pytest.raises(LoadTestError, match="needs an end"):
+        check_when(options(SHAPE=shape), "sustained", None)

@@ -4,6 +4,7 @@ import gevent
 import pytest
 
 from loadtests.load.schedule import Schedule, added
+from reports.records.schema import ArrivalsJson
 
 
 def schedule(*after_s: float, gathers: bool = False) -> Schedule:
@@ -131,3 +132,11 @@ def test_the_arrivals_of_processes_add_up() -> None:
     one.take()
     both = added(added(None, one.counted()), {"due": 5, "begun": 3, "late": 2, "longest_wait_s": 0.5})
     assert both == {"due": 6, "begun": 4, "late": 2, "longest_wait_s": 0.5}
+
+
+def test_what_was_held_up_in_several_processes_is_added() -> None:
+    none = schedule(60.0).counted()
+    held: ArrivalsJson = {**none, "held_up": 2}
+    assert added(held, {**none, "held_up": 3})["held_up"] == 5
+    assert added(None, held)["held_up"] == 2
+    assert "held_up" not in added(none, none)

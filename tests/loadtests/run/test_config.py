@@ -1,5 +1,6 @@
 import argparse
 import re
+from pathlib import Path
 
 import pytest
 
@@ -145,3 +146,20 @@ def test_each_generator_in_a_container_is_one_process() -> None:
     defaults = {each.name: each.default for each in SETTINGS}
     found = load_test_config({**defaults, "TARGET": "auto", "GENERATORS": "3", "USERS": "1000"})
     assert (found.processes, found.deployment.generators, found.spawn_rate) == (3, 3, 300)
+
+
+def trace(folder: Path, *steps: tuple[float, int]) -> str:
+    file = folder / "trace.jsonl"
+    file.write_text("\n".join(f'{{"at": {at}, "session": {session}, "wait": 0.5}}' for at, session in steps))
+    return f"trace:{file}"
+
+
+def test_a_trace_lasts_until_its_end_and_has_users_for_what_overlaps(tmp_path: Path) -> None:
+    shape = trace(tmp_path, *((0.0, n) for n in range(8)), (30.0, 0), (40.2, 99))
+    replayed = config("--shape", shape)
+    assert replayed.duration_s == 44  # a second before it, its length, its longest wait, and two more
+    assert replayed.users == 10
+    assert replayed.spawn_rate == 10
+    assert config("--shape", shape, "--processes", "4").users == 4 * 3
+    assert config("--shape", shape, "--users", "3").users == 3
+    assert config("--shape", shape, "--duration", "5").duration_s == 5

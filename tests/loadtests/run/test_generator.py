@@ -12,7 +12,14 @@ from loadtests.run.config import (
     LoadTestConfig,
     load_test_config,
 )
-from loadtests.run.generator import Generator, locust_command, longest_run_time, most_sessions, stop_timeout
+from loadtests.run.generator import (
+    Generator,
+    load_order,
+    locust_command,
+    longest_run_time,
+    most_sessions,
+    stop_timeout,
+)
 from loadtests.settings import add_settings
 
 
@@ -127,3 +134,22 @@ def test_a_generator_is_killed_with_its_workers(tmp_path: Path) -> None:
     _, alive = psutil.wait_procs(workers, timeout=10)
     assert alive == []
     generator.kill()
+
+
+def test_a_trace_is_named_from_anywhere_and_lies_beside_the_records_of_containers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = '{"at": 0, "session": 1, "wait": 8}\n'
+    (tmp_path / "given.jsonl").write_text(content)
+    (tmp_path / "run").mkdir()
+    monkeypatch.chdir(tmp_path)
+    given = config("--shape", "trace:given.jsonl")
+
+    command = locust_command(given, "http://127.0.0.1:1", tmp_path)
+    assert command[command.index("--shape") + 1] == f"trace:{tmp_path}/given.jsonl"
+    assert stop_timeout(given) == 13
+
+    order = load_order(given, "http://127.0.0.1:1", tmp_path / "run")
+    copy = tmp_path / "run" / "replayed.jsonl"
+    assert order.options[order.options.index("--shape") + 1] == f"trace:{copy}"
+    assert copy.read_text() == content

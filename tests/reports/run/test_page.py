@@ -12,7 +12,7 @@ import pytest
 
 from reports.page import parts
 from reports.records.columns import EPISODES
-from reports.records.schema import RunJson
+from reports.records.schema import RunJson, TraceJson
 from reports.run.masthead import DOUBTS, REASONS
 from reports.run.page import render
 from reports.run.report import RunReport
@@ -390,3 +390,29 @@ def test_an_operation_that_was_never_made_has_no_success_rate() -> None:
 def test_templates_never_switch_escaping_off() -> None:
     for template in Path(parts.__file__).parent.joinpath("templates").rglob("*.html"):
         assert not re.search(r"\|\s*safe|autoescape", template.read_text()), template
+
+
+def test_a_replay_says_what_was_replayed_and_no_wait_of_its_own() -> None:
+    report = sample_reports.normal()
+    trace = TraceJson(
+        file="<b>.jsonl",
+        sha256="0123456789abcdef" * 4,
+        sessions=30,
+        steps=1200,
+        length_s=60.0,
+        with_action=0,
+        unnamed=0,
+    )
+    report.run["config"] |= {
+        "arrivals": "trace",
+        "arrivals_of": "steps",
+        "shape": f"trace:{trace['file']}",
+        "trace": trace,
+    }
+    page = render(report)
+    assert "Replay of 1,200 steps in 30 WebSocket sessions on" in page
+    assert "trace:&lt;b&gt;.jsonl" in page
+    assert "0123456789abcdef" not in page.replace("0123456789abcde…", "")
+    assert "0123456789abcde" in page
+    assert "what each step of the trace says" in page
+    assert "wait of each step" not in page

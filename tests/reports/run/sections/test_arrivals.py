@@ -102,3 +102,14 @@ def test_a_closed_run_has_no_arrivals() -> None:
     made = run_json("a-run", SyntheticRun(), 1_760_000_020.0)
     loaded = steps([step(0.0), step(1.0)])
     assert summarize(made, loaded, user_spans(loaded), latency_section.summarize(loaded), (0.0, 1.0)) is None
+
+
+def test_steps_of_a_trace_that_waited_for_their_own_session_are_no_lack_of_users() -> None:
+    rows = [late(at, 0.0, 0.05) for at in np.arange(0, 5, 0.1)]
+    told = {"due": 57, "begun": 50, "late": 0, "longest_wait_s": 0.0, "held_up": 7}
+    found = arrivals(rows, run(arrivals=told))
+    assert (found.due, found.unbegun, found.held_up) == (57, 0, 7)
+    assert rate_not_reached(found) is None
+    assert "7 steps that had been due could not be sent yet" in found.takeaways[1]
+    more = arrivals(rows, run(arrivals={**told, "due": 58}))
+    assert "1 still waited at the end" in (rate_not_reached(more) or "")
