@@ -22,6 +22,7 @@ def remove_remains(registry: Registry = REGISTRY) -> list[str]:
             lines.append(f"removed {what}")
         except LoadTestError as error:
             lines.append(f"could not remove {what}: {error}")
+    registry.remove_drafts()
     return lines
 
 

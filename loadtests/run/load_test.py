@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -286,11 +287,10 @@ def deployed(target: str, config: DeploymentConfig, say: Progress) -> Iterator[D
 
 def check_writable(results: Path) -> None:
     """Raises LoadTestError where no run directory could be made below `results`."""
-    probe = results / f".probe-{os.getpid()}"
     try:
         results.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
+        with TemporaryFile(dir=results):
+            pass
     except OSError as error:
         raise LoadTestError(
             f"RESULTS={results} cannot be written ({error.strerror}): give another folder"
