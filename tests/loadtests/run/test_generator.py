@@ -127,3 +127,19 @@ def test_a_generator_is_killed_with_its_workers(tmp_path: Path) -> None:
     _, alive = psutil.wait_procs(workers, timeout=10)
     assert alive == []
     generator.kill()
+
+
+def test_workers_whose_master_was_killed_are_killed_too(tmp_path: Path) -> None:
+    sleep = "import time; time.sleep(60)"
+    program = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', '{sleep}']).wait()"
+    generator = Generator([sys.executable, "-c", program])
+    with (tmp_path / "log").open("wb") as log:
+        generator.start(log)
+    process = psutil.Process(generator.pid)
+    while not (workers := process.children()):
+        assert generator.poll() is None
+    process.kill()
+    assert generator.wait() == -9
+    generator.kill()
+    _, alive = psutil.wait_procs(workers, timeout=10)
+    assert alive == []
