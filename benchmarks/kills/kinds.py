@@ -53,7 +53,7 @@ def locust_workers(harness: psutil.Process) -> list[psutil.Process]:
 
 
 def _gunicorns(harness: psutil.Process) -> list[psutil.Process]:
-    return [child for child, command in _children(harness) if "gunicorn" in command]
+    return [child for child, command in _children(harness) if "gunicorn" in " ".join(command)]
 
 
 def _gunicorn_workers(harness: psutil.Process) -> list[psutil.Process]:

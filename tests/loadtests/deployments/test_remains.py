@@ -138,6 +138,15 @@ def test_remains_without_a_readable_record_are_found_by_their_marker(registry: R
     left.wait()
 
 
+def test_a_record_that_a_killed_command_was_writing_is_removed(registry: Registry) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    registry.directory.mkdir()
+    (registry.directory / f"run-4.{ended.pid}.draft").write_text("{")
+    assert remove_remains(registry) == []
+    assert not registry.directory.exists()
+
+
 def test_a_record_is_kept_while_its_containers_cannot_be_removed(
     registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
