@@ -37,7 +37,8 @@ from reports.records.run_directory import RunDirectory
 
 SAMPLES = "samples.parquet"
 EXIT_INTERRUPTED = 130
-_EVERY_S = 1.0
+_SETTLE_S = 2.0
+"""Of a phase, at its beginning and its end, in which it may not be what it is called."""
 _STOP_S = 90.0
 
 
@@ -54,6 +55,8 @@ class Load:
     pool: int = 32
     """Sessions that stay."""
     steps: int = 5
+    every_s: float = 1.0
+    """Between two samples."""
 
     def commands(self, url: str, results: Path, length_s: int) -> list[list[str]]:
         """The load tests of one phase, side by side: of sessions that come and go, and of those that stay."""
@@ -107,14 +110,13 @@ def _load(
         for number, command in enumerate(load.commands(deployment.url, results, length_s)):
             running.append(_started(command, _output(results, number)))
         while any(each.poll() is None for each in running):
-            due = time.monotonic() + _EVERY_S
-            if begun is None and all(_first_rows(results, len(running))):
+            due = time.monotonic() + load.every_s
+            if begun is None and len(list(results.glob("*/steps.arrows"))) == len(running):
                 begun = time.monotonic()
             passed = time.monotonic() - begun if begun is not None else -1.0
-            # Not at once after it stopped: sessions that were there then end with their step.
-            if 0 <= passed < length_s - 2:
+            if 0 <= passed < length_s - _SETTLE_S:
                 seen.sampler.sample(phases[0])
-            elif length_s + 2 <= passed < length_s + load.idle_s - 1 and _all_go_on(running):
+            elif _SETTLE_S <= passed - length_s < load.idle_s - 1 and _all_go_on(running):
                 seen.sampler.sample(phases[1])
             tick(phases[0])
             time.sleep(max(0.0, due - time.monotonic()))
@@ -146,11 +148,6 @@ def _started(command: list[str], output: Path) -> "subprocess.Popen[bytes]":
 
 def _all_go_on(running: list["subprocess.Popen[bytes]"]) -> bool:
     return all(each.poll() is None for each in running)
-
-
-def _first_rows(results: Path, number: int) -> list[bool]:
-    found = [each.stat().st_size > 5_000 for each in results.glob("*/steps.arrows")]
-    return found if len(found) == number else [False]
 
 
 def _stop(running: list["subprocess.Popen[bytes]"]) -> None:
@@ -231,7 +228,7 @@ def run(load: Load, results: Path, console: Console) -> int:
                 load,
                 folder,
                 seen,
-                lambda phase: progress.update(task, description=phase, advance=_EVERY_S),
+                lambda phase: progress.update(task, description=phase, advance=load.every_s),
             )
     except KeyboardInterrupt:
         tell(console, "stopped by Ctrl-C: this is what was seen so far")
