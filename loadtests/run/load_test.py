@@ -24,7 +24,7 @@ from loadtests.deployments.compose import ComposeDeployment
 from loadtests.deployments.generators import ContainerGenerators
 from loadtests.deployments.processes import deferred, raise_open_file_limit, tail, uninterrupted
 from loadtests.deployments.registry import MARKER
-from loadtests.deployments.remains import remove_remains
+from loadtests.deployments.remains import noted, remove_remains
 from loadtests.deployments.url import UrlDeployment
 from loadtests.errors import (
     EXIT_POLICY_FAILED,
@@ -270,19 +270,20 @@ def deployed(target: str, config: DeploymentConfig, say: Progress) -> Iterator[D
     os.environ[MARKER] = name  # the load generator inherits it, and can be found if we are killed
     start = time.monotonic()
     is_up = False
-    try:
-        if deployment.kind != "url":
-            load_meanwhile()
-        deployment.up()
-        is_up = True
-        if deployment.kind != "url":
-            say(f"up after {time.monotonic() - start:.1f} s: {deployment.url}")
-        yield deployment
-    finally:
-        os.environ.pop(MARKER, None)
-        if is_up:  # otherwise `up` has cleaned up after itself
-            with uninterrupted():
-                deployment.down()
+    with noted(name) if deployment.kind == "url" else contextlib.nullcontext():
+        try:
+            if deployment.kind != "url":
+                load_meanwhile()
+            deployment.up()
+            is_up = True
+            if deployment.kind != "url":
+                say(f"up after {time.monotonic() - start:.1f} s: {deployment.url}")
+            yield deployment
+        finally:
+            os.environ.pop(MARKER, None)
+            if is_up:  # otherwise `up` has cleaned up after itself
+                with uninterrupted():
+                    deployment.down()
 
 
 def check_writable(results: Path) -> None:
