@@ -24,7 +24,7 @@ def count_rows(
     if outcome.kill.kind.role != "generator":
         counted = _COUNTED.findall((directory.path / "locust.log").read_text(errors="replace"))
         total = sum(int(number) for _, number in counted)
-        if not counted and outcome.kill.kind.role != "harness":
+        if not counted and outcome.kill.kind.phase != "start":
             outcome.untrue.append("Locust did not tell how much it did")
         outcome.rows_lost = max(0, total - rows.num_rows) if counted else 0
         outcome.rows_lost += missing_steps(columns["session_hash"], columns["step_count"])
