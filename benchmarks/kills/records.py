@@ -11,7 +11,8 @@ from benchmarks.kills.outcome import Outcome
 from reports.records.directory import RunDirectoryError
 from reports.records.run_directory import RunDirectory
 
-_COUNTED = re.compile(r"\| WS +(\w+) +(\d+) +\d+\(")
+_COUNTED = re.compile(r"^WS +(\w+) +(\d+) +\d+\(", re.MULTILINE)
+"""Lines of the first table in Locust's log: an operation, and how many of these there were."""
 _RATE_S = 2.0
 
 

@@ -16,7 +16,16 @@ from tests.loadtests.rows import batch
 from tests.reports.index.sample_results import SampleRun, run_json
 
 BY_NAME = {kind.name: kind for kind in KINDS}
-LOG = "| WS    connect   1   0(0.00%) |\n| WS       step  {steps}   0(0.00%) |\n"
+LOG = """
+Type     Name                                                # reqs      # fails |    Avg     Min
+--------|--------------------------------------------------|-------|-------------|-------|-------
+WS       connect                                                  1     0(0.00%) |     49      15
+WS       step                                                 {steps:5}     0(0.00%) |     55      50
+         Aggregated                                            1485     0(0.00%) |     53       0
+
+Type     Name                                                   50%    66%    75%   100% # reqs
+WS       step                                                    53     54     55    160   1437
+"""
 TEN_A_SECOND = [{"started_at": 1000 + n / 10, "latency_s": 0.1, "step_count": n + 1} for n in range(50)]
 
 
