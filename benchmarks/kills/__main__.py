@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -27,6 +28,8 @@ from benchmarks.kills.traces import end_all
 from loadtests.deployments.docker_engine import unavailable
 from loadtests.terminal import tell
 
+_WIDTH = 110
+"""Of a table that is not for a terminal."""
 _THEN_RUN = 0.2
 """How often the next command is another run."""
 
@@ -47,7 +50,17 @@ def _in_turn(kinds: Sequence[Kind], chance: random.Random) -> Iterator[Kind]:
 
 def table_of(outcomes: Sequence[Outcome]) -> Table:
     """A line for each kind of process."""
-    table = Table("process", "kills", "rows lost", "seconds lost", "report reads", "left behind", "true")
+    table = Table(box=box.SIMPLE)
+    for title in (
+        "process",
+        "kills",
+        "rows lost",
+        "seconds lost",
+        "report reads",
+        "left behind",
+        "told true",
+    ):
+        table.add_column(title, no_wrap=True)
     for kind in KINDS:
         ours = [each for each in outcomes if each.kill.kind.name == kind.name]
         if not ours:
@@ -95,6 +108,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDTH
     kinds = [each for each in KINDS if options.kind is None or each.name in options.kind]
     if CONTAINER in kinds and (reason := unavailable()):
         tell(console, f"containers are left out: {reason}")

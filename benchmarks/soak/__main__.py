@@ -18,11 +18,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from benchmarks.soak.samples import Phase, Sampler, write
+from benchmarks.soak.trend import Trend
 from benchmarks.soak.verdict import SESSIONS, Line, Verdict, judge
 from loadtests.deployments import DeploymentConfig
 from loadtests.deployments.local import LocalDeployment
@@ -40,6 +42,8 @@ EXIT_INTERRUPTED = 130
 _SETTLE_S = 2.0
 """Of a phase, at its beginning and its end, in which it may not be what it is called."""
 _STOP_S = 90.0
+_WIDTH = 110
+"""Of a table that is not for a terminal."""
 
 
 @dataclass(frozen=True)
@@ -175,21 +179,25 @@ def sessions_of(results: Path) -> int:
 
 def table_of(verdict: Verdict) -> Table:
     """A line for each measure of each kind of process."""
-    table = Table(
-        "process", "measure", f"growth for {SESSIONS:,} sessions", "interval", "before", "after", "verdict"
-    )
+    table = Table(box=box.SIMPLE)
+    for title in ("process", "measure", f"growth for {SESSIONS:,} sessions", "before → after", "verdict"):
+        table.add_column(title, no_wrap=True)
     for line in verdict.lines:
-        growth = line.growth
         table.add_row(
             f"{line.processes} × {line.kind}",
             f"{line.measure}, MB" if line.measure == "memory" else line.measure,
-            f"{growth.slope:+,.2f}" if growth else "–",
-            f"{growth.low:+,.2f} … {growth.high:+,.2f}" if growth else "too few samples",
-            _level(line, line.before),
-            _level(line, line.after),
+            _growth(line.growth),
+            f"{_level(line, line.before)} → {_level(line, line.after)}",
             "GROWS" if line.faults else "steady",
         )
     return table
+
+
+def _growth(growth: Trend | None) -> str:
+    if growth is None:
+        return "too few samples"
+    slope, low, high = (round(each, 2) + 0.0 for each in (growth.slope, growth.low, growth.high))
+    return f"{slope:+,.2f} ({low:+,.2f} to {high:+,.2f})"
 
 
 def _level(line: Line, value: float | None) -> str:
@@ -261,6 +269,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--results", type=Path, default=Path("results"), help="(default: %(default)s)")
     options = parser.parse_args(arguments)
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDTH
     end_on_termination()
     try:
         load = Load(

@@ -17,6 +17,8 @@ MOST_MEMORY_MB = 1.0
 """By which a process may grow for SESSIONS, beyond doubt."""
 MOST_COUNT = 2.0
 """The same of descriptors and of threads: less than one for each 5,000 sessions."""
+LEAST_MEMORY_MB, LEAST_COUNT = 1.0, 1.0
+"""Growth of a process that is told at all: Python takes memory in arenas of a megabyte; less is no trend."""
 KEPT_SHARE, KEPT_MB = 0.10, 8.0
 """What an allocator may keep, of each process: a share of what it had, and so much besides."""
 DOUBT = 0.05
@@ -42,6 +44,8 @@ class Line:
     processes: int
     growth: Trend | None
     """For SESSIONS sessions; None where there are too few samples."""
+    sessions: float
+    """That came while it was taken."""
     before: float | None
     """The level when nothing is asked, after the warm-up."""
     after: float | None
@@ -51,9 +55,9 @@ class Line:
     def faults(self) -> list[str]:
         """In what it grew or did not come back, in words."""
         found = []
-        bound = self.processes * (MOST_MEMORY_MB if self.measure == "memory" else MOST_COUNT)
-        unit = " MB" if self.measure == "memory" else ""
-        if self.growth is not None and self.growth.low > bound:
+        in_memory = self.measure == "memory"
+        unit = " MB" if in_memory else ""
+        if self.growth is not None and self._is_beyond_bounds(self.growth.low):
             found.append(
                 f"{self.measure} grew by {self.growth.slope:,.1f}{unit} for {SESSIONS:,} sessions, "
                 f"at least by {self.growth.low:,.1f}"
@@ -61,13 +65,20 @@ class Line:
         if self.before is None or self.after is None:
             return found
         kept = 0.0
-        if self.measure == "memory":
+        if in_memory:
             kept = KEPT_SHARE * self.before + KEPT_MB * self.processes
         if self.measure != "threads" and self.after > self.before + kept:
             found.append(
                 f"{self.measure} did not come back: {self.before:,.0f} before, {self.after:,.0f}{unit} after"
             )
         return found
+
+    def _is_beyond_bounds(self, growth: float) -> bool:
+        most, least = MOST_COUNT, LEAST_COUNT
+        if self.measure == "memory":
+            most, least = MOST_MEMORY_MB, LEAST_MEMORY_MB
+        seen = growth * self.sessions / SESSIONS
+        return growth > most * self.processes and seen > least * self.processes
 
 
 @dataclass(frozen=True)
@@ -108,7 +119,8 @@ def _line(
     for_sessions = SESSIONS / sessions_a_second if sessions_a_second else 0.0
     growth = rise and Trend(*(each * for_sessions for each in (rise.slope, rise.low, rise.high)))
     before, after = (_level(samples, kind, phase, measure) for phase in ("idle before", "idle after"))
-    return Line(kind, measure, processes, growth, before, after)
+    sessions = sessions_a_second * float(at[-1] - at[0]) if at.size else 0.0
+    return Line(kind, measure, processes, growth, sessions, before, after)
 
 
 def _level(samples: list[Sample], kind: Kind, phase: Phase, measure: Measure) -> float | None:

@@ -1,4 +1,4 @@
-"""The Benchmark environment with a fault: each session keeps a descriptor and 100 kB for ever."""
+"""The Benchmark environment with a fault: each session keeps a descriptor and 400 kB for ever."""
 
 import os
 
@@ -17,7 +17,7 @@ _begin = BenchmarkEnvironment.__init__
 
 def _begin_and_keep(self: BenchmarkEnvironment) -> None:
     _begin(self)
-    _kept.append((os.open(os.devnull, os.O_RDONLY), os.urandom(100_000)))
+    _kept.append((os.open(os.devnull, os.O_RDONLY), os.urandom(400_000)))
 
 
 BenchmarkEnvironment.__init__ = _begin_and_keep  # type: ignore[method-assign]
