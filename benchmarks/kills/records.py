@@ -12,7 +12,7 @@ from reports.records.directory import RunDirectoryError
 from reports.records.run_directory import RunDirectory
 
 _COUNTED = re.compile(r"^WS +(\w+) +(\d+) +\d+\(", re.MULTILINE)
-"""Lines of the first table in Locust's log: an operation, and how many of these there were."""
+"""A line of the first table that Locust prints: an operation, and how many of these there were."""
 _RATE_S = 2.0
 
 
@@ -23,11 +23,10 @@ def count_rows(
     rows = directory.read_steps(["started_at", "latency_s", "op", "session_hash", "step_count", "generator"])
     columns = {name: rows[name].to_pylist() for name in rows.column_names}
     if outcome.kill.kind.role != "generator":
-        counted = _COUNTED.findall((directory.path / "locust.log").read_text(errors="replace"))
-        total = sum(int(number) for _, number in counted)
+        counted = counted_by_locust((directory.path / "locust.log").read_text(errors="replace"))
         if not counted and outcome.kill.kind.phase != "start":
             outcome.untrue.append("Locust did not tell how much it did")
-        outcome.rows_lost = max(0, total - rows.num_rows) if counted else 0
+        outcome.rows_lost = max(0, sum(counted.values()) - rows.num_rows) if counted else 0
         outcome.rows_lost += missing_steps(columns["session_hash"], columns["step_count"])
         return
     assert victim is not None
@@ -43,6 +42,17 @@ def count_rows(
     outcome.seconds_lost = killed_at - last
     outcome.rows_lost = round(recent / _RATE_S * outcome.seconds_lost)
     outcome.rows_lost += missing_steps(columns["session_hash"], columns["step_count"])
+
+
+def counted_by_locust(log: str) -> dict[str, int]:
+    """How many operations of each kind there were, from the first table in Locust's log.
+
+    Told to end while it ends, Locust prints all of its tables again.
+    """
+    counted: dict[str, int] = {}
+    for op, number in _COUNTED.findall(log):
+        counted.setdefault(op, int(number))
+    return counted
 
 
 def missing_steps(sessions: list[str | None], counts: list[int | None]) -> int:

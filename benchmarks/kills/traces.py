@@ -1,7 +1,6 @@
 """What a run may leave behind: processes, ports, containers, networks and files."""
 
 import os
-import socket
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
@@ -34,8 +33,9 @@ class Traces:
 
     def left(self, checkout: Checkout, results: Path) -> list[str]:
         """What of it is still there; logs of parts that ended are kept on purpose."""
-        found = [f"process {name} ({pid})" for pid, name in _alive(self.processes, checkout)]
-        found += [f"port {port}" for port in sorted(self.ports) if _listens(port)]
+        alive = dict(_alive(self.processes, checkout))
+        found = [f"process {name} ({pid})" for pid, name in alive.items()]
+        found += [f"port {port}" for port in sorted(self.ports) if _is_taken(port, alive)]
         for project in sorted(self.projects):
             found += [f"container {each}" for each in containers(project, every=True)]
             networks = _docker("network", "ls", "--quiet", "--filter", f"{_OF_PROJECT}{project}")
@@ -79,9 +79,15 @@ def _alive(seen: Mapping[tuple[int, float], str], checkout: Checkout) -> list[tu
     return found
 
 
-def _listens(port: int) -> bool:
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-        return True
+def _is_taken(port: int, alive: Mapping[int, str]) -> bool:
+    """Whether a process of the run listens on it, or an engine's proxy: others may have taken a free port."""
+    for connection in psutil.net_connections("tcp"):
+        if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port:
+            if connection.pid is None or connection.pid in alive:
+                return True
+            with suppress(psutil.Error):
+                if "docker" in psutil.Process(connection.pid).name():
+                    return True
     return False
 
 

@@ -50,7 +50,7 @@ def test_steps_between_those_that_have_a_row_are_missing() -> None:
 def test_rows_that_locust_counted_and_nobody_recorded_are_lost(
     directory: RunDirectory, steps: int, lost: int
 ) -> None:
-    (directory.path / "locust.log").write_text(LOG.format(steps=steps))
+    (directory.path / "locust.log").write_text(2 * LOG.format(steps=steps))  # it was told to end twice
     outcome = outcome_of("nginx's master")
     count_rows(outcome, directory, 1003.0, None)
     assert (outcome.rows_lost, outcome.seconds_lost, outcome.untrue) == (lost, 0.0, [])
