@@ -59,16 +59,20 @@ def test_a_process_that_was_seen_before_is_left_behind_whatever_became_of_its_en
     assert len(left(traces, checkout)) == 1
 
 
-LISTEN = [
-    *(sys.executable, "-c"),
-    "import socket; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); input()",
-]
+LISTEN = """
+import socket
+server = socket.create_server(("127.0.0.1", 0))
+print(server.getsockname()[1], flush=True)
+input()
+"""
 
 
 @pytest.mark.parametrize("ours", [True, False])
 def test_a_port_is_left_behind_that_a_process_of_the_run_listens_on(checkout: Checkout, ours: bool) -> None:
     environ = {**os.environ, TOKEN: str(checkout.scratch)} if ours else dict(os.environ)
-    with subprocess.Popen(LISTEN, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", LISTEN], env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
         assert process.stdout is not None
         port = int(process.stdout.readline())
         assert (f"port {port}" in left(Traces(ports={port}), checkout)) is ours
