@@ -114,6 +114,15 @@ truth: settings ## search servers of known capacity, load queues of known latenc
 calibrate: settings ## hold reported latencies against a server whose reply times are known: five minutes
 	@$(BIN)/python -m benchmarks.calibration
 
+.PHONY: soak
+soak: settings $(COMPLETE) ## load that lasts, ten minutes by default: nothing may grow, and all comes back
+	@$(BIN)/python -m benchmarks.soak $(if $(DURATION),--duration "$(DURATION)") \
+	  $(if $(RESULTS),--results "$(RESULTS)")
+
+.PHONY: kills
+kills: settings $(COMPLETE) ## 50 runs with one SIGKILL each, to every kind of process: what is lost, what is left
+	@$(BIN)/python -m benchmarks.kills $(if $(KILLS),--kills "$(KILLS)") $(if $(SEED),--seed "$(SEED)")
+
 .PHONY: image
 image: ## build the environment's image, benchmark-env:latest
 	@docker build -t benchmark-env:latest -f benchmark_env/server/Dockerfile benchmark_env

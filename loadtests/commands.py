@@ -480,6 +480,13 @@ TARGETS: Table = {
     ),
     "truth": (),
     "calibrate": CALIBRATE_SETTINGS,
+    "soak": (
+        Setting("DURATION", "10m", "how long it is loaded: 600, 90s, 10m or 1h", has_option=False),
+        Setting("RESULTS", "results", "the folder that gets the samples and the runs", has_option=False),
+    ),
+    "kills": _variables(
+        "", KILLS="how many (default: 50)", SEED="of the moments and choices (default: drawn, and told)"
+    ),
     "push": _variables("", PUSH="arguments for openenv push"),
 }
 _NOT_ON_COMMAND_LINES = {"WEB_USER", "WEB_PASSWORD"}

@@ -112,6 +112,15 @@ class Registry:
         draft.write_text(json.dumps(asdict(record), indent=2) + "\n")
         return draft
 
+    def remove_drafts(self) -> None:
+        """Removes records that were being written by processes which were killed then."""
+        for draft in self.directory.glob("*.draft"):
+            pid = draft.stem.rpartition(".")[2]
+            if pid.isdecimal() and not psutil.pid_exists(int(pid)):
+                draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.directory.rmdir()
+
     def leave_running(self, record: Record) -> None:
         """Records that the deployment is up and stays up when its owner ends."""
         record.owner = None

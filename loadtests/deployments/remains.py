@@ -1,10 +1,31 @@
 """Deployments that outlive the command that started them: after a crash, or left running on purpose."""
 
+import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from loadtests.deployments.registry import REGISTRY, Record, Registry
+from loadtests.deployments.registry import REGISTRY, Process, Record, Registry
 from loadtests.deployments.teardown import take_down
 from loadtests.errors import LoadTestError
+
+
+@contextmanager
+def noted(name: str, registry: Registry = REGISTRY) -> Iterator[None]:
+    """Notes, for the time of a block, load on a server that is not ours.
+
+    Its generators, which bear the name, are found then if this command is killed; not so where nothing can be
+    written.
+    """
+    try:
+        registry.create(Record(name, "url", "run", Process.of(os.getpid())))
+    except LoadTestError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        registry.remove(name)
 
 
 def find_remains(registry: Registry = REGISTRY) -> list[Record]:
@@ -16,12 +37,14 @@ def remove_remains(registry: Registry = REGISTRY) -> list[str]:
     """Takes down what crashed commands have left; returns a line about each, for people to read."""
     lines = []
     for record in find_remains(registry):
-        what = f"what a crashed command{_when(record)} left behind ({record.kind} deployment {record.name})"
+        left = "load" if record.kind == "url" else f"{record.kind} deployment"
+        what = f"what a crashed command{_when(record)} left behind ({left} {record.name})"
         try:
             take_down(record, registry)
             lines.append(f"removed {what}")
         except LoadTestError as error:
             lines.append(f"could not remove {what}: {error}")
+    registry.remove_drafts()
     return lines
 
 

@@ -208,9 +208,9 @@ class Generator:
             for worker in psutil.Process(self._process.pid).children(recursive=True):
                 with contextlib.suppress(psutil.Error):
                     worker.kill()
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)  # workers outlive a master that was killed itself
+        self._process.wait()
 
     def incidents(self) -> list[str]:
         """What happened to it that its exit code does not tell: nothing."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -23,7 +24,7 @@ from loadtests.deployments.compose import ComposeDeployment
 from loadtests.deployments.generators import ContainerGenerators
 from loadtests.deployments.processes import deferred, raise_open_file_limit, tail, uninterrupted
 from loadtests.deployments.registry import MARKER
-from loadtests.deployments.remains import remove_remains
+from loadtests.deployments.remains import noted, remove_remains
 from loadtests.deployments.url import UrlDeployment
 from loadtests.errors import (
     EXIT_POLICY_FAILED,
@@ -269,28 +270,28 @@ def deployed(target: str, config: DeploymentConfig, say: Progress) -> Iterator[D
     os.environ[MARKER] = name  # the load generator inherits it, and can be found if we are killed
     start = time.monotonic()
     is_up = False
-    try:
-        if deployment.kind != "url":
-            load_meanwhile()
-        deployment.up()
-        is_up = True
-        if deployment.kind != "url":
-            say(f"up after {time.monotonic() - start:.1f} s: {deployment.url}")
-        yield deployment
-    finally:
-        os.environ.pop(MARKER, None)
-        if is_up:  # otherwise `up` has cleaned up after itself
-            with uninterrupted():
-                deployment.down()
+    with noted(name) if deployment.kind == "url" else contextlib.nullcontext():
+        try:
+            if deployment.kind != "url":
+                load_meanwhile()
+            deployment.up()
+            is_up = True
+            if deployment.kind != "url":
+                say(f"up after {time.monotonic() - start:.1f} s: {deployment.url}")
+            yield deployment
+        finally:
+            os.environ.pop(MARKER, None)
+            if is_up:  # otherwise `up` has cleaned up after itself
+                with uninterrupted():
+                    deployment.down()
 
 
 def check_writable(results: Path) -> None:
     """Raises LoadTestError where no run directory could be made below `results`."""
-    probe = results / f".probe-{os.getpid()}"
     try:
         results.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
+        with TemporaryFile(dir=results):
+            pass
     except OSError as error:
         raise LoadTestError(
             f"RESULTS={results} cannot be written ({error.strerror}): give another folder"

@@ -1,11 +1,13 @@
 """What the directories of runs, experiments and comparisons share: their names, JSON files and reports."""
 
+import fcntl
+import glob
 import json
 import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar, cast
@@ -38,6 +40,7 @@ class ReportDirectory:
 
         `otherwise` is added to what the message says to do then.
         """
+        remove_drafts(self.path)
         try:
             write_atomically(self.report_json, json.dumps(form, indent=2) + "\n")
             write_atomically(self.report_html, page)
@@ -134,14 +137,49 @@ def write_atomically(path: Path, text: str) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Another path to write to: at the end it replaces `path`, after an error it is removed."""
+    """Another path to write to: at the end it replaces `path`, after an error it is removed.
+
+    A process that is killed meanwhile leaves it: the next one to replace `path` removes it.
+    """
+    remove_drafts(path.parent, of=path.name)
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = _held(scratch)
     try:
         yield scratch
         scratch.replace(path)
     except BaseException:
         scratch.unlink(missing_ok=True)
         raise
+    finally:
+        os.close(descriptor)
+
+
+def remove_drafts(folder: Path, of: str | None = None) -> None:
+    """Removes what processes that were killed meant to replace a file by; `of` names the only such file."""
+    for draft in folder.glob(f".{'*' if of is None else glob.escape(of)}.*"):
+        if draft.suffix[1:].isdecimal() and draft.is_file():
+            with suppress(OSError):
+                descriptor = os.open(draft, os.O_RDONLY)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    draft.unlink()
+                finally:
+                    os.close(descriptor)
+
+
+def _held(scratch: Path) -> int:
+    """The descriptor by which a new file is locked as long as this process lives, or until it is closed.
+
+    A pid would not tell who is alive: processes in containers write to the same folders.
+    """
+    while True:
+        descriptor = os.open(scratch, os.O_RDWR | os.O_CREAT, 0o666)
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), scratch.stat()):
+                return descriptor
+        os.close(descriptor)
 
 
 def unwritable(path: Path, error: OSError, otherwise: str = "") -> RunDirectoryError:

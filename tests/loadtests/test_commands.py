@@ -34,7 +34,7 @@ from tests.conftest import ROOT
             ["up"],
             "users is no setting of up; loadtest, faults, master, webui, scaling, stack and calibrate",
         ),
-        ("SEED", ["loadtest"], "SEED is no setting of loadtest; scaling has it"),
+        ("SEED", ["loadtest"], "SEED is no setting of loadtest; scaling and kills have it"),
         (
             "PORT",
             ["report", "compare"],

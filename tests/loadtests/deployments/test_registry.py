@@ -85,3 +85,17 @@ def test_a_record_that_cannot_be_read_is_abandoned(registry: Registry, content: 
     (unreadable,) = registry.records()
     assert unreadable.name == "run-2"
     assert unreadable.abandoned
+
+
+def test_records_that_were_being_written_by_killed_processes_are_removed(registry: Registry) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    registry.directory.mkdir()
+    (registry.directory / f"run-1.{ended.pid}.draft").write_text("{")
+    mine = registry.directory / f"run-2.{os.getpid()}.draft"
+    mine.touch()
+    registry.remove_drafts()
+    assert list(registry.directory.iterdir()) == [mine]
+    mine.unlink()
+    registry.remove_drafts()
+    assert not registry.directory.exists()

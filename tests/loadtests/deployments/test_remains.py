@@ -13,6 +13,7 @@ from loadtests.deployments import docker_engine
 from loadtests.deployments.registry import MARKER, Process, Record, Registry
 from loadtests.deployments.remains import (
     find_remains,
+    noted,
     remove_remains,
     take_down_running,
 )
@@ -136,6 +137,28 @@ def test_remains_without_a_readable_record_are_found_by_their_marker(registry: R
     assert line == "removed what a crashed command left behind (local deployment run-2)"
     assert not psutil.pid_exists(left.pid)
     left.wait()
+
+
+def test_load_on_a_server_of_others_is_noted_while_it_lasts(registry: Registry) -> None:
+    with noted("run-5", registry):
+        (record,) = registry.records()
+        assert (record.name, record.kind, record.abandoned) == ("run-5", "url", False)
+    assert not registry.directory.exists()
+
+
+def test_load_goes_on_where_it_cannot_be_noted(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with noted("run-6", Registry(tmp_path / "file" / "deployments")):
+        pass
+
+
+def test_a_record_that_a_killed_command_was_writing_is_removed(registry: Registry) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    registry.directory.mkdir()
+    (registry.directory / f"run-4.{ended.pid}.draft").write_text("{")
+    assert remove_remains(registry) == []
+    assert not registry.directory.exists()
 
 
 def test_a_record_is_kept_while_its_containers_cannot_be_removed(

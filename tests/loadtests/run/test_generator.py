@@ -153,3 +153,19 @@ def test_a_trace_is_named_from_anywhere_and_lies_beside_the_records_of_container
     copy = tmp_path / "run" / "replayed.jsonl"
     assert order.options[order.options.index("--shape") + 1] == f"trace:{copy}"
     assert copy.read_text() == content
+
+
+def test_workers_whose_master_was_killed_are_killed_too(tmp_path: Path) -> None:
+    sleep = "import time; time.sleep(60)"
+    program = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', '{sleep}']).wait()"
+    generator = Generator([sys.executable, "-c", program])
+    with (tmp_path / "log").open("wb") as log:
+        generator.start(log)
+    process = psutil.Process(generator.pid)
+    while not (workers := process.children()):
+        assert generator.poll() is None
+    process.kill()
+    assert generator.wait() == -9
+    generator.kill()
+    _, alive = psutil.wait_procs(workers, timeout=10)
+    assert alive == []

@@ -214,6 +214,23 @@ def test_what_a_killed_run_left_is_removed_by_the_next_command_which_says_so(
     assert any("cut short" in notice for notice in report_run(killed).notices)
 
 
+def test_load_on_a_server_of_others_ends_with_the_next_command_after_a_kill_and_the_server_stays(
+    checkout: Path, deployment: LocalDeployment, tmp_path: Path
+) -> None:
+    process = start_python(tmp_path, "--target", deployment.url, "--duration", "60", checkout=checkout)
+    wait_for_steps(tmp_path)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert remains(tmp_path) != []
+    done = subprocess.run(
+        [sys.executable, "-m", "loadtests", "down"], cwd=checkout, capture_output=True, text=True, timeout=90
+    )
+    assert "removed what a crashed command" in done.stdout
+    assert remains(tmp_path) == []
+    assert not (checkout / ".deployments").exists()
+    assert UrlDeployment(deployment.url).answers()
+
+
 def test_sigterm_takes_everything_down(tmp_path: Path) -> None:
     process = start(tmp_path, "--target", "local", "--replicas", "1", "--workers", "1", "--duration", "60")
     wait_for_steps(tmp_path)

@@ -1,0 +1,1 @@
+"""A series of load tests, of each of which one process is killed."""

@@ -1,0 +1,36 @@
+import pytest
+
+from benchmarks.kills import killed_run
+from benchmarks.kills.checkout import Checkout
+from benchmarks.kills.killed_run import killed
+from benchmarks.kills.kinds import KINDS
+from benchmarks.kills.outcome import MOST_LOST_S, Kill
+from benchmarks.kills.traces import end_all
+
+BY_NAME = {kind.name: kind for kind in KINDS}
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    checkout = Checkout(tmp_path_factory.mktemp("kills") / "scratch")
+    checkout.make()
+    return checkout
+
+
+@pytest.mark.servers
+def test_a_kill_breaks_no_promise(checkout: Checkout) -> None:
+    outcome = killed(Kill(1, BY_NAME["Locust's worker"], moment=0.5, choice=1, then_run=False), checkout)
+    assert outcome.broken == []
+    assert outcome.reads
+    assert outcome.rows_lost
+    assert 0 < outcome.seconds_lost < MOST_LOST_S
+
+
+@pytest.mark.servers
+def test_what_no_next_command_removes_is_found(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(killed_run, "_next_command", lambda *_: None)
+    outcome = killed(Kill(77, BY_NAME["harness, under load"], 0.2, 0, then_run=False), checkout)
+    found = {each.partition(" ")[0] for each in outcome.left}
+    end_all(checkout)
+    assert found == {"process", "port", "file"}
+    assert outcome.broken
