@@ -77,6 +77,10 @@ RULES = {
         f"{RUNNING} GROUP=2 GROUPS=1,2 STEPS=3 DURATION=1 WARMUP=0 REPETITIONS=1", GRID_DONE
     ),
     "make scaling TARGET=*": Rule(f"{SMALL_GRID} WAIT=0", r"^COMPLETED: 2 of 2 cells(?s:.*)^report: "),
+    "make trace *": Rule("", r"make loadtest .*SHAPE=trace:"),
+    "make capacity ARRIVALS=*": Rule(
+        f"{RUNNING} START=100 MOST=100 TRIES=1 DURATION=2", r"^capacity: (?s:.*)^report: "
+    ),
     "make capacity*": Rule(f"{RUNNING} START=4 MOST=4 TRIES=1", r"^capacity: (?s:.*)^report: "),
     "make report *": Rule("", VERDICT),
     "make compare *": Rule("", COMPARISON),

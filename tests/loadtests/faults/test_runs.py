@@ -42,13 +42,13 @@ def answered(rows: pd.DataFrame, host: str, since: float, until: float = float("
 @pytest.mark.servers
 def test_a_local_run_goes_on_through_every_fault_and_accuses_nobody_of_them(tmp_path: Path) -> None:
     plan = "kill-worker@1s,pause-replica:1s@2s,restart-nginx@3.5s,add-replica@4s,slow-network:50ms@4s,"
-    directory, said = run(tmp_path, "local", 8, plan + "kill-replica@6s,remove-replica@7s")
+    directory, said = run(tmp_path, "local", 14, plan + "kill-replica@12s,remove-replica@13s")
     noted, rows = faults_of(directory), rows_of(directory)
     started_at = rows["started_at"].min()
     assert noted["slow-network"]["outcome"] == "left out"
     done = [note for name, note in noted.items() if name != "slow-network"]
     assert [note["outcome"] for note in done] == ["done"] * 6, done
-    assert [round(note["at"] - started_at) for note in done] == [1, 2, 4, 4, 6, 7]
+    assert [round(note["at"] - started_at) for note in done] == [1, 2, 4, 4, 12, 13]
     assert "1 s: killed worker " in said
     assert "3 s: resumed replica-" in said
     killed, pid = (noted["kill-worker"]["target"] or "").split()
@@ -76,7 +76,7 @@ def test_a_local_run_goes_on_through_every_fault_and_accuses_nobody_of_them(tmp_
         assert answered(rows, host, noted[name]["at"] + 0.5).empty
     run_json = directory.read()
     assert "incidents" not in run_json
-    assert run_json["config"].get("fault") == plan + "kill-replica@6s,remove-replica@7s"
+    assert run_json["config"].get("fault") == plan + "kill-replica@12s,remove-replica@13s"
     report = json.loads(directory.report_json.read_text())
     assert report["validity"]["valid"]
     assert report["isolation"]["violations"] == 0
@@ -85,8 +85,8 @@ def test_a_local_run_goes_on_through_every_fault_and_accuses_nobody_of_them(tmp_
 @pytest.mark.docker
 @pytest.mark.usefixtures("docker_engine")
 def test_a_run_in_containers_goes_on_through_faults(tmp_path: Path) -> None:
-    plan = "kill-worker@1s,pause-replica:1s@2s,add-replica@3.5s,kill-replica@6s"
-    directory, _ = run(tmp_path, "compose", 8, plan)
+    plan = "kill-worker@1s,pause-replica:1s@2s,add-replica@3.5s,kill-replica@12s"
+    directory, _ = run(tmp_path, "compose", 14, plan)
     noted, rows = faults_of(directory), rows_of(directory)
     assert [note["outcome"] for note in noted.values()] == ["done"] * 4, noted
     killed, pid = (noted["kill-worker"]["target"] or "").split()

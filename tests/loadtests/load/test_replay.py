@@ -175,7 +175,7 @@ def test_too_few_users_are_late_and_slow_replies_hold_only_their_own_session_up(
     steps = [(at + 0.2 * number, number, 0.3) for number in range(3) for at in (0.0, 0.1)]
     made = trace(tmp_path, *sorted(steps))
     directory = recorded(
-        deployment.url, tmp_path / "results", *("--shape", made.text, "-u", "1", "-r", "1", "-t", "3s")
+        deployment.url, tmp_path / "results", *("--shape", made.text, "-u", "1", "-r", "1", "-t", "6s")
     )
     rows = directory.read_steps().to_pandas()
     sent = rows[rows["op"] == "step"].sort_values("started_at")
