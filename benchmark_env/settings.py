@@ -88,6 +88,10 @@ class Settings:
     """The longest wait that an action may ask for."""
     session_idle_timeout: float = _setting(_SECONDS, 0)
     """A session that sends nothing for so long is closed; 0 for never."""
+    request_timeout: float = _setting(_SECONDS, 30)
+    """How long a client may take to send a request or handshake, or to read an answer; 0 for ever."""
+    ping_interval: float = _setting(_SECONDS, 20)
+    """Seconds between pings; a session that leaves one unanswered for as long is closed; 0 for never."""
     graceful_timeout: float = _setting(_SECONDS, 30)
     """How long a worker that was told to stop waits for steps in flight."""
     worker_timeout: int = _setting(_COUNT, 60)
