@@ -101,6 +101,10 @@ bench: settings $(COMPLETE) ## measure what is promised, beside targets and peer
 truth: settings ## search servers whose capacity is known, five times: every answer must be right
 	@$(BIN)/python -m benchmarks.capacity_truth
 
+.PHONY: fuzz
+fuzz: settings $(COMPLETE) ## bad input and hostile clients at length: FUZZ=2000 examples of each kind
+	@env -u PYTHONDONTWRITEBYTECODE FUZZ="$(or $(FUZZ),2000)" $(BIN)/pytest -q --timeout 3600 tests/fuzz
+
 .PHONY: image
 image: ## build the environment's image, benchmark-env:latest
 	@docker build -t benchmark-env:latest -f benchmark_env/server/Dockerfile benchmark_env

@@ -416,6 +416,7 @@ TARGETS: Table = {
         "", BENCH="names of benchmarks, all by default", K6="k6's program (default: that on the PATH)"
     ),
     "truth": (),
+    "fuzz": _variables("", FUZZ="how many examples of each kind of bad input (default: 2000)"),
     "push": _variables("", PUSH="arguments for openenv push"),
 }
 _NOT_ON_COMMAND_LINES = {"WEB_USER", "WEB_PASSWORD"}

@@ -11,7 +11,8 @@ class Bystander:
     """One session that steps, and whose hash and count tell whether anything has disturbed it."""
 
     def __init__(self, url: str) -> None:
-        self._connection = connect(f"ws{url.removeprefix('http')}/ws", open_timeout=20, close_timeout=5)
+        address = f"ws{url.removeprefix('http')}/ws"
+        self._connection = connect(address, open_timeout=20, close_timeout=5, legacy=True)
         self._steps = 0
         self._hash: str = self._ask("reset")["session_hash"]
 

@@ -16,7 +16,7 @@ from tests.fuzz.conftest import NGINX_TIMEOUT_S, PING_INTERVAL_S, REQUEST_TIMEOU
 from tests.fuzz.effort import LONG
 from tests.fuzz.users import Experience
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(3600)]
+pytestmark = pytest.mark.servers
 
 CLOSING_S = 10.0
 """How long a client that takes no leave may take."""

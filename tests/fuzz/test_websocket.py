@@ -12,7 +12,7 @@ from tests.fuzz.effort import effort
 from tests.fuzz.inputs import Input, fatal, harmless
 from tests.fuzz.wire import TEXT, Wire, frame
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(3600)]
+pytestmark = pytest.mark.servers
 
 PLACES = ("server", "nginx")
 STATE = frame(TEXT, b'{"type": "state"}')

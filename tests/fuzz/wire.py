@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
-PATIENCE_S = 20.0
+PATIENCE_S = 10.0
 """How long an answer may take before it counts as none."""
 
 
@@ -135,13 +135,14 @@ class Wire:
         return json.loads(payload.decode(), parse_constant=_refuse)
 
     def close_code(self) -> int | None:
-        """That with which the server closes, whatever it sends before; None for an end without one."""
+        """That with which the server closes, which is sent back; None for an end without one."""
         code = None
         try:
             while True:
                 opcode, payload = self.receive()
                 if opcode == CLOSE:
                     code = int.from_bytes(payload[:2]) if payload else 1005
+                    self.send(frame(CLOSE, payload))
         except GoneError:
             return code
 
