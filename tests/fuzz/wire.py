@@ -1,13 +1,13 @@
 """A WebSocket client that sends what no library would."""
 
 import json
-import os
 import socket
 from collections import Counter
 from types import TracebackType
 from typing import Any, Self
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
+MASK = b"\x37\xfa\x21\x3d"
 PATIENCE_S = 10.0
 """How long an answer may take before it counts as none."""
 
@@ -45,9 +45,8 @@ def frame(
         head = first + bytes((masked << 7 | 127,)) + size.to_bytes(8)
     if not masked:
         return head + payload
-    mask = os.urandom(4)
-    stream = mask * (len(payload) // 4 + 1)
-    return head + mask + bytes(byte ^ key for byte, key in zip(payload, stream, strict=False))
+    stream = MASK * (len(payload) // 4 + 1)
+    return head + MASK + bytes(byte ^ key for byte, key in zip(payload, stream, strict=False))
 
 
 class GoneError(Exception):
