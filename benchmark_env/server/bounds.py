@@ -7,7 +7,8 @@ read. Here each of these ends.
 import asyncio
 from typing import cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from websockets.frames import CloseCode, Frame
 
 from .handshake import SessionProtocol
@@ -32,6 +33,7 @@ class RequestProtocol(HttpToolsProtocol):
     _begins = False
     _head_bytes = 0
     _too_large = False
+    _answering: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The first request is due."""
@@ -41,6 +43,10 @@ class RequestProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is due any more."""
         self._expect_nothing()
+        if self._answering is not None and not self._answering.response_complete:
+            # uvicorn tells only the newest request, which may wait behind this one.
+            self._answering.disconnected = True
+            self._answering.message_event.set()
         self.resume_writing()
         super().connection_lost(exc)
 
@@ -115,6 +121,10 @@ class RequestProtocol(HttpToolsProtocol):
     def timeout_keep_alive_handler(self) -> None:
         """Ends an idle connection, even one with answers that nobody reads."""
         self.transport.abort()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _expect(self) -> None:
         if self.request_timeout and self._overdue is None:

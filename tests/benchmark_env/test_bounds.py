@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import pytest
+import uvloop
 from uvicorn import Config
 from uvicorn.server import ServerState
 from websockets.frames import CloseCode, Frame, Opcode
@@ -77,7 +78,7 @@ def play(client: Callable[[ServerState, int], Awaitable[None]]) -> None:
         async with asyncio.timeout(20), served() as (state, port):
             await client(state, port)
 
-    asyncio.run(scenario())
+    uvloop.run(scenario())
 
 
 def what_comes_of(*pieces: bytes, every_s: float = 0.0) -> bytes:
@@ -240,7 +241,7 @@ def test_a_session_that_is_not_read_is_cut_off_and_little_is_kept_for_it(
     play(client)
 
 
-def test_a_client_that_does_not_read_its_answers_is_cut_off() -> None:
+def test_a_client_that_does_not_read_its_answers_is_cut_off(caplog: pytest.LogCaptureFixture) -> None:
     async def client(state: ServerState, port: int) -> None:
         with await unread(port) as connection:
             request = b"GET /big HTTP/1.1\r\nhost: a\r\n\r\n"
@@ -250,6 +251,7 @@ def test_a_client_that_does_not_read_its_answers_is_cut_off() -> None:
             await all_gone(state)
 
     play(client)
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 def test_text_that_is_not_utf8_closes_with_its_code_and_logs_nothing(
