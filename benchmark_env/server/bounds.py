@@ -15,6 +15,12 @@ from .handshake import SessionProtocol
 
 MOST_HEAD_BYTES = 64 * 1024
 """The longest request line with headers; a longer one gets status 431."""
+MOST_HEADERS = 256
+"""More get status 431 as well."""
+MOST_IGNORED_BYTES = 256 * 1024
+"""What is read of a body after its request has been answered."""
+MOST_PINGS = 100
+"""How many may arrive together, before a session is closed with code 1008."""
 _STATUS = {
     400: b"400 Bad Request",
     408: b"408 Request Timeout",
@@ -32,6 +38,7 @@ class RequestProtocol(HttpToolsProtocol):
     _in_head = True
     _begins = False
     _head_bytes = 0
+    _ignored_bytes = 0
     _too_large = False
     _answering: RequestResponseCycle | None = None
 
@@ -69,8 +76,15 @@ class RequestProtocol(HttpToolsProtocol):
         """A request begins."""
         super().on_message_begin()
         self._in_head = self._begins = True
-        self._head_bytes = 0
+        self._head_bytes = self._ignored_bytes = 0
         self._expect()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Takes a header. Raises ValueError, which refuses the request, if there are too many."""
+        super().on_header(name, value)
+        if len(self.headers) > MOST_HEADERS:
+            self._too_large = True
+            raise ValueError
 
     def on_headers_complete(self) -> None:
         """A request's head is there. Raises ValueError, which refuses the request, if it is too long."""
@@ -79,6 +93,14 @@ class RequestProtocol(HttpToolsProtocol):
             self._too_large = True
             raise ValueError
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Takes a piece of a body; one that nobody waits for any more is left where it is."""
+        super().on_body(body)
+        if self.cycle is not None and self.cycle.response_complete:
+            self._ignored_bytes += len(body)
+            if self._ignored_bytes > MOST_IGNORED_BYTES:
+                self.flow.pause_reading()
 
     def on_message_complete(self) -> None:
         """A request is there."""
@@ -136,7 +158,8 @@ class RequestProtocol(HttpToolsProtocol):
             self._overdue = None
 
     def _give_up(self) -> None:
-        if self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
+        cycle = self.cycle
+        if cycle is not None and cycle.response_started and (cycle.more_body or not cycle.response_complete):
             self.transport.abort()
         else:
             self._refuse(408)
@@ -155,8 +178,11 @@ def requests_within(seconds: float) -> type[RequestProtocol]:
 class BoundedSessionProtocol(SessionProtocol):
     """The WebSocket protocol, where a client that has stopped reading is found out and cut off."""
 
+    _pings = 0
+
     def data_received(self, data: bytes) -> None:
         """Takes the handshake or frames."""
+        self._pings = 0
         super().data_received(data)
         if not self.handshake_initiated and not self.transport.is_closing():
             # `websockets` has refused the request, which uvicorn does not notice.
@@ -164,8 +190,12 @@ class BoundedSessionProtocol(SessionProtocol):
             self.transport.close()
 
     def handle_ping(self) -> None:
-        """Answers, unless earlier answers are still to be read."""
-        if self.writable.is_set():
+        """Answers, unless earlier answers are still to be read, or there are too many."""
+        self._pings += 1
+        if self._pings > MOST_PINGS and not self.close_sent:
+            self.conn.fail(CloseCode.POLICY_VIOLATION, "too many pings")
+            self.handle_parser_exception()
+        elif self.writable.is_set():
             super().handle_ping()
         else:
             self.conn.data_to_send()

@@ -33,7 +33,7 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         while (message := await receive())["type"] == "websocket.receive":
             await send({"type": "websocket.send", "text": message.get("text") or str(message["bytes"])})
         return
-    body, more = b"", True
+    body, more = b"", scope["path"] != "/early"
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -211,7 +211,7 @@ def test_a_session_in_mid_frame_is_closed() -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    [framed(Opcode.TEXT, b"x" * 1000) * 50, framed(Opcode.PING, b"x" * 125) * 500],
+    [framed(Opcode.TEXT, b"x" * 1000) * 50, framed(Opcode.PING, b"x" * 125) * 50],
     ids=["messages", "pings"],
 )
 def test_a_session_that_is_not_read_is_cut_off_and_little_is_kept_for_it(
@@ -225,8 +225,9 @@ def test_a_session_that_is_not_read_is_cut_off_and_little_is_kept_for_it(
             most = 0
 
             async def send() -> None:
-                for _ in range(400):
+                for _ in range(4000):
                     await loop.sock_sendall(connection, piece)
+                    await asyncio.sleep(0)
 
             sending = asyncio.create_task(send())
             while state.connections or state.tasks:
@@ -252,6 +253,40 @@ def test_a_client_that_does_not_read_its_answers_is_cut_off(caplog: pytest.LogCa
 
     play(client)
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+def test_a_session_that_floods_with_pings_is_closed() -> None:
+    async def client(_state: ServerState, port: int) -> None:
+        reader, writer = await session(port)
+        writer.write(framed(Opcode.PING) * 90)
+        pong = Frame(Opcode.PONG, b"").serialize(mask=False)
+        assert await reader.readexactly(90 * len(pong)) == 90 * pong
+        writer.write(framed(Opcode.PING) * 200)
+        assert framed_by_a_server(CloseCode.POLICY_VIOLATION, b"too many pings") in await reader.read()
+        writer.close()
+
+    play(client)
+
+
+def test_a_body_after_its_answer_is_read_if_short_and_left_if_long() -> None:
+    async def client(_state: ServerState, port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        early = b"POST /early HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\n"
+        for _ in range(2):
+            writer.write(early)
+            assert (await reader.readuntil(b"0\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+            writer.write(b"x" * 100_000)
+        writer.write(b"POST /early HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000000\r\n\r\n")
+        await reader.readuntil(b"0\r\n\r\n")
+        sent = 0
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(b"x" * 65536)
+                await writer.drain()
+                sent += 65536
+        assert sent < 100_000_000
+
+    play(client)
 
 
 def test_text_that_is_not_utf8_closes_with_its_code_and_logs_nothing(
