@@ -7,7 +7,7 @@ read. Here each of these ends.
 import asyncio
 from typing import cast
 
-from uvicorn._types import ASGI3Application
+from uvicorn._types import ASGI3Application, ASGIReceiveEvent
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from websockets.frames import CloseCode, Frame
 
@@ -227,6 +227,12 @@ class BoundedSessionProtocol(SessionProtocol):
         if not self.read_paused:
             self.read_paused = True
             self.transport.pause_reading()
+
+    async def receive(self) -> ASGIReceiveEvent:
+        """The next message. Of a client that sends many at once, others get their turn between two."""
+        if not self.queue.empty():
+            await asyncio.sleep(0)
+        return await super().receive()
 
     def send_keepalive_ping(self) -> None:
         """Asks whether the client is there; one that does not even let the connection close is cut off."""

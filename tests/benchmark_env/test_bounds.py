@@ -289,6 +289,20 @@ def test_a_body_after_its_answer_is_read_if_short_and_left_if_long() -> None:
     play(client)
 
 
+def test_a_session_that_sends_much_at_once_leaves_others_their_turn() -> None:
+    async def client(_state: ServerState, port: int) -> None:
+        (busy, flood), (reader, writer) = await session(port), await session(port)
+        flood.write(framed(Opcode.TEXT, b"a") * 3000)
+        writer.write(framed(Opcode.TEXT, b"b"))
+        assert await reader.readexactly(3) == b"\x81\x01b"
+        read = await busy.read(100_000)
+        assert len(read) < 1000
+        flood.close()
+        writer.close()
+
+    play(client)
+
+
 def test_text_that_is_not_utf8_closes_with_its_code_and_logs_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
