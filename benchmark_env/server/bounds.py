@@ -7,8 +7,9 @@ read. Here each of these ends.
 import asyncio
 from typing import cast
 
-from uvicorn._types import ASGI3Application, ASGIReceiveEvent
+from uvicorn._types import ASGI3Application, ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.utils import ClientDisconnected
 from websockets.frames import CloseCode, Frame
 
 from .handshake import SessionProtocol
@@ -227,6 +228,15 @@ class BoundedSessionProtocol(SessionProtocol):
         if not self.read_paused:
             self.read_paused = True
             self.transport.pause_reading()
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Sends, or raises ClientDisconnected where the connection has been closed meanwhile."""
+        try:
+            await super().send(message)
+        except RuntimeError as error:
+            if self.close_sent:
+                raise ClientDisconnected from error
+            raise
 
     async def receive(self) -> ASGIReceiveEvent:
         """The next message. Of a client that sends many at once, others get their turn between two."""
