@@ -123,6 +123,10 @@ soak: settings $(COMPLETE) ## load that lasts, ten minutes by default: nothing m
 kills: settings $(COMPLETE) ## 50 runs with one SIGKILL each, to every kind of process: what is lost, what is left
 	@$(BIN)/python -m benchmarks.kills $(if $(KILLS),--kills "$(KILLS)") $(if $(SEED),--seed "$(SEED)")
 
+.PHONY: fuzz
+fuzz: settings $(COMPLETE) ## bad input and hostile clients at length: FUZZ=2000 examples of each kind
+	@env -u PYTHONDONTWRITEBYTECODE FUZZ="$(or $(FUZZ),2000)" $(BIN)/pytest -q --timeout 3600 tests/fuzz
+
 .PHONY: image
 image: ## build the environment's image, benchmark-env:latest
 	@docker build -t benchmark-env:latest -f benchmark_env/server/Dockerfile benchmark_env

@@ -91,6 +91,10 @@ class Settings:
     """Steps of one worker that wait at the same time; further ones queue, 0 for no limit."""
     session_idle_timeout: float = _setting(_SECONDS, 0)
     """A session that sends nothing for so long is closed; 0 for never."""
+    request_timeout: float = _setting(_SECONDS, 30)
+    """How long a client may take to send a request or handshake, or to read an answer; 0 for ever."""
+    ping_interval: float = _setting(_SECONDS, 20)
+    """Seconds between pings; a session that leaves one unanswered for as long is closed; 0 for never."""
     graceful_timeout: float = _setting(_SECONDS, 30)
     """How long a worker that was told to stop waits for steps in flight."""
     worker_timeout: int = _setting(_COUNT, 60)

@@ -376,6 +376,8 @@ SERVER_VARIABLES = _variables(
     MAX_WAIT_SECONDS="the longest wait that an action may ask for",
     MAX_STEPS_IN_FLIGHT="steps that wait in one worker at the same time, further ones queue; 0: no limit",
     SESSION_IDLE_TIMEOUT="seconds until a silent session is closed, 0: never",
+    REQUEST_TIMEOUT="seconds that a client has to send a request, 0: for ever",
+    PING_INTERVAL="seconds between pings of sessions, 0: never",
     GRACEFUL_TIMEOUT="seconds that a stopping worker waits for steps in flight",
     WORKER_TIMEOUT="seconds until a stuck worker is replaced",
     BACKLOG="connections that may wait to be accepted",
@@ -487,6 +489,7 @@ TARGETS: Table = {
     "kills": _variables(
         "", KILLS="how many (default: 50)", SEED="of the moments and choices (default: drawn, and told)"
     ),
+    "fuzz": _variables("", FUZZ="how many examples of each kind of bad input (default: 2000)"),
     "push": _variables("", PUSH="arguments for openenv push"),
 }
 _NOT_ON_COMMAND_LINES = {"WEB_USER", "WEB_PASSWORD"}

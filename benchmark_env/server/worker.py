@@ -16,7 +16,7 @@ from uvicorn import Config, Server
 from uvicorn_worker import UvicornWorker
 
 from . import identity
-from .handshake import SessionProtocol
+from .bounds import BoundedSessionProtocol, requests_within
 from .lifecycle import Lifecycle
 
 if TYPE_CHECKING or "." in __package__:
@@ -82,8 +82,11 @@ class BenchmarkWorker(UvicornWorker):
         self._settings = Settings.from_environ(os.environ)
         self.CONFIG_KWARGS = {
             **UvicornWorker.CONFIG_KWARGS,
-            "ws": SessionProtocol,
+            "http": requests_within(self._settings.request_timeout),
+            "ws": BoundedSessionProtocol,
             "ws_max_size": self._settings.max_message_bytes,
+            "ws_ping_interval": self._settings.ping_interval or None,
+            "ws_ping_timeout": self._settings.ping_interval or None,
             # Messages are about 300 bytes: compression would cost each session memory and each step time.
             "ws_per_message_deflate": False,
             "timeout_graceful_shutdown": LEFTOVERS_SECONDS,

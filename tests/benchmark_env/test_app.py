@@ -77,6 +77,14 @@ def test_a_bad_request_is_422_over_http(client: TestClient, body: str) -> None:
     assert strict_json(answer.text)["detail"]
 
 
+@pytest.mark.parametrize("value", ["[]", "{}"])
+def test_an_action_whose_type_is_no_text_is_422_over_http(client: TestClient, value: str) -> None:
+    answer = post(client, "/step", f'{{"action": {{"type": {value}}}}}')
+
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["loc"] == ["type"]
+
+
 def test_a_deeply_nested_action_is_422_over_http(client: TestClient) -> None:
     answer = post(client, "/step", '{"action": {"a": ' + "[" * 400 + "]" * 400 + "}}")
 

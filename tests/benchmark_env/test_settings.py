@@ -13,6 +13,8 @@ def test_nothing_set_gives_the_defaults() -> None:
     assert settings.max_wait_seconds == 3600.0
     assert settings.max_steps_in_flight == 0
     assert settings.session_idle_timeout == 0.0
+    assert settings.request_timeout == 30.0
+    assert settings.ping_interval == 20.0
     assert settings.graceful_timeout == 30.0
     assert settings.max_message_bytes == 16 * 1024 * 1024
     assert settings.reuse_port

@@ -1,0 +1,328 @@
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import pytest
+import uvloop
+from uvicorn import Config
+from uvicorn.server import ServerState
+from websockets.frames import CloseCode, Frame, Opcode
+
+from benchmark_env.server.bounds import MOST_HEAD_BYTES, BoundedSessionProtocol, requests_within
+
+TIMEOUT_S = 0.3
+PING_S = 0.2
+GET = b"GET / HTTP/1.1\r\nhost: a\r\n"
+POST = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n"
+HANDSHAKE = (
+    b"GET /ws HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"
+    b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n"
+)
+BIG = b"x" * 1_000_000
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    """Answers requests with their body, or with a lot, and texts with themselves."""
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        while (message := await receive())["type"] == "websocket.receive":
+            await send({"type": "websocket.send", "text": message.get("text") or str(message["bytes"])})
+        return
+    body, more = b"", scope["path"] != "/early"
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        body, more = body + message.get("body", b""), message.get("more_body", False)
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": BIG if scope["path"] == "/big" else body})
+
+
+@asynccontextmanager
+async def served() -> AsyncIterator[tuple[ServerState, int]]:
+    """The protocols as a worker has them; gives what the server knows, and its port."""
+    config = Config(
+        cast(Any, application),
+        http=requests_within(TIMEOUT_S),
+        ws=BoundedSessionProtocol,
+        ws_per_message_deflate=False,
+        ws_ping_interval=PING_S,
+        ws_ping_timeout=PING_S,
+        interface="asgi3",
+        log_config=None,
+    )
+    config.load()
+    state = ServerState()
+    loop = asyncio.get_running_loop()
+    listener = socket.create_server(("127.0.0.1", 0))
+    # The kernel would keep megabytes for a client that does not read.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    server = await loop.create_server(
+        lambda: cast(Any, config.http_protocol_class)(config, state, {}), sock=listener
+    )
+    try:
+        yield state, server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for connection in list(state.connections):
+            cast(Any, connection).transport.abort()
+
+
+def play(client: Callable[[ServerState, int], Awaitable[None]]) -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(20), served() as (state, port):
+            await client(state, port)
+
+    uvloop.run(scenario())
+
+
+def what_comes_of(*pieces: bytes, every_s: float = 0.0) -> bytes:
+    """All that a client reads, which sends these pieces, until the server ends the connection."""
+    read: list[bytes] = []
+
+    async def send(writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            for piece in pieces:
+                writer.write(piece)
+                await writer.drain()
+                await asyncio.sleep(every_s)
+
+    async def client(_state: ServerState, port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        sending = asyncio.create_task(send(writer))
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(65536):
+                read.append(data)
+        sending.cancel()
+        writer.close()
+
+    play(client)
+    return b"".join(read)
+
+
+def statuses(read: bytes) -> list[int]:
+    return [int(line[9:12]) for line in read.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")]
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [[], [GET], [POST], [POST, b"12345"], [b"\r\n"], [b"G"]],
+    ids=["nothing", "half a head", "no body", "half a body", "an empty line", "a byte"],
+)
+def test_a_request_that_does_not_arrive_in_time_is_refused(pieces: list[bytes]) -> None:
+    assert statuses(what_comes_of(*pieces)) == [408]
+
+
+def test_a_request_that_keeps_arriving_slowly_is_refused_all_the_same() -> None:
+    slowly = [bytes((byte,)) for byte in POST]
+    assert statuses(what_comes_of(*slowly, every_s=TIMEOUT_S / 10)) == [408]
+
+
+def test_each_request_of_a_connection_has_its_own_time() -> None:
+    requests = [GET + b"\r\n", b"GET / HTTP/1.1\r\n", b"host: a\r\n\r\n", POST, b"1234567890", POST, b"12345"]
+    read = what_comes_of(*requests, every_s=TIMEOUT_S * 0.6)
+    assert statuses(read) == [200, 200, 200, 408]
+
+
+def test_empty_lines_after_a_request_do_not_keep_a_connection() -> None:
+    read = what_comes_of(GET + b"\r\n", *([b"\r\n"] * 20), every_s=TIMEOUT_S / 5)
+    assert statuses(read) == [200, 408]
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [GET + b"a: " + b"b" * MOST_HEAD_BYTES + b"\r\n\r\n"],
+        [GET + b"".join(b"a%d: b\r\n" % number for number in range(10_000)) + b"\r\n"],
+        [b"GET /" + b"a" * MOST_HEAD_BYTES + b" HTTP/1.1\r\nhost: a\r\n\r\n"],
+        [HANDSHAKE + b"a: " + b"b" * MOST_HEAD_BYTES + b"\r\n\r\n"],
+        [GET + b"a: ", *([b"b" * 4096] * 40)],
+    ],
+    ids=["long header", "many headers", "long path", "long header of a handshake", "endless header"],
+)
+def test_a_head_that_is_too_long_is_refused(pieces: list[bytes]) -> None:
+    assert statuses(what_comes_of(*pieces)) in ([431], [])
+
+
+def test_a_head_that_is_nearly_too_long_is_served() -> None:
+    most = b"a: " + b"b" * (MOST_HEAD_BYTES - 100) + b"\r\nconnection: close\r\n\r\n"
+    assert statuses(what_comes_of(GET + most)) == [200]
+
+
+def test_a_handshake_that_websockets_refuses_is_answered() -> None:
+    headers = b"".join(b"a%d: b\r\n" % number for number in range(200))
+    assert statuses(what_comes_of(HANDSHAKE + headers + b"\r\n")) == [431]
+
+
+async def session(port: int) -> Connection:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(HANDSHAKE + b"\r\n")
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+    return reader, writer
+
+
+async def unread(port: int) -> socket.socket:
+    """A connection that takes little before it is read."""
+    connection = socket.socket()
+    connection.setblocking(False)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", port))
+    return connection
+
+
+async def all_gone(state: ServerState) -> None:
+    while state.connections or state.tasks:  # noqa: ASYNC110
+        await asyncio.sleep(0.02)
+
+
+def framed(opcode: Opcode, data: bytes = b"", *, fin: bool = True) -> bytes:
+    return Frame(opcode, data, fin).serialize(mask=True)
+
+
+def test_a_session_whose_client_does_not_answer_pings_is_closed() -> None:
+    async def client(state: ServerState, port: int) -> None:
+        reader, writer = await session(port)
+        frames = await reader.read()
+        assert frames.endswith(framed_by_a_server(CloseCode.INTERNAL_ERROR, b"keepalive ping timeout"))
+        await all_gone(state)
+        writer.close()
+
+    play(client)
+
+
+def framed_by_a_server(code: CloseCode, reason: bytes = b"") -> bytes:
+    return Frame(Opcode.CLOSE, code.to_bytes(2) + reason).serialize(mask=False)
+
+
+def test_a_session_in_mid_frame_is_closed() -> None:
+    async def client(state: ServerState, port: int) -> None:
+        _, writer = await session(port)
+        writer.write(framed(Opcode.TEXT, b"x" * 1000)[:50])
+        await all_gone(state)
+        writer.close()
+
+    play(client)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [framed(Opcode.TEXT, b"x" * 1000) * 50, framed(Opcode.PING, b"x" * 125) * 50],
+    ids=["messages", "pings"],
+)
+def test_a_session_that_is_not_read_is_cut_off_and_little_is_kept_for_it(
+    piece: bytes,
+) -> None:
+    async def client(state: ServerState, port: int) -> None:
+        loop = asyncio.get_running_loop()
+        with await unread(port) as connection:
+            await loop.sock_sendall(connection, HANDSHAKE + b"\r\n")
+            await asyncio.sleep(0.05)
+            most = 0
+
+            async def send() -> None:
+                for _ in range(4000):
+                    await loop.sock_sendall(connection, piece)
+                    await asyncio.sleep(0)
+
+            sending = asyncio.create_task(send())
+            while state.connections or state.tasks:
+                await asyncio.sleep(0.01)
+                for each in state.connections:
+                    cast(Any, each).close_timeout = 0.2
+                    most = max(most, cast(Any, each).transport.get_write_buffer_size())
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+            assert 0 < most < 300_000
+
+    play(client)
+
+
+def test_a_client_that_does_not_read_its_answers_is_cut_off(caplog: pytest.LogCaptureFixture) -> None:
+    async def client(state: ServerState, port: int) -> None:
+        with await unread(port) as connection:
+            request = b"GET /big HTTP/1.1\r\nhost: a\r\n\r\n"
+            await asyncio.get_running_loop().sock_sendall(connection, request * 20)
+            while not state.connections:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            await all_gone(state)
+
+    play(client)
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+def test_a_session_that_floods_with_pings_is_closed() -> None:
+    async def client(_state: ServerState, port: int) -> None:
+        reader, writer = await session(port)
+        writer.write(framed(Opcode.PING) * 90)
+        pong = Frame(Opcode.PONG, b"").serialize(mask=False)
+        assert await reader.readexactly(90 * len(pong)) == 90 * pong
+        writer.write(framed(Opcode.PING) * 200)
+        assert framed_by_a_server(CloseCode.POLICY_VIOLATION, b"too many pings") in await reader.read()
+        writer.close()
+
+    play(client)
+
+
+def test_a_body_after_its_answer_is_read_if_short_and_left_if_long() -> None:
+    async def client(_state: ServerState, port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        early = b"POST /early HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\n"
+        for _ in range(2):
+            writer.write(early)
+            assert (await reader.readuntil(b"0\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+            writer.write(b"x" * 100_000)
+        writer.write(b"POST /early HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000000\r\n\r\n")
+        await reader.readuntil(b"0\r\n\r\n")
+        sent = 0
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(b"x" * 65536)
+                await writer.drain()
+                sent += 65536
+        assert sent < 100_000_000
+
+    play(client)
+
+
+def test_a_session_that_sends_much_at_once_leaves_others_their_turn() -> None:
+    async def client(_state: ServerState, port: int) -> None:
+        (busy, flood), (reader, writer) = await session(port), await session(port)
+        flood.write(framed(Opcode.TEXT, b"a") * 3000)
+        writer.write(framed(Opcode.TEXT, b"b"))
+        assert await reader.readexactly(3) == b"\x81\x01b"
+        read = await busy.read(100_000)
+        assert len(read) < 1000
+        flood.close()
+        writer.close()
+
+    play(client)
+
+
+def test_text_that_is_not_utf8_closes_with_its_code_and_logs_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def client(_state: ServerState, port: int) -> None:
+        reader, writer = await session(port)
+        writer.write(framed(Opcode.TEXT, b"\xff"))
+        assert await reader.read() == framed_by_a_server(CloseCode.INVALID_DATA)
+        writer.close()
+
+    play(client)
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+@pytest.mark.parametrize(("opcode", "answer"), [(Opcode.TEXT, b"abc"), (Opcode.BINARY, b"b'abc'")])
+def test_fragments_are_one_message(opcode: Opcode, answer: bytes) -> None:
+    async def client(_state: ServerState, port: int) -> None:
+        reader, writer = await session(port)
+        writer.write(framed(opcode, b"a", fin=False) + framed(Opcode.CONT, fin=False))
+        writer.write(framed(Opcode.CONT, b"b", fin=False) + framed(Opcode.CONT, b"c"))
+        assert await reader.readexactly(2 + len(answer)) == bytes((0x81, len(answer))) + answer
+        writer.close()
+
+    play(client)
