@@ -35,7 +35,7 @@ class Traces:
         """What of it is still there; logs of parts that ended are kept on purpose."""
         alive = dict(_alive(self.processes, checkout))
         found = [f"process {name} ({pid})" for pid, name in alive.items()]
-        found += [f"port {port}" for port in sorted(self.ports) if _is_taken(port, alive)]
+        found += [f"port {port}" for port in sorted(self.ports) if self._is_taken(port, alive)]
         for project in sorted(self.projects):
             found += [f"container {each}" for each in containers(project, every=True)]
             networks = _docker("network", "ls", "--quiet", "--filter", f"{_OF_PROJECT}{project}")
@@ -45,6 +45,20 @@ class Traces:
         files += [each for each in results.rglob(".*") if each.is_file()]
         files += list(checkout.temporary.iterdir())
         return found + [f"file {each.relative_to(checkout.scratch)}" for each in files]
+
+    def _is_taken(self, port: int, alive: Mapping[int, str]) -> bool:
+        """Whether a process of the run listens on it, or, of a run in containers, an engine's proxy.
+
+        Others may have taken a free port.
+        """
+        for connection in psutil.net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port:
+                if connection.pid is None or connection.pid in alive:
+                    return True
+                with suppress(psutil.Error):
+                    if self.projects and "docker" in psutil.Process(connection.pid).name():
+                        return True
+        return False
 
 
 _OF_PROJECT = "label=com.docker.compose.project="
@@ -77,18 +91,6 @@ def _alive(seen: Mapping[tuple[int, float], str], checkout: Checkout) -> list[tu
             if ours:
                 found.append((process.pid, process.name()))
     return found
-
-
-def _is_taken(port: int, alive: Mapping[int, str]) -> bool:
-    """Whether a process of the run listens on it, or an engine's proxy: others may have taken a free port."""
-    for connection in psutil.net_connections("tcp"):
-        if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port:
-            if connection.pid is None or connection.pid in alive:
-                return True
-            with suppress(psutil.Error):
-                if "docker" in psutil.Process(connection.pid).name():
-                    return True
-    return False
 
 
 def end_all(checkout: Checkout) -> None:

@@ -38,7 +38,7 @@ from .readme_walk import PAGES, RULES, Walk, is_on_the_walk
 
 DRY_RUN_ONLY = (
     *("make bench", "make bench BENCH=scaling_out", "make calibrate", "make fuzz", "make kills"),
-    *("make soak", "make test", "make truth"),
+    *("make lock", "make soak", "make test", "make truth"),
 )
 LEFT_TO_OTHERS = {
     "docker build": "tests/benchmark_env/test_dockerfile.py",
