@@ -87,6 +87,9 @@ class WebSocketSession(Connection[bytes]):
             with contextlib.suppress(OSError):
                 self._send_some(_CLOSE)
         self.abort()
+        # The reader knows this session, which nothing but a rare collection of garbage would free.
+        self._reader = _Received()
+        self._reader.feed_eof()
 
     def _greet(self, give_up: float) -> None:
         """Shakes hands, and hands over what came with the reply."""

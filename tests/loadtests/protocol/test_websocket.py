@@ -1,10 +1,12 @@
 import contextlib
+import gc
 import json
 import socket
 import ssl
 import struct
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -372,3 +374,24 @@ def test_garbage_instead_of_frames_is_a_protocol_error(start: Start) -> None:
         time.sleep(0.5)
 
     assert failure(lambda: session(start(handler)).request(RESET, 2)).category == "protocol"
+
+
+def test_a_session_that_is_closed_is_freed_without_a_collection_of_garbage(start: Start) -> None:
+    url = start(echo)
+    gc.disable()
+    try:
+        opened = session(url)
+        opened.request(RESET, 2.0)
+        closed = weakref.ref(opened)
+        opened.close()
+        del opened
+        gevent.sleep(0.05)
+        assert closed() is None
+    finally:
+        gc.enable()
+
+
+def test_a_request_after_the_close_fails(start: Start) -> None:
+    opened = session(start(echo))
+    opened.close()
+    assert failure(lambda: opened.request(RESET, 2.0)).category == "connection_lost"
