@@ -89,7 +89,7 @@ class WebSocketSession(Connection[bytes]):
         self.abort()
         # The reader knows this session, which nothing but a rare collection of garbage would free.
         self._reader = _Received()
-        self._reader.feed_eof()
+        self._reader.open = False
 
     def _greet(self, give_up: float) -> None:
         """Shakes hands, and hands over what came with the reply."""
