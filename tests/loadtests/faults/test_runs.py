@@ -41,16 +41,16 @@ def answered(rows: pd.DataFrame, host: str, since: float, until: float = float("
 
 @pytest.mark.servers
 def test_a_local_run_goes_on_through_every_fault_and_accuses_nobody_of_them(tmp_path: Path) -> None:
-    plan = "kill-worker@1s,pause-replica:1s@2s,restart-nginx@3.5s,add-replica@4s,slow-network:50ms@4s,"
+    plan = "kill-worker@1s,pause-replica:2s@2s,restart-nginx@5s,add-replica@6s,slow-network:50ms@6s,"
     directory, said = run(tmp_path, "local", 14, plan + "kill-replica@12s,remove-replica@13s")
     noted, rows = faults_of(directory), rows_of(directory)
     started_at = rows["started_at"].min()
     assert noted["slow-network"]["outcome"] == "left out"
     done = [note for name, note in noted.items() if name != "slow-network"]
     assert [note["outcome"] for note in done] == ["done"] * 6, done
-    assert [round(note["at"] - started_at) for note in done] == [1, 2, 4, 4, 12, 13]
+    assert [round(note["at"] - started_at) for note in done] == [1, 2, 5, 6, 12, 13]
     assert "1 s: killed worker " in said
-    assert "3 s: resumed replica-" in said
+    assert "4 s: resumed replica-" in said
     killed, pid = (noted["kill-worker"]["target"] or "").split()
     of_it = answered(rows, killed, noted["kill-worker"]["at"] + 0.1)
     assert not (of_it["pid"] == int(pid)).any()
@@ -59,8 +59,9 @@ def test_a_local_run_goes_on_through_every_fault_and_accuses_nobody_of_them(tmp_
     assert (lost["error"] == "connection_lost").any(), "lost sessions are counted"
     paused, resumed = noted["pause-replica"], noted["pause-replica"]["ended_at"] or 0.0
     host = paused["target"] or ""
-    assert resumed - paused["at"] >= 1
-    assert answered(rows, host, paused["at"] + 0.5, resumed).empty
+    assert resumed - paused["at"] >= 2
+    # What it had answered before may be read late on a busy machine.
+    assert answered(rows, host, paused["at"] + 1.2, resumed).empty
     before = answered(rows, host, 0, paused["at"])["session_hash"]
     assert answered(rows, host, resumed)["session_hash"].isin(before).any(), "its sessions went on"
     restarted_at = noted["restart-nginx"]["at"]

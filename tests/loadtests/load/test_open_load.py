@@ -46,7 +46,8 @@ def test_sessions_arrive_at_their_rate_and_live_for_an_episode(
         assert steps["session_hash"].nunique() >= steps.loc[steps["op"] == "reset", "user"].nunique() - 1
     run = directory.read()
     assert (run["config"]["arrivals"], run["config"]["arrivals_of"]) == ("constant:20", "sessions")
-    assert run["arrivals"]["begun"] == len(first)
+    # One that the end of the load cut off in its connect has no row.
+    assert len(first) <= run["arrivals"]["begun"] <= len(first) + 2
     assert len(first) <= run["arrivals"]["due"] <= 45
 
 
