@@ -127,7 +127,6 @@ def over_in(target: Target, calm: Use, allowed: int, limit_s: float, begin: floa
         time.sleep(0.2)
 
 
-@pytest.mark.skipif(LONG, reason="each attack by itself")
 def test_all_attacks_at_once_are_over_in_time_and_others_are_served(target: Target) -> None:
     clients = {
         (name, target.ports[place]): 100 if name in FLOODS else 5
@@ -162,7 +161,6 @@ def calm_seen(target: Target) -> Experience:
     return experience(target)
 
 
-@pytest.mark.skipif(not LONG, reason="each attack by itself, and floods: make fuzz")
 @pytest.mark.parametrize(
     ("place", "name", "count"),
     [
@@ -202,3 +200,10 @@ def test_each_attack_is_over_in_time_and_others_are_hardly_slower(
         limit = MOST_TIMES * p99(getattr(calm_seen, kind)) + MOST_MORE_S
         assert p99(getattr(seen, kind)) < limit, (kind, limit)
     target.check_logs()
+
+
+# At length each attack is tried by itself, and floods; in short all at once.
+if LONG:
+    del test_all_attacks_at_once_are_over_in_time_and_others_are_served
+else:
+    del test_each_attack_is_over_in_time_and_others_are_hardly_slower

@@ -29,7 +29,7 @@ def test_a_deployment_that_is_sound_neither_grows_nor_keeps_anything(tmp_path: P
     samples = pq.read_table(path).to_pandas()
     assert set(samples["kind"]) == set(KINDS)
     assert set(samples["phase"]) == {"warm-up", "idle before", "load", "idle after"}
-    assert (samples[samples["kind"] == "server worker"].groupby("at").size() == 4).all()
+    assert (samples[samples["kind"] == "server worker"].groupby("at").size() >= 4).all()
     assert (samples["memory_bytes"] > 0).all()
     assert not any("gunicorn" in " ".join(each.cmdline()) for each in psutil.Process().children())
 
