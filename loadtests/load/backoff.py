@@ -7,10 +7,10 @@ evenly: M. Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 201
 import random
 from collections.abc import Callable
 
+from reports.records.schema import LONGEST_RETRY_PAUSE_S
+
 FIRST_SECONDS = 0.1
-"""The longest wait after the first failure; it doubles with each further one."""
-LONGEST_SECONDS = 3.2
-"""Where it stops doubling: five times doubled, and less than the last fifth of a run of 20 s."""
+"""The longest wait after the first failure; it doubles with each further one, five times."""
 
 
 class Backoff:
@@ -23,7 +23,7 @@ class Backoff:
     def after_failure(self) -> float:
         """Seconds to wait now that something has failed."""
         bound_s = self._bound_s
-        self._bound_s = min(2 * bound_s, LONGEST_SECONDS)
+        self._bound_s = min(2 * bound_s, LONGEST_RETRY_PAUSE_S)
         return self._draw(0.0, bound_s)
 
     def after_success(self) -> None:

@@ -152,15 +152,15 @@ def load_test_config(values: Values) -> LoadTestConfig:
         success_rate=success_rate,
         total_p99_s=above_zero(values, "SLO_P99") if values["SLO_P99"] else None,
     )
-    check_when(options, scenario, 1.0)
-    if scenario == "rollouts":
-        users = _users_of_groups(values, options.group, deployment_config(values).generators or processes)
-    elif options.arrivals is not None and not values["USERS"]:
-        users = users_enough(options.arrivals, options, slo)
     duration_s = _duration_s(values, options)
+    check_when(options, scenario, duration_s)
     deployment = deployment_config(values)
     processes = deployment.generators or processes
-    if options.trace is not None and not values["USERS"]:
+    if scenario == "rollouts":
+        users = _users_of_groups(values, options.group, processes)
+    elif options.arrivals is not None and not values["USERS"]:
+        users = users_enough(options.arrivals, options, slo)
+    elif options.trace is not None and not values["USERS"]:
         users = users_of_trace(options.trace, processes, options, slo)
     deployment = replace(deployment, sessions=users, access=options.access)
     return LoadTestConfig(

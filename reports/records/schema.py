@@ -13,6 +13,9 @@ SCHEMA_VERSION = 1
 
 Op = Literal["connect", "reset", "step"]
 
+LONGEST_RETRY_PAUSE_S = 3.2
+"""How long users pause at most after an operation that failed."""
+
 USERS_A_PROCESS = 1_000_000_000
 """Users of the n-th generator process have numbers from n times this on."""
 

@@ -115,6 +115,8 @@ def test_a_second_reply_that_comes_late_is_not_taken_for_the_next_ones_without_n
 ) -> None:
     report = reported(server, "answers_twice_late", transport, tmp_path, **{"think-time": "0"})
     found = accused(report)
-    # When it comes, between requests or within one, decides what it shows as.
-    assert found & {"waits_wrong", "unasked_replies", "duplicated_steps"}
+    assert "waits_wrong" in found
+    if transport == "ws":  # over HTTP it may shift all replies by one, which only their waits show
+        assert "isolation_violated" in found
+        assert found & {"unasked_replies", "duplicated_steps"}
     assert not found & {"lost_steps", "moved_sessions", "shared_sessions", "misdirected_replies"}

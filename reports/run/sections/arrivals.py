@@ -8,9 +8,10 @@ import numpy as np
 from reports.page.words import count, seconds, share
 from reports.records.schema import ArrivalUnit, RunJson
 from reports.records.slices import slices_of
-from reports.records.steps import CONNECT, RESET, STEP, Floats, Steps, UserSpans
+from reports.records.steps import Codes, Floats, Steps, UserSpans
 from reports.run.sections.latency import Latency
 from reports.statistics.groups import counts_of
+from reports.statistics.rates import rate_within
 
 _HIDES = 1.1
 _FOR_LONG = 0.01
@@ -65,7 +66,7 @@ def summarize(
     rows = ~np.isnan(steps.late_s)
     due_s = np.sort(steps.started_s[rows])
     begun_s = np.sort((steps.started_s + steps.late_s)[rows])
-    done_s = np.sort(spans.last_s[spans_of_arrivals(steps)] if of == "sessions" else steps.ended_s[rows])
+    done_s = np.sort(spans.last_s[_arrived(steps)] if of == "sessions" else steps.ended_s[rows])
     slices = slices_of(steps.duration_s)
     told = run.get("arrivals")
     result = Arrivals(
@@ -78,8 +79,8 @@ def summarize(
         late=told["late"] if told is not None else None,
         held_up=told.get("held_up", 0) if told is not None else 0,
         longest_wait_s=float(np.nanmax(steps.late_s)),
-        rate_due=_rate(due_s, window_s),
-        rate_begun=_rate(begun_s, window_s),
+        rate_due=rate_within(due_s, window_s),
+        rate_begun=rate_within(begun_s, window_s),
         at_s=slices.middles_s,
         slice_s=slices.width_s,
         due_per_s=counts_of(slices.index(due_s), slices.count) / slices.width_s,
@@ -91,10 +92,10 @@ def summarize(
     return result
 
 
-def spans_of_arrivals(steps: Steps) -> Floats:
-    """Which users came by an arrival, of sessions, as an index of users."""
+def _arrived(steps: Steps) -> Codes:
+    """The users that came by an arrival, of sessions."""
     assert steps.late_s is not None
-    users: Floats = np.unique(steps.user[~np.isnan(steps.late_s)])
+    users: Codes = np.unique(steps.user[~np.isnan(steps.late_s)])
     return users
 
 
@@ -109,16 +110,10 @@ def arrival_window(steps: Steps, spans: UserSpans, of: ArrivalUnit, warmup_s: fl
     due_s = steps.started_s[~np.isnan(steps.late_s)]
     begin, end = float(due_s.min()), float(due_s.max())
     if of == "sessions":
-        arrived = spans_of_arrivals(steps)
+        arrived = _arrived(steps)
         stay_s = float(np.median(spans.last_s[arrived] - spans.first_s[arrived]))
         begin += min(stay_s, (end - begin) / 2)
     return min(begin + warmup_s, end), end
-
-
-def _rate(at_s: Floats, window_s: tuple[float, float]) -> float:
-    begin, end = window_s
-    inside = np.searchsorted(at_s, end, side="right") - np.searchsorted(at_s, begin)
-    return float(inside / (end - begin)) if end > begin else 0.0
 
 
 def _in_flight(due_s: Floats, done_s: Floats, at_s: Floats) -> Floats:
@@ -170,6 +165,6 @@ def _takeaways(arrivals: Arrivals, latency: Latency) -> Iterator[str]:
 
 
 def _op_of(of: ArrivalUnit, latency: Latency) -> str | None:
-    names = {CONNECT: "connect", RESET: "reset", STEP: "step"}
-    wanted = [STEP] if of == "steps" else [CONNECT, RESET]
-    return next((names[op] for op in wanted if names[op] in latency.service), None)
+    """The operation that an arrival begins with: a step, or a connect, or over HTTP a reset."""
+    wanted = ("step",) if of == "steps" else ("connect", "reset")
+    return next((op for op in wanted if op in latency.service), None)

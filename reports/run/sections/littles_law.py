@@ -8,7 +8,7 @@ import numpy as np
 
 from reports.page.words import seconds, share
 from reports.records.durations import spread_of
-from reports.records.schema import RunJson
+from reports.records.schema import LONGEST_RETRY_PAUSE_S, RunJson
 from reports.records.steps import STEP, Floats, Steps, UserSpans
 from reports.run.sections.totals import Totals
 from reports.statistics.groups import Together, pieces
@@ -17,8 +17,6 @@ _LEAST_USERS = 10
 _LEAST_OPERATIONS = 100
 _MOST_UNACCOUNTED = 0.05
 _ERRORS_OF_CHANCE = 3
-_RETRY_S = 3.2
-"""How long users pause at most after an operation that failed, as loadtests.load.backoff says."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +148,7 @@ def _time(
         before_s = together.last(every, ended_s, ended_at, before=True)
         after_failure = together.last(every, ~steps.succeeded[piece][together.order], failed, before=True)
         after_step = together.last(every, ops, op, before=True) == STEP
-        retry_s = np.minimum(started_s - before_s, _RETRY_S)
+        retry_s = np.minimum(started_s - before_s, LONGEST_RETRY_PAUSE_S)
         pause_s = np.where(after_failure, retry_s, 0.0) + after_step * think_s + (ops == STEP) * policy_s
         known = np.isfinite(before_s)
         before_s, started_s, pause_s = before_s[known], started_s[known], pause_s[known]

@@ -11,6 +11,7 @@ from reports.records.schema import USERS_A_PROCESS, RunJson
 from reports.records.steps import CONNECT, RESET, STEP, Bools, Floats, Ints, Steps
 from reports.run.sections.latency import Curve, Summary, summary_and_curve
 from reports.statistics.groups import stable_order
+from reports.statistics.rates import rate_within
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,8 @@ def summarize(run: RunJson, steps: Steps, window_s: tuple[float, float], limit_s
         good=int(np.count_nonzero(good & done)),
         limit_s=limit_s,
         rounds=int(np.count_nonzero(whole)),
-        rollouts_per_s=_rate(each.ended_s[fine & ~each.is_last], window_s),
-        goodput_per_s=_rate(each.ended_s[good & ~each.is_last], window_s),
+        rollouts_per_s=rate_within(each.ended_s[fine & ~each.is_last], window_s),
+        goodput_per_s=rate_within(each.ended_s[good & ~each.is_last], window_s),
         rollout_s=summary,
         group_s=group_summary,
         straggler_share=float((of_group_s - rollout_s).sum() / of_group_s.sum()) if of_group_s.sum() else 0.0,
@@ -132,12 +133,6 @@ def _each(steps: Steps, size: int) -> _Each:
         is_last=np.diff(of_user, append=-1) != 0,
         round=pd.factorize(codes * (int(turn.max()) + 1) + turn)[0].astype(np.int64),
     )
-
-
-def _rate(at_s: Floats, window_s: tuple[float, float]) -> float:
-    begin, end = window_s
-    inside = np.count_nonzero((at_s >= begin) & (at_s <= end))
-    return float(inside / (end - begin)) if end > begin else 0.0
 
 
 def _takeaways(found: Rollouts) -> Iterator[str]:

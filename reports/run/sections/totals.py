@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from reports.records.steps import OPS, STEP, Answers, Bools, Floats, Steps, UserSpans, sessions_of
+from reports.records.steps import OPS, STEP, Answers, Bools, Steps, UserSpans, sessions_of
 from reports.statistics.groups import counts_of
+from reports.statistics.rates import rate_within
 
 LAST_PART = 0.2
 """The last part of a run, as a share of it, in which every user that stays to the end makes an operation."""
@@ -101,7 +102,7 @@ def summarize(
         failures=operations - succeeded,
         success_rate=success_rate,
         duration_s=duration,
-        throughput_steps_per_s=_throughput(steps.ended_s, step, window or (0.0, duration)),
+        throughput_steps_per_s=rate_within(steps.ended_s[step], window or (0.0, duration)),
         window_s=window or (0.0, duration),
         ramp_included=window is None,
         users=spans.last_s.size,
@@ -142,12 +143,6 @@ def measured_window(spans: UserSpans, duration_s: float, warmup_s: float = 0.0) 
 def _stayed(spans: UserSpans, duration_s: float) -> Bools:
     stayed: Bools = spans.last_s >= (1 - LAST_PART) * duration_s
     return stayed
-
-
-def _throughput(ended_s: Floats, step: Bools, window_s: tuple[float, float]) -> float:
-    begin, end = window_s
-    inside = np.count_nonzero(step & (ended_s >= begin) & (ended_s <= end))
-    return float(inside / (end - begin)) if end > begin else 0.0
 
 
 def _sessions(steps: Steps, answers: Answers) -> int:

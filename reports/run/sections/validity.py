@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from reports.page.words import count, printable, seconds
-from reports.records.schema import RunJson, processes_setting
+from reports.records.schema import LONGEST_RETRY_PAUSE_S, RunJson, processes_setting
 from reports.run.sections import generators
 from reports.run.sections.arrivals import Arrivals, rate_not_reached
 from reports.run.sections.generator_lag import GeneratorLag
@@ -66,8 +66,6 @@ _FEW_STEPS = 100
 _MUCH_SHORTER = 0.8
 _SAMPLE_S = 1.0
 _LEAST_SAMPLES = 2
-_ERROR_PAUSE_S = 3.2
-"""How long users pause at most after an operation that failed, as loadtests.load.backoff says."""
 
 
 @dataclass(frozen=True)
@@ -211,7 +209,7 @@ def _time(run: RunJson, totals: Totals) -> list[RunWarning]:
 
 def _pause(think_time: str, totals: Totals) -> tuple[float, str]:
     """How long a user that is well may make no operation, and the cause besides where it cannot be told."""
-    after_error_s = _ERROR_PAUSE_S if totals.failures else 0.0
+    after_error_s = LONGEST_RETRY_PAUSE_S if totals.failures else 0.0
     try:
         return after_error_s + float(think_time), ""
     except ValueError:

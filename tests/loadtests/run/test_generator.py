@@ -120,15 +120,20 @@ def test_steps_in_flight_get_time_to_finish_but_not_for_ever(wait: str, seconds:
     assert stop_timeout(config("--wait", wait)) == seconds
 
 
-def test_a_generator_is_killed_with_its_workers(tmp_path: Path) -> None:
+def with_a_worker(folder: Path) -> tuple[Generator, psutil.Process, list[psutil.Process]]:
     sleep = "import time; time.sleep(60)"
     program = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', '{sleep}']).wait()"
     generator = Generator([sys.executable, "-c", program])
-    with (tmp_path / "log").open("wb") as log:
+    with (folder / "log").open("wb") as log:
         generator.start(log)
     process = psutil.Process(generator.pid)
     while not (workers := process.children()):
         assert generator.poll() is None
+    return generator, process, workers
+
+
+def test_a_generator_is_killed_with_its_workers(tmp_path: Path) -> None:
+    generator, _, workers = with_a_worker(tmp_path)
     generator.kill()
     assert generator.poll() == -9
     _, alive = psutil.wait_procs(workers, timeout=10)
@@ -156,14 +161,7 @@ def test_a_trace_is_named_from_anywhere_and_lies_beside_the_records_of_container
 
 
 def test_workers_whose_master_was_killed_are_killed_too(tmp_path: Path) -> None:
-    sleep = "import time; time.sleep(60)"
-    program = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', '{sleep}']).wait()"
-    generator = Generator([sys.executable, "-c", program])
-    with (tmp_path / "log").open("wb") as log:
-        generator.start(log)
-    process = psutil.Process(generator.pid)
-    while not (workers := process.children()):
-        assert generator.poll() is None
+    generator, process, workers = with_a_worker(tmp_path)
     process.kill()
     assert generator.wait() == -9
     generator.kill()

@@ -14,7 +14,8 @@ from tests.reports.operations import START, Row, connect, reset, step, steps
 def run(of: str = "steps", **changes: Any) -> RunJson:
     made: Any = run_json("a-run", SyntheticRun(), 1_760_000_020.0) | changes
     made["config"] |= {"arrivals": "constant:10", "arrivals_of": of, "users": 4}
-    return made  # type: ignore[no-any-return]
+    found: RunJson = made
+    return found
 
 
 def arrivals(rows: list[Row], made: RunJson) -> Arrivals:

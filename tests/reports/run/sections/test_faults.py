@@ -26,7 +26,8 @@ def fault(at: float, name: str = "kill-worker", **changes: Any) -> dict[str, Any
 def run(*faults: dict[str, Any], **config: Any) -> RunJson:
     made: Any = run_json("a-run", SyntheticRun(), START + 20) | {"faults": list(faults)}
     made["config"] |= config
-    return made  # type: ignore[no-any-return]
+    found: RunJson = made
+    return found
 
 
 def price_all(rows: list[Row], made: RunJson, *, episodes_end: bool = True) -> Faults:

@@ -11,7 +11,8 @@ from tests.reports.operations import Row, connect, reset, step, steps
 def run(group: int, users: int) -> RunJson:
     made: Any = run_json("a-run", SyntheticRun(), 1_760_000_020.0)
     made["config"] |= {"scenario": "rollouts", "group": group, "users": users}
-    return made  # type: ignore[no-any-return]
+    found: RunJson = made
+    return found
 
 
 def rollout(user: int, at: float, *took: float, error: str | None = None) -> list[Row]:

@@ -12,7 +12,8 @@ from tests.reports.operations import Row, connect, failures, reset, session, ste
 def run(**config: Any) -> RunJson:
     made: Any = run_json("a-run", SyntheticRun(), 1_760_000_020.0)
     made["config"] |= config
-    return made  # type: ignore[no-any-return]
+    found: RunJson = made
+    return found
 
 
 def lost_at(rows: list[Row]) -> list[float]:

@@ -1,13 +1,10 @@
-import ast
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from reports.records.schema import RunStatus
-from reports.run.sections import validity
 from reports.run.sections.isolation import Isolation
 from reports.run.sections.resources import PartUsage, Resources
 from reports.run.sections.totals import Totals
@@ -157,16 +154,6 @@ def test_a_batch_is_short_and_brief_by_nature() -> None:
         window_s=(0.0, 3.0),
     )
     assert judged(totals=totals, duration_s=20.0, users=200).warnings == []
-
-
-def test_the_pause_after_an_error_is_the_one_that_users_make() -> None:
-    backoff = ast.parse((Path(__file__).parents[4] / "loadtests/load/backoff.py").read_text())
-    pauses = [
-        ast.literal_eval(line.value)
-        for line in backoff.body
-        if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == "LONGEST_SECONDS"
-    ]
-    assert pauses == [validity._ERROR_PAUSE_S]
 
 
 def test_a_run_whose_users_end_in_their_pause_after_an_error_is_not_called_shorter() -> None:
