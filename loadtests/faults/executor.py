@@ -127,13 +127,14 @@ class Faults:
     def _take_back(self, number: int) -> None:
         effect, note = self._in_effect.pop(number)
         assert effect.take_back is not None
+        ended_at = now()  # from here on it may answer again
         try:
             effect.take_back()
         except Exception as error:
             note["detail"] = f"it could not be taken back: {error}"
             self._tell(f"{note['asked']} could not be taken back: {error}")
             return
-        note["ended_at"] = now()
+        note["ended_at"] = ended_at
         self._spared.discard(effect.target or "")
         self._tell(effect.words_after)
 

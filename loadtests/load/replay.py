@@ -4,6 +4,7 @@ import time
 
 from gevent.event import Event
 
+from loadtests.load.schedule import InSystem
 from loadtests.load.trace import LEAD_S, Trace, TraceSession
 from reports.records.schema import ArrivalsJson
 
@@ -21,6 +22,7 @@ class Replay:
         """
         self._trace = trace
         self._mine = range(0) if share is None else range(share, trace.sessions, shares)
+        self.in_system = InSystem()
         self._taken = 0
         self._closed = Event()
         self._start: float | None = None
@@ -78,7 +80,7 @@ class Replay:
         )
         if held_up := max(sum(due[: self._taken]) - self._begun, 0):
             counted["held_up"] = held_up
-        return counted
+        return self.in_system.add_to(counted)
 
     def _wait(self, until: float) -> bool:
         """Waits until a moment; False where the replay has ended."""

@@ -14,6 +14,25 @@ from loadtests.load.barrier import Barrier
 from reports.records.schema import ArrivalsJson
 
 
+class InSystem:
+    """Counts arrivals as they leave, and how long they were there: without a look at what is recorded."""
+
+    def __init__(self) -> None:
+        self._done = 0
+        self._seconds = 0.0
+
+    def leave(self, due: float) -> None:
+        """What was due at a moment of `time.perf_counter` is over now."""
+        self._seconds += time.perf_counter() - due
+        self._done += 1
+
+    def add_to(self, counted: ArrivalsJson) -> ArrivalsJson:
+        """What became of the arrivals, with these in it, if there are any."""
+        if self._done:
+            counted["done"], counted["in_system_s"] = self._done, self._seconds
+        return counted
+
+
 class Schedule:
     """Hands out arrivals to users, who queue for them as they become free.
 
@@ -30,6 +49,7 @@ class Schedule:
         self._next_s = next(times, None)
         self._barrier = Barrier()
         self._gathers = gathers
+        self.in_system = InSystem()
         self._opened = Event()
         self._is_open = self._is_closed = False
         self._free: deque[Waiter[float | None]] = deque()
@@ -139,8 +159,13 @@ class Schedule:
         while self._next_s is not None and self._next_s <= length_s:
             left += 1
             self._next_s = next(self._times, None)
-        return ArrivalsJson(
-            due=self._begun + left, begun=self._begun, late=self._late, longest_wait_s=self._longest_wait_s
+        return self.in_system.add_to(
+            ArrivalsJson(
+                due=self._begun + left,
+                begun=self._begun,
+                late=self._late,
+                longest_wait_s=self._longest_wait_s,
+            )
         )
 
 
@@ -155,4 +180,7 @@ def added(first: ArrivalsJson | None, second: ArrivalsJson) -> ArrivalsJson:
     )
     if held_up := first.get("held_up", 0) + second.get("held_up", 0):
         total["held_up"] = held_up
+    if done := first.get("done", 0) + second.get("done", 0):
+        total["done"] = done
+        total["in_system_s"] = first.get("in_system_s", 0.0) + second.get("in_system_s", 0.0)
     return total

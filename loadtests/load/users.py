@@ -173,10 +173,11 @@ class OpenEnvUser(User):
         elif arrivals.of == "steps":
             self._play(self.schedule)
         else:
-            self._await_arrival(self.schedule)
+            due = self._await_arrival(self.schedule)
             self._become_another()
             self._play(None)
             self.leave()
+            self.schedule.in_system.leave(due)
 
     def _roll_out(self, groups: Groups) -> None:
         """One rollout: with the others of the group, in a session of its own, as long as is drawn."""
@@ -203,9 +204,11 @@ class OpenEnvUser(User):
             if not ready:
                 ready, number = self._ready_late(due), 0
             if not ready:
+                replay.in_system.leave(due)
                 continue
             self._intended = due
             answer, error = self.step(self._request_of(step, number))
+            replay.in_system.leave(due)
             number += 1
             if error is not None and error.session_over:
                 ready = False
@@ -224,15 +227,23 @@ class OpenEnvUser(User):
         """What a trace's step, of that number in its episode, sends: its action, or what the options say."""
         return self._next_request(number) if step.action is None else self.request_of(step.action)
 
-    def _await_arrival(self, schedule: Schedule) -> None:
-        """Waits for an arrival, which the next operation answers. Ends the user where there are no more."""
+    def _await_arrival(self, schedule: Schedule) -> float:
+        """Waits for an arrival, which the next operation answers, and returns when it was due.
+
+        Ends the user where there are no more.
+        """
         if (due := schedule.take()) is None:
             raise StopUser
         self._intended = due
+        return due
 
     def _play(self, schedule: Schedule | None, steps: int = 0) -> None:
-        """One episode, of so many steps at most. With a schedule each step waits until one is due."""
+        """One episode, of so many steps at most. With a schedule each step waits until one is due.
+
+        There is no pause after the last step of a session that is left then.
+        """
         options = self.options
+        leaves = bool(steps) or (schedule is None and self.schedule is not None)
         most = steps or options.steps_per_episode
         ready = self.begin() and self.reset()
         if schedule is not None:
@@ -243,16 +254,17 @@ class OpenEnvUser(User):
                 gevent.sleep(self._backoff.after_failure())
             return
         for number in range(most) if most else itertools.count():
-            if schedule is not None:
-                self._await_arrival(schedule)
+            due = self._await_arrival(schedule) if schedule is not None else None
             answer, error = self.step(self._next_request(number))
+            if schedule is not None and due is not None:
+                schedule.in_system.leave(due)
             if error is None:
                 self._backoff.after_success()
             elif self.schedule is None or not (schedule or error.session_over):
                 gevent.sleep(self._backoff.after_failure())
             if answer.done or (error is not None and error.session_over):
                 return
-            if self._state == LOCUST_STATE_STOPPING:
+            if self._state == LOCUST_STATE_STOPPING or (leaves and number + 1 == most):
                 return
             if seconds := options.think_time.draw():
                 gevent.sleep(seconds)

@@ -209,6 +209,10 @@ class ArrivalsJson(TypedDict):
     """Those for which no user was free when they were due."""
     longest_wait_s: float
     """The longest that one which was begun had waited for a user."""
+    done: NotRequired[int]
+    """Those of which the step, or the session, was over before the load ended."""
+    in_system_s: NotRequired[float]
+    """From when each of these was due until it was over, summed: their number in the system over time."""
     held_up: NotRequired[int]
     """Of a trace's steps those that were due and not begun, since their session waited for a reply."""
 

@@ -47,7 +47,7 @@ from reports.run.sections.generator_lag import GeneratorLag
 from reports.run.sections.goodput import Goodput
 from reports.run.sections.isolation import Isolation
 from reports.run.sections.latency import Latency
-from reports.run.sections.littles_law import LittlesLaw
+from reports.run.sections.littles_law import LittlesLaw, Unchecked
 from reports.run.sections.resources import Resources
 from reports.run.sections.rollouts import Rollouts
 from reports.run.sections.slo import SloVerdict
@@ -84,7 +84,7 @@ class RunReport:
     """None where no reply reported a wait."""
     lag: GeneratorLag | None = None
     """None where it was not recorded."""
-    law: LittlesLaw | None = None
+    law: LittlesLaw | Unchecked | None = None
     """None where it cannot be checked."""
     faults: Faults | None = None
     """None where none was asked for."""
@@ -222,7 +222,7 @@ def to_json(report: RunReport) -> dict[str, Any]:
         "validity": asdict(report.validity) | {"reasons": [each.code for each in report.validity.reasons]},
         "slo": asdict(report.slo),
         "generator_lag": report.lag.as_json() if report.lag else None,
-        "littles_law": report.law.as_json() if report.law else None,
+        "littles_law": report.law.as_json() if isinstance(report.law, LittlesLaw) else None,
         "resources": [
             {
                 "role": part.role,

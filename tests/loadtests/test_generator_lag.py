@@ -9,6 +9,7 @@ import pytest
 from loadtests.deployments.local import LocalDeployment
 from reports.records.run_directory import RunDirectory
 from reports.run.report import RunReport, report_run
+from reports.run.sections.littles_law import LittlesLaw
 from reports.run.verdict import verdict_lines
 from tests.loadtests.accounting import whose_lag_is_recorded
 from tests.loadtests.locust_python import locust_python
@@ -47,7 +48,7 @@ def test_users_time_is_accounted_for_unless_rows_are_missing(
 ) -> None:
     directory = run_of(deployment.url, tmp_path, "--wait", "0.1", "--think-time", "0.05")
     report = report_run(directory)
-    assert report.law is not None
+    assert isinstance(report.law, LittlesLaw)
     assert report.law.users == pytest.approx(16, abs=0.01)
     assert report.law.accounted > 0.95
     assert "littles_law" not in doubts(report)

@@ -177,6 +177,8 @@ class Generators:
             }
         if len(known.clock) < _FIRST_CALLS:
             self._call(msg.node_id)
+        elif len(known.clock) == _FIRST_CALLS:
+            self._wait_for_all()
 
     def _refuse(self, worker: str, why: str) -> None:
         logger.error("Refused: %s", why)
@@ -195,13 +197,14 @@ class Generators:
             self.on_change()
 
     def _wait_for_all(self) -> None:
-        """Lets Locust wait for workers that have introduced themselves.
+        """Lets Locust wait for workers that have introduced themselves and whose clocks are known.
 
         It takes a worker as ready that has merely connected: for each of these one more has to come.
         """
         if self._expected and self._options is not None:
-            silent = sum(id_ in self._runner.clients for id_ in self.known) - len(self.present)
-            self._options.expect_workers = self._expected + len(self._unknown) + silent
+            ready = sum(len(each.clock) >= _FIRST_CALLS for each in self.present)
+            others = sum(id_ in self._runner.clients for id_ in self.known) - ready
+            self._options.expect_workers = self._expected + len(self._unknown) + others
 
 
 def _child(name: str) -> psutil.Process | None:

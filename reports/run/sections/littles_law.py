@@ -1,4 +1,4 @@
-"""Little's law in the measured window of a run: whether the time of all users is accounted for."""
+"""Little's law in a run: whether the time of all users, or of all arrivals, is accounted for."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from reports.page.words import seconds, share
+from reports.page.words import count, seconds, share
 from reports.records.durations import spread_of
-from reports.records.schema import LONGEST_RETRY_PAUSE_S, RunJson
+from reports.records.schema import LONGEST_RETRY_PAUSE_S, RunJson, is_batch
 from reports.records.steps import STEP, Floats, Steps, UserSpans
+from reports.run.sections.rollouts import waits_for_group
 from reports.run.sections.totals import Totals
 from reports.statistics.groups import Together, pieces
 
@@ -25,15 +26,18 @@ class LittlesLaw:
 
     It holds for any system over a long time, whatever its distributions (J. D. C. Little, "A Proof for the
     Queuing Formula: L = λW", Operations Research 9(3), 1961), and in a window as far as all time of the users
-    in it is spent in operations and in pauses that were asked for.
+    in it is spent in operations and in pauses that were asked for. In the open model the system holds
+    arrivals, over the whole load: their number is what the generator counted as they came and left.
     """
 
     users: float
-    """N̄, the mean number of users present: from their spans, whatever they did in between."""
+    """N̄, the mean number of users present: from their spans, whatever they did in between. In the open model
+    the mean number of arrivals in the system."""
     rate_per_s: float
-    """X, operations that ended, a second."""
+    """X, operations that ended, a second; in the open model arrivals that left."""
     time_s: float
-    """R + Z, the mean time of an operation in the system, and of the pause that its user was to make."""
+    """R + Z, the mean time of an operation in the system, and of the pause that its user was to make; in the
+    open model that of an arrival, from when it was due, as the rows have it."""
     accounted: float
     """X · (R + Z) over N̄, 0…1."""
     sentence: str
@@ -43,6 +47,15 @@ class LittlesLaw:
     def as_json(self) -> dict[str, Any]:
         """As report.json has it."""
         return {name: value for name, value in asdict(self).items() if name not in ("sentence", "doubt")}
+
+
+@dataclass(frozen=True)
+class Unchecked:
+    """Little's law could not be checked."""
+
+    sentence: str
+    """Why, in words."""
+    doubt: None = None
 
 
 @dataclass
@@ -60,34 +73,39 @@ class _Time:
     """Pauses in which users were to think."""
 
 
-def summarize(run: RunJson, steps: Steps, spans: UserSpans, totals: Totals) -> LittlesLaw | None:
-    """Little's law in the measured window; None where it cannot be checked.
+def summarize(run: RunJson, steps: Steps, spans: UserSpans, totals: Totals) -> LittlesLaw | Unchecked | None:
+    """Little's law in the measured window, or in the open model over the whole load; None without rows."""
+    if not steps.op.size:
+        return None
+    try:
+        return (
+            _of_users(run, steps, spans, totals) if steps.late_s is None else _of_arrivals(run, steps, spans)
+        )
+    except _UncheckedError as error:
+        return Unchecked(f"Little's law was not checked: {error}.")
 
-    That is over HTTP, in batches, of rollouts and in the open model, whose users wait for each other or for
-    arrivals, with few users or operations, whose ends at the window's edges weigh too much, and where pauses
-    are not known.
-    """
+
+class _UncheckedError(Exception):
+    """Why it cannot be checked."""
+
+
+def _of_users(run: RunJson, steps: Steps, spans: UserSpans, totals: Totals) -> LittlesLaw:
     begin, end = totals.window_s
+    if is_batch(run):
+        raise _UncheckedError("the users of a batch wait for each other, and leave")
+    if totals.ramp_included or not end > begin:
+        raise _UncheckedError("there was no time in which all users were there")
     think = spread_of(run["config"]["think_time"])
     policy_s = _policy_s(run)
-    if (
-        run["config"]["transport"] != "ws"
-        or run["config"].get("scenario", "sustained") != "sustained"
-        or steps.late_s is not None
-        or totals.ramp_included
-        or think is None
-        or policy_s is None
-        or not end > begin
-    ):
-        return None
+    if think is None or policy_s is None:
+        raise _UncheckedError("how long users paused is not known")
     present = float(_within(spans.first_s, spans.last_s, begin, end).sum())
     users = present / (end - begin)
     if users < _LEAST_USERS:
-        return None
+        raise _UncheckedError(f"with fewer than {_LEAST_USERS} users the edges of the window weigh too much")
     constant = not think.deviation and not policy_s
-    spent = _time(steps, (begin, end), think.mean, policy_s, constant=constant)
-    if spent.operations < _LEAST_OPERATIONS:
-        return None
+    spent = _time(run, steps, (begin, end), think.mean, policy_s, constant=constant)
+    _check_enough(spent.operations)
     known = spent.operating + min(spent.intended, spent.between)
     by_chance = _ERRORS_OF_CHANCE * think.deviation * math.sqrt(spent.thoughts)
     accounted = min(known / present, 1.0)
@@ -109,6 +127,42 @@ def summarize(run: RunJson, steps: Steps, spans: UserSpans, totals: Totals) -> L
     )
 
 
+def _of_arrivals(run: RunJson, steps: Steps, spans: UserSpans) -> LittlesLaw:
+    """What was counted as arrivals came and left, beside what the rows say of them."""
+    told = run.get("arrivals")
+    if told is None or "done" not in told or "in_system_s" not in told:
+        raise _UncheckedError("how long arrivals were there was not counted")
+    of = run["config"].get("arrivals_of", "sessions")
+    _check_enough(told["done"], of)
+    assert steps.late_s is not None
+    came = ~np.isnan(steps.late_s)
+    if of == "steps":
+        known = float(steps.latency_s[came].sum())
+    else:
+        sessions = np.unique(steps.user[came])
+        known = float((spans.last_s[sessions] - spans.first_s[sessions]).sum())
+    counted = told["in_system_s"]
+    accounted = min(known / counted, 1.0) if counted > 0 else 1.0
+    users, rate = counted / steps.duration_s, told["done"] / steps.duration_s
+    time_s = accounted * counted / told["done"]
+    sentence = (
+        f"Little's law: {users:,.1f} {of} in the system = {rate:,.1f} {of}/s × {seconds(time_s)} "
+        f"({share(accounted)} accounted for)."
+    )
+    doubt = (
+        f"Little's law does not hold: {users:,.1f} {of} were in the system as the generator counted them, "
+        f"and {rate:,.1f} {of}/s × {seconds(time_s)} in the rows are {users * accounted:,.1f}. Rows were "
+        "lost, or their times are wrong."
+    )
+    doubtful = 1 - accounted > _MOST_UNACCOUNTED
+    return LittlesLaw(users, rate, time_s, accounted, sentence, doubt if doubtful else None)
+
+
+def _check_enough(number: int, of: str = "operations") -> None:
+    if number < _LEAST_OPERATIONS:
+        raise _UncheckedError(f"only {count(number, of.removesuffix('s'))} ended, too few")
+
+
 def _policy_s(run: RunJson) -> float | None:
     """The mean time of a policy's call, 0 where there is no policy; None where it is not known."""
     if (took := run.get("policy_time")) is not None:
@@ -126,14 +180,21 @@ def _doubt(users: float, rate: float, time_s: float, accounted: float) -> str:
 
 
 def _time(
-    steps: Steps, window_s: tuple[float, float], think_s: float, policy_s: float, *, constant: bool
+    run: RunJson,
+    steps: Steps,
+    window_s: tuple[float, float],
+    think_s: float,
+    policy_s: float,
+    *,
+    constant: bool,
 ) -> _Time:
     """Where the time of users went; a pause that is `constant` ends at the latest when it was to."""
     begin, end = window_s
+    of_group_s = waits_for_group(run, steps)
     spent = _Time()
     ended_at, failed = np.full(steps.users, np.nan), np.zeros(steps.users, dtype=np.bool_)
     op = np.full(steps.users, -1, dtype=np.int8)
-    has_pauses = bool(think_s or policy_s) or not steps.succeeded.all()
+    has_pauses = bool(think_s or policy_s) or of_group_s is not None or not steps.succeeded.all()
     for piece in pieces(steps.user.size):
         started_s = steps.started_s[piece]
         ended_s = started_s + steps.latency_s[piece]
@@ -148,11 +209,16 @@ def _time(
         before_s = together.last(every, ended_s, ended_at, before=True)
         after_failure = together.last(every, ~steps.succeeded[piece][together.order], failed, before=True)
         after_step = together.last(every, ops, op, before=True) == STEP
+        if of_group_s is not None:
+            slowest_s = of_group_s[piece][together.order]
+            after_step &= np.isnan(slowest_s)  # a user that leaves does not think before
         retry_s = np.minimum(started_s - before_s, LONGEST_RETRY_PAUSE_S)
         pause_s = np.where(after_failure, retry_s, 0.0) + after_step * think_s + (ops == STEP) * policy_s
-        known = np.isfinite(before_s)
-        before_s, started_s, pause_s = before_s[known], started_s[known], pause_s[known]
         until_s = before_s + pause_s
+        if of_group_s is not None:
+            until_s = np.fmax(until_s, slowest_s)
+        known = np.isfinite(before_s)
+        before_s, started_s, until_s = before_s[known], started_s[known], until_s[known]
         if constant:
             until_s = np.minimum(until_s, started_s)
         spent.between += float(_within(before_s, started_s, begin, end).sum())

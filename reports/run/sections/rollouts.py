@@ -8,7 +8,7 @@ import pandas as pd
 
 from reports.page.words import count, seconds, share
 from reports.records.schema import USERS_A_PROCESS, RunJson
-from reports.records.steps import CONNECT, RESET, STEP, Bools, Floats, Ints, Steps
+from reports.records.steps import CONNECT, RESET, STEP, Bools, Codes, Floats, Ints, Steps
 from reports.run.sections.latency import Curve, Summary, summary_and_curve
 from reports.statistics.groups import stable_order
 from reports.statistics.rates import rate_within
@@ -49,8 +49,11 @@ class Rollouts:
 
 @dataclass(frozen=True)
 class _Each:
-    """A value for each rollout, those cut off too."""
+    """A value for each rollout, those cut off too, by user and then in time."""
 
+    row: Ints
+    """Where it begins in the steps."""
+    user: Codes
     began_s: Floats
     ended_s: Floats
     failed: Bools
@@ -109,6 +112,22 @@ def summarize(run: RunJson, steps: Steps, window_s: tuple[float, float], limit_s
     return result
 
 
+def waits_for_group(run: RunJson, steps: Steps) -> Floats | None:
+    """For each operation that begins a rollout, when the slowest of its group was done with the last one.
+
+    NaN for other operations and for first rollouts; None in another scenario.
+    """
+    if run["config"].get("scenario") != "rollouts" or not steps.op.size:
+        return None
+    each = _each(steps, run["config"].get("group", 1))
+    ended_s = np.zeros(int(each.round.max()) + 1)
+    np.maximum.at(ended_s, each.round, each.ended_s)
+    begins_s = np.full(steps.op.size, np.nan)
+    later = np.flatnonzero(each.user[1:] == each.user[:-1]) + 1
+    begins_s[each.row[later]] = ended_s[each.round[later - 1]]
+    return begins_s
+
+
 def _each(steps: Steps, size: int) -> _Each:
     order = stable_order(steps.user, steps.users)
     user, op = steps.user[order], steps.op[order]
@@ -125,6 +144,8 @@ def _each(steps: Steps, size: int) -> _Each:
     step = op == STEP
     opening_s = np.add.reduceat(np.where(step, 0.0, latency_s), at)
     return _Each(
+        row=order[at],
+        user=of_user,
         began_s=began_s[at],
         ended_s=np.maximum.reduceat(began_s + latency_s, at),
         failed=np.logical_or.reduceat(~steps.succeeded[order], at),

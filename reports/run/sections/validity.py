@@ -12,7 +12,7 @@ from reports.run.sections import generators
 from reports.run.sections.arrivals import Arrivals, rate_not_reached
 from reports.run.sections.generator_lag import GeneratorLag
 from reports.run.sections.isolation import Isolation
-from reports.run.sections.littles_law import LittlesLaw
+from reports.run.sections.littles_law import LittlesLaw, Unchecked
 from reports.run.sections.resources import PartUsage, Resources
 from reports.run.sections.totals import LAST_PART, Totals
 from reports.run.sections.waits import Waits
@@ -102,7 +102,7 @@ def judge(
     waits: Waits | None = None,
     came: Arrivals | None = None,
     lag: GeneratorLag | None = None,
-    law: LittlesLaw | None = None,
+    law: LittlesLaw | Unchecked | None = None,
 ) -> Validity:
     """Everything that speaks against a run's figures. `lag` and `law` are None where they are not known."""
     warnings = [
@@ -287,7 +287,7 @@ def _saturation(run: RunJson, totals: Totals, resources: Resources) -> list[RunW
     return warnings
 
 
-def _doubts(run: RunJson, lag: GeneratorLag | None, law: LittlesLaw | None) -> list[RunWarning]:
+def _doubts(run: RunJson, lag: GeneratorLag | None, law: LittlesLaw | Unchecked | None) -> list[RunWarning]:
     warnings = []
     if lag is not None and lag.explained is not None:
         message = (

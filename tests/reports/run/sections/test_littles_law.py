@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 from benchmarks.synthetic_run import SyntheticRun, run_json
 from reports.records.steps import user_spans
 from reports.run.sections import totals
-from reports.run.sections.littles_law import LittlesLaw, summarize
+from reports.run.sections.littles_law import LittlesLaw, Unchecked, summarize
 from tests.reports.operations import Row, answers, connect, reset, step, steps
 
 USERS = 12
@@ -27,7 +28,7 @@ def played(pause_s: Any = 0.0, seconds: float = 10.0, users: int = USERS, own_s:
     return rows
 
 
-def law_of(rows: list[Row], *, run: Any = None, **config: Any) -> LittlesLaw | None:
+def law_of(rows: list[Row], *, run: Any = None, **config: Any) -> LittlesLaw | Unchecked | None:
     loaded = steps(rows)
     spans = user_spans(loaded)
     what: Any = run_json("a-run", SyntheticRun(), 1_760_000_020.0) | (run or {})
@@ -38,8 +39,15 @@ def law_of(rows: list[Row], *, run: Any = None, **config: Any) -> LittlesLaw | N
 
 def known(rows: list[Row], **more: Any) -> LittlesLaw:
     found = law_of(rows, **more)
-    assert found is not None
+    assert isinstance(found, LittlesLaw), found
     return found
+
+
+def why_not(rows: list[Row], **more: Any) -> str:
+    found = law_of(rows, **more)
+    assert isinstance(found, Unchecked)
+    assert found.doubt is None
+    return found.sentence
 
 
 def test_users_that_do_nothing_but_operate_are_accounted_for() -> None:
@@ -134,21 +142,88 @@ def test_the_time_of_a_policy_is_accounted_for_where_it_is_known() -> None:
     took = {"calls": 100, "mean_s": 0.05, "p50_s": 0.05, "p99_s": 0.05, "max_s": 0.05}
     law = known(rows, run={"policy_time": took}, policy=policy)
     assert law.accounted > 0.98
-    assert law_of(rows, policy=policy) is None
+    assert "how long users paused is not known" in why_not(rows, policy=policy)
     assert known(rows).doubt is not None
 
 
-@pytest.mark.parametrize(
-    "config", [{"transport": "http"}, {"scenario": "batch"}, {"think_time": "now and then"}], ids=str
-)
-def test_nothing_is_said_where_it_cannot_be_checked(config: dict[str, Any]) -> None:
-    assert law_of(played(), **config) is None
+def test_over_http_it_is_the_same() -> None:
+    rows = [{**row, "transport": "http"} for row in played(pause_s=0.3) if row["op"] != "connect"]
+    assert known(rows, transport="http", think_time="0.3").accounted == pytest.approx(1)
+    assert known(rows, transport="http", think_time="0.2").doubt is not None
 
 
-def test_nothing_is_said_of_few_users_few_operations_or_a_schedule() -> None:
-    assert law_of(played(users=9)) is None
-    assert law_of(played(pause_s=0.9, seconds=14), think_time="0.9") is not None
-    assert law_of(played(pause_s=1.9, seconds=14), think_time="1.9") is None
-    due = [{**row, "intended_at": row["started_at"] - 0.01} for row in played()]
-    assert law_of(due) is None
+def rolled_out(own_s: float = 0.0, think_s: float = 0.0) -> list[Row]:
+    """Rows of groups of two, whose second member plays ten steps while the first plays two."""
+    rows = []
+    for user in range(USERS):
+        at = 0.01 * (user // 2)
+        while at < 10:
+            slowest = at + 0.2 + 10 * LATENCY_S + 9 * think_s
+            rows += [connect(at, user=user), reset(at + 0.1, user=user)]
+            number = 10 if user % 2 else 2
+            rows += [step(at + 0.2 + n * (LATENCY_S + think_s), user=user) for n in range(number)]
+            at = slowest + own_s
+    return rows
+
+
+def test_in_rollouts_to_wait_for_the_slowest_of_the_group_is_accounted_for() -> None:
+    config = {"scenario": "rollouts", "group": 2}
+    law = known(rolled_out(), **config)
+    assert law.accounted == pytest.approx(1)
+    assert law.time_s == pytest.approx(2.4 / 16, rel=0.05)
+    assert known(rolled_out(think_s=0.2), think_time="0.2", **config).accounted == pytest.approx(1)
+    assert known(rolled_out(own_s=0.2), **config).doubt is not None
+    assert known(rolled_out()).doubt is not None, "without groups nobody waits"
+    lost = [row for row in rolled_out() if row["op"] != "step" or not 4 <= row["started_at"] % 1_000_000 < 6]
+    assert known(lost, **config).doubt is not None
+
+
+def arrived(sessions: bool = False) -> tuple[list[Row], dict[str, Any]]:
+    """Two hundred arrivals that waited 50 ms for a user, and what the generator counted of them."""
+    rows = []
+    for n in range(200):
+        due, user = 1_000_000 + 0.05 * n, n if sessions else n % 3
+        rows.append({**step(0.05 * n + 0.05, user=user), "intended_at": due})
+        if sessions:
+            rows.append(step(0.05 * n + 0.45, user=user))
+    stay_s = 0.55 if sessions else 0.15
+    return rows, {"due": 200, "begun": 200, "late": 200, "done": 200, "in_system_s": 200 * stay_s}
+
+
+@pytest.mark.parametrize("of", ["steps", "sessions"])
+def test_in_the_open_model_arrivals_are_accounted_for_from_when_they_were_due(of: str) -> None:
+    rows, told = arrived(sessions=of == "sessions")
+    law = known(rows, run={"arrivals": told}, arrivals_of=of)
+    assert law.accounted == pytest.approx(1)
+    assert law.time_s == pytest.approx(told["in_system_s"] / 200)
+    assert f"{of} in the system = " in law.sentence
+    assert law.doubt is None
+    more = {**told, "in_system_s": told["in_system_s"] * 1.1}
+    law = known(rows, run={"arrivals": more}, arrivals_of=of)
+    assert law.accounted == pytest.approx(1 / 1.1)
+    assert law.users * law.accounted == pytest.approx(law.rate_per_s * law.time_s)
+    assert law.doubt is not None
+    assert "Rows were lost, or their times are wrong" in law.doubt
+
+
+def test_rows_of_arrivals_that_are_missing_are_told() -> None:
+    rows, told = arrived()
+    law = known([row for n, row in enumerate(rows) if n % 10], run={"arrivals": told}, arrivals_of="steps")
+    assert law.accounted == pytest.approx(0.9)
+    assert law.doubt is not None
+
+
+def test_where_it_cannot_be_checked_it_is_said_why() -> None:
+    assert "of a batch wait for each other" in why_not(played(), scenario="batch")
+    assert "paused is not known" in why_not(played(), think_time="now and then")
+    assert "fewer than 10 users" in why_not(played(users=9))
+    assert isinstance(law_of(played(pause_s=0.9, seconds=14), think_time="0.9"), LittlesLaw)
+    sentence = why_not(played(pause_s=1.9, seconds=14), think_time="1.9")
+    assert re.search(r"only \d\d operations ended, too few\.$", sentence), sentence
+    rows, told = arrived()
+    assert "was not counted" in why_not(rows)
+    assert "only 9 steps ended" in why_not(rows, run={"arrivals": {**told, "done": 9}}, arrivals_of="steps")
+
+
+def test_nothing_is_said_of_nothing() -> None:
     assert law_of([]) is None

@@ -6,6 +6,7 @@ import pytest
 
 from reports.records.schema import RunStatus
 from reports.run.sections.isolation import Isolation
+from reports.run.sections.littles_law import LittlesLaw
 from reports.run.sections.resources import PartUsage, Resources
 from reports.run.sections.totals import Totals
 from reports.run.sections.validity import Validity, judge, mean_cores
@@ -253,8 +254,8 @@ def test_lag_that_explains_the_latency_makes_a_run_doubtful_but_not_invalid() ->
 def test_users_whose_time_is_not_accounted_for_make_a_run_doubtful() -> None:
     report = normal()
     totals, nothing = replace(report.totals, users=200), Resources([], [])
-    assert report.law
     assert judge(report.run, totals, KEPT_APART, nothing, law=report.law).warnings == []
+    assert isinstance(report.law, LittlesLaw)
     law = replace(report.law, doubt="Rows were lost.")
     found = judge(report.run, totals, KEPT_APART, nothing, law=law)
     assert [(doubt.code, doubt.message) for doubt in found.doubts] == [("littles_law", "Rows were lost.")]
