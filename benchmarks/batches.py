@@ -101,8 +101,11 @@ class PartsSampler(threading.Thread):
         self.join()
 
     def between(self, begin: float, end: float) -> dict[str, float]:
-        """CPU seconds of each part between two moments in Unix time."""
-        at, *used = np.array(self.samples).T
+        """CPU seconds of each part between two moments in Unix time.
+
+        A part that had ended when it was sampled has used what it had before.
+        """
+        at, *used = np.maximum.accumulate(np.array(self.samples)).T
         return {
             part: float(np.interp(end, at, clock) - np.interp(begin, at, clock))
             for part, clock in zip(PARTS, used, strict=True)

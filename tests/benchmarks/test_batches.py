@@ -13,6 +13,12 @@ def test_cpu_seconds_are_those_between_two_moments() -> None:
     assert sampler.between(11.0, 13.0) == {"generator": 0.5, "nginx": 0.5, "server": 4.0}
 
 
+def test_a_part_that_has_ended_keeps_its_cpu_seconds() -> None:
+    sampler = PartsSampler(UrlDeployment("http://127.0.0.1:9"))
+    sampler.samples += [(10.0, 1.0, 0.0, 5.0), (12.0, 2.0, 0.0, 5.0), (14.0, 0.0, 0.0, 6.0)]
+    assert sampler.between(10.0, 14.0) == {"generator": 1.0, "nginx": 0.0, "server": 1.0}
+
+
 @pytest.mark.servers
 def test_a_batch_is_told_with_the_cpu_time_of_each_part(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
