@@ -6,12 +6,14 @@ prints the port on which it listens on 127.0.0.1. When its standard input ends, 
 
 import argparse
 import asyncio
+import contextlib
 import gc
 import json
 import os
 import random
 import secrets
 import signal
+import socket
 import sys
 import time
 from array import array
@@ -24,6 +26,7 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
+from benchmarks.calibration.arrival import received, stamp_arrivals
 from benchmarks.calibration.fine_selector import FineSelector
 from benchmarks.calibration.reply_times import ReplyTimes, parse_reply_times
 from benchmarks.calibration.witness import Lateness, witness
@@ -44,17 +47,17 @@ class Truth:
     def __init__(self) -> None:
         self.sessions: list[str] = []
         self._session, self._step = array("i"), array("q")
-        self._read, self._took, self._late = array("d"), array("d"), array("d")
+        self._arrived, self._took, self._late = array("d"), array("d"), array("d")
         self._cpu_s = self._first = self._last = 0.0
 
-    def add(self, session: int, step: int, read: float, took_s: float, late_s: float) -> None:
-        """Notes a step of a session, read at a moment of `time.perf_counter`."""
+    def add(self, session: int, step: int, arrived: float, took_s: float, late_s: float) -> None:
+        """Notes a step of a session, which arrived at a moment of `time.perf_counter`."""
         if not self._first:
-            self._first, self._cpu_s = read, time.process_time()
-        self._last = read + took_s
+            self._first, self._cpu_s = arrived, time.process_time()
+        self._last = arrived + took_s
         self._session.append(session)
         self._step.append(step)
-        self._read.append(read)
+        self._arrived.append(arrived)
         self._took.append(took_s)
         self._late.append(late_s)
 
@@ -66,7 +69,7 @@ class Truth:
         columns = [
             pa.DictionaryArray.from_arrays(pa.array(self._session, pa.int32()), names),
             pa.array(self._step, pa.int64()),
-            pa.array(map(unix_time, self._read), pa.float64()),
+            pa.array(map(unix_time, self._arrived), pa.float64()),
             pa.array(self._took, pa.float64()),
             pa.array(self._late, pa.float64()),
         ]
@@ -85,41 +88,55 @@ class Reference:
         self._chance = random.Random(seed)
         self._start = time.perf_counter()
 
-    def due(self, read: float) -> float:
-        """When the reply to what was read is due, as `time.perf_counter` counts."""
-        return self._start + self._reply_times.due(read - self._start, self._chance)
+    def due(self, arrived: float) -> float:
+        """When the reply to what arrived is due, both as `time.perf_counter` counts."""
+        return self._start + self._reply_times.due(arrived - self._start, self._chance)
 
 
-class Session(asyncio.Protocol):
-    """One connection: a WebSocket with a session of its own, or one question over HTTP."""
+class Session:
+    """One connection: a WebSocket with a session of its own, or one question over HTTP.
 
-    def __init__(self, reference: Reference) -> None:
+    It reads its socket itself, because the kernel tells only with that when a request arrived.
+    """
+
+    def __init__(self, reference: Reference, connection: socket.socket) -> None:
         self._reference = reference
         self._loop = asyncio.get_running_loop()
+        self._connection = connection
         self._protocol = ServerProtocol()
         self._hash = secrets.token_hex(8)
         self._steps = 0
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        host, port = transport.get_extra_info("sockname")
+        host, port = connection.getsockname()
         self._who = (
             f'"host_url": "http://{host}:{port}", "pid": {os.getpid()}, "session_hash": "{self._hash}"'
         )
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        stamp_arrivals(connection)
+        self._loop.add_reader(connection, self._read)
 
-    def data_received(self, data: bytes) -> None:
-        read = time.perf_counter()
+    def close(self) -> None:
+        if self._connection.fileno() >= 0:
+            self._loop.remove_reader(self._connection)
+            self._connection.close()
+
+    def _read(self) -> None:
+        try:
+            data, arrived = received(self._connection)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.close()
+            return
+        if not data:
+            self.close()
+            return
         self._protocol.receive_data(data)
         for event in self._protocol.events_received():
             if isinstance(event, Request):
                 self._greet(event)
             elif isinstance(event, Frame) and event.opcode is Opcode.TEXT:
-                self._take(json.loads(bytes(event.data)), read)
+                self._take(json.loads(bytes(event.data)), arrived)
         self._send()
-
-    def eof_received(self) -> None:
-        self._protocol.receive_eof()
 
     def _greet(self, request: Request) -> None:
         if request.path == "/ws":
@@ -131,28 +148,29 @@ class Session(asyncio.Protocol):
         status = HTTPStatus.NOT_FOUND if page is None else HTTPStatus.OK
         self._protocol.send_response(self._protocol.reject(status, json.dumps(page)))
 
-    def _take(self, message: dict[str, object], read: float) -> None:
+    def _take(self, message: dict[str, object], arrived: float) -> None:
         if message["type"] == "reset":
             self._steps = 0
             self._protocol.send_text(self._observation(0.0))
         elif message["type"] == "step":
             self._steps += 1
-            due = self._reference.due(read)
+            due = self._reference.due(arrived)
             if due <= time.perf_counter():
-                self._reply(read, due)
+                self._reply(arrived, due)
             else:
-                self._loop.call_at(due, self._reply, read, due)
+                self._loop.call_at(due, self._reply, arrived, due)
 
-    def _reply(self, read: float, due: float) -> None:
-        if self._transport.is_closing():
+    def _reply(self, arrived: float, due: float) -> None:
+        if self._connection.fileno() < 0:
             return
-        took_s = time.perf_counter() - read
+        took_s = time.perf_counter() - arrived
         self._protocol.send_text(self._observation(took_s))
         reply = b"".join(self._protocol.data_to_send())
         # Before the kernel has it: it may wake up the client before it comes back to us.
         written = time.perf_counter()
-        self._transport.write(reply)
-        self._reference.truth.add(self._number, self._steps, read, written - read, written - max(due, read))
+        if self._write(reply):
+            late_s = written - max(due, arrived)
+            self._reference.truth.add(self._number, self._steps, arrived, written - arrived, late_s)
 
     def _observation(self, waited_s: float) -> bytes:
         return (
@@ -164,10 +182,18 @@ class Session(asyncio.Protocol):
 
     def _send(self) -> None:
         for data in self._protocol.data_to_send():
-            if data:
-                self._transport.write(data)
-            else:
-                self._transport.close()
+            if not (data and self._write(data)):
+                self.close()
+                return
+
+    def _write(self, data: bytes) -> bool:
+        """Hands data to the kernel; False where the client has gone, or does not read its replies."""
+        try:
+            self._connection.sendall(data)
+        except OSError:
+            self.close()
+            return False
+        return True
 
 
 class _Loop(asyncio.SelectorEventLoop):
@@ -181,12 +207,22 @@ async def serve(reference: Reference) -> None:
     """Serves until standard input ends; prints the port first."""
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
-    server = await loop.create_server(lambda: Session(reference), LOOPBACK, 0, backlog=4096)
-    loop.add_reader(sys.stdin.fileno(), ended.set)
-    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
-    sys.stdout.flush()
-    await ended.wait()
-    server.close()
+    with socket.create_server((LOOPBACK, 0), backlog=4096) as listening:
+        listening.setblocking(False)
+        loop.add_reader(listening, _accept, reference, listening)
+        loop.add_reader(sys.stdin.fileno(), ended.set)
+        sys.stdout.write(f"{listening.getsockname()[1]}\n")
+        sys.stdout.flush()
+        await ended.wait()
+        loop.remove_reader(listening)
+
+
+def _accept(reference: Reference, listening: socket.socket) -> None:
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            connection, _ = listening.accept()
+            connection.setblocking(False)
+            Session(reference, connection)
 
 
 def main() -> None:

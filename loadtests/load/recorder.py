@@ -12,7 +12,7 @@ from reports.records.columns import STEPS
 from reports.records.schema import ErrorCategory, Op, Transport
 
 FLUSH_SECONDS = 1.0
-_SLICE_ROWS = 500
+_SLICE_ROWS = 250
 _LOOKS = 20
 """How often in a second whole slices are looked for."""
 

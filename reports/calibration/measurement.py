@@ -51,7 +51,7 @@ class Measurement:
     differences: list[Difference]
     """Of the steps in the measured window, as comparisons and experiments take them, by PERCENTILES."""
     whole_run: list[Difference]
-    """Of all steps: while users start, steps wait until the server reads them, which it cannot know."""
+    """Of all steps: those while users start, and the last ones, too."""
     added: Added
     unknown_steps: int
     """That the harness recorded and the server did not answer, or not as often."""
@@ -92,7 +92,7 @@ def measure(directory: RunDirectory, cell: CalibrationCell) -> Measurement:
     rows = _successful_steps(directory)
     both = rows.drop_duplicates(_KEY).merge(server, on=_KEY)
     # In the open model a step's time begins when it was due, which only the schedule knows.
-    both["true_s"] = both["took_s"] + (both["read_at"] - both["due_at"]).fillna(0.0)
+    both["true_s"] = both["took_s"] + (both["arrived_at"] - both["due_at"]).fillna(0.0)
     begin, end = report["totals"]["window_s"]
     measured = both[(both["ended_s"] >= begin) & (both["ended_s"] <= end)]
     if measured.empty:

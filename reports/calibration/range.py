@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from reports.calibration.difference import BOUNDS
 from reports.page.words import count, seconds
 from reports.run.sections.validity import RunWarning
-from reports.statistics.saturation import BUSY_WORKERS, SATURATED_SHARE, SHARED_SHARE
+from reports.statistics.saturation import SATURATED_SHARE, SHARED_SHARE
 
 _CODES = frozenset(
     {
@@ -20,8 +20,6 @@ _CODES = frozenset(
 )
 """Warnings of a run whose generator or machine could not keep up, or that did not get to its end."""
 
-_WAKINGS = 2
-
 
 def out_of_range(warnings: Iterable[RunWarning]) -> list[str]:
     """What the run itself says."""
@@ -34,37 +32,24 @@ def not_quiet(cores: int, server: float, generators: float | None, others: float
     `server` are the cores that it kept busy, `generators` those of the load generator, `others` those of all
     other programs, the server among them; None: unknown.
     """
-    found = []
-    if server >= BUSY_WORKERS:
-        found.append(
-            f"The reference server kept {server:.2f} of a core busy: steps waited before it read them, which "
-            "is not in its times."
-        )
     if others is None:
-        return found
+        return []
     strangers = max(others - server, 0.0)
     if strangers >= SHARED_SHARE * cores:
-        found.append(
-            f"Other programs kept {strangers:.1f} of this machine's {count(cores, 'core')} busy, and made "
-            "generator and server wait."
-        )
-    elif generators is not None and generators + others >= SATURATED_SHARE * cores:
-        found.append(f"Generator and server together kept all of this machine's {count(cores, 'core')} busy.")
-    return found
+        busy = f"{strangers:.1f} of this machine's {count(cores, 'core')}"
+        return [f"Other programs kept {busy} busy, and made generator and server wait."]
+    if generators is not None and generators + others >= SATURATED_SHARE * cores:
+        return [f"Generator and server together kept all of this machine's {count(cores, 'core')} busy."]
+    return []
 
 
 def not_prompt(woken_p50_s: float, woken_p99_s: float) -> list[str]:
     """Whether the machine wakes programs up too late to keep the bounds, as one that only sleeps knows.
 
-    Between what the server notes and what the harness reports two programs are woken up: the server for the
-    step, the harness for the reply.
+    Between a true time and a reported one the harness is woken up, for the reply.
     """
     for name, woken_s in (("p50", woken_p50_s), ("p99", woken_p99_s)):
-        if _WAKINGS * woken_s > BOUNDS[name].seconds:
+        if woken_s > BOUNDS[name].seconds:
             late = f"{seconds(woken_s)} late at {name}"
-            message = (
-                f"This machine woke up a program that only slept {late}: step and reply are as late, "
-                "which together is more than the bound."
-            )
-            return [message]
+            return [f"This machine woke up a program that only slept {late}, which is more than the bound."]
     return []

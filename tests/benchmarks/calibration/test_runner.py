@@ -64,7 +64,7 @@ def matched(run: RunDirectory) -> tuple[Floats, Floats, Floats]:
     # The end cuts off the last reply of a session at most.
     assert len(truth) - len(both) <= truth["session_hash"].nunique()
     late = (both["started_at"] - both["intended_at"]).fillna(0.0)
-    waited = (both["read_at"] - both["intended_at"]).fillna(0.0)
+    waited = (both["arrived_at"] - both["intended_at"]).fillna(0.0)
     return tuple(
         column.to_numpy(np.float64) for column in (both["latency_s"] + late, both["took_s"] + waited, late)
     )

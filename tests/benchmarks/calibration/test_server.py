@@ -49,7 +49,7 @@ def test_the_truth_lies_within_what_a_client_sees_of_each_step(tmp_path: Path) -
     for each, (_, begin, latency_s) in zip(rows, seen, strict=True):
         assert 0.001 <= each["took_s"] <= latency_s
         assert 0 <= each["late_s"] <= each["took_s"] - 0.001
-        assert unix_time(begin) - CLOCKS_S <= each["read_at"] <= unix_time(begin + latency_s) + CLOCKS_S
+        assert unix_time(begin) - CLOCKS_S <= each["arrived_at"] <= unix_time(begin + latency_s) + CLOCKS_S
 
 
 def test_a_step_whose_client_has_gone_was_not_answered(tmp_path: Path) -> None:
