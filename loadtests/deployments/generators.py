@@ -1,6 +1,7 @@
 """Load generators as containers beside the replicas that they load: Locust's master, and its workers."""
 
 import os
+import stat
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,8 @@ FILE = "file-"
 """How the names of what the generators are given to read begin."""
 WORKERS_S = 60.0
 """How long the master waits for its workers to connect."""
+IMAGE_USER = 10001
+"""Of the image of the generators, as user and as group."""
 _SIGNALS_FROM = 128
 _OUTPUT_S = 3.0
 _TOGETHER_S = 5.0
@@ -84,6 +87,7 @@ class ContainerGenerators:
     def start(self, log: IO[bytes] | None) -> None:
         """Starts them; the output of all goes to `log`. Raises LoadTestError."""
         self._started = True
+        _hand_over(self._order, _user_in_place_of_root(self._order))
         self._engine.start_generators(self._order)
         self._begun_at = time.monotonic()
         with deferred():
@@ -132,6 +136,7 @@ class ContainerGenerators:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.0, give_up - time.monotonic()))
         self._engine.remove_generators()
+        _hand_over(self._order, 0)
         for process in self._following:
             process.terminate()
             process.wait()
@@ -190,10 +195,29 @@ def variables(order: LoadOrder, *, rootless: bool) -> dict[str, str]:
     """Values for the variables of the compose files.
 
     The generators run as who runs the harness, so that both can write to the run directory; a rootless
-    engine's root is its own user.
+    engine's root is its own user. Root gives the run directory to the image's own user as long as they run.
     """
-    user = "0:0" if rootless else f"{os.getuid()}:{os.getgid()}"
+    if os.getuid() == 0:
+        number = _user_in_place_of_root(order)
+        user = f"{number}:{number}"
+    else:
+        user = "0:0" if rootless else f"{os.getuid()}:{os.getgid()}"
     return {**order.environ, "LOCUST_USER": user, "RUN_DIRECTORY": str(order.run_directory)}
+
+
+def _user_in_place_of_root(order: LoadOrder) -> int:
+    """Who runs generators that root starts: root itself only where a file is to be read by nobody else."""
+    with suppress(OSError):
+        return IMAGE_USER if all(path.stat().st_mode & stat.S_IROTH for path in order.files) else 0
+    return IMAGE_USER
+
+
+def _hand_over(order: LoadOrder, user: int) -> None:
+    """Makes the run directory that of a user, if root may do that."""
+    if os.getuid() == 0:
+        with suppress(OSError):
+            for path in (order.run_directory, *order.run_directory.iterdir()):
+                os.chown(path, user, user)
 
 
 def described(workers: int) -> str:

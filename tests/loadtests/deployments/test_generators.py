@@ -30,7 +30,7 @@ class Listed:
         self.removed = False
 
     def start_generators(self, order: LoadOrder) -> None:
-        assert order == ORDER
+        self.order = order
 
     def generator_containers(self) -> list[Container]:
         if self.containers is None:
@@ -144,6 +144,27 @@ def test_an_order_becomes_commands_and_files_of_the_same_names() -> None:
     assert "configs" not in overlay(LoadOrder([], Path("/run")), 1)
 
 
-def test_generators_run_as_who_may_write_to_the_run_directory() -> None:
-    assert generators.variables(ORDER, rootless=False)["LOCUST_USER"] == f"{os.getuid()}:{os.getgid()}"
+def test_generators_run_as_who_may_write_to_the_run_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 1000)
+    monkeypatch.setattr(os, "getgid", lambda: 100)
+    assert generators.variables(ORDER, rootless=False)["LOCUST_USER"] == "1000:100"
     assert generators.variables(ORDER, rootless=True)["LOCUST_USER"] == "0:0"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may give files away")
+def test_in_place_of_root_generators_run_as_the_images_user_who_gets_the_run_directory(
+    tmp_path: Path,
+) -> None:
+    run_json, policy = tmp_path / "run.json", tmp_path / "policy.py"
+    run_json.touch()
+    policy.touch(mode=0o644)
+    order = LoadOrder([], tmp_path, [policy])
+    assert generators.variables(order, rootless=False)["LOCUST_USER"] == "10001:10001"
+    engine = Listed(container(MASTER, exit_code=0))
+    found = ContainerGenerators(engine, order, lambda _: None)
+    found.start(None)
+    assert (tmp_path.stat().st_uid, run_json.stat().st_uid) == (10001, 10001)
+    found.kill()
+    assert (tmp_path.stat().st_uid, run_json.stat().st_gid) == (0, 0)
+    policy.chmod(0o600)
+    assert generators.variables(order, rootless=False)["LOCUST_USER"] == "0:0", "nobody else may read it"
