@@ -21,6 +21,7 @@ class Kind:
     think_time: str
     """So that a user steps about 20 times a second, at moments that do not fall together."""
     is_open: bool = False
+    transport: str = "ws"
 
 
 KINDS = (
@@ -28,6 +29,7 @@ KINDS = (
     Kind("constant 20 ms", "constant:0.02", "uniform:0.01:0.05"),
     Kind("uniform", "uniform:0.005:0.05", "uniform:0.01:0.04"),
     Kind("lognormal", "lognormal:0.02:0.5", "uniform:0.01:0.05"),
+    Kind("lognormal, HTTP", "lognormal:0.02:0.5", "uniform:0.01:0.05", transport="http"),
     Kind("bimodal", "bimodal:0.02:0.3:0.02", "uniform:0.01:0.05"),
     Kind("stalls", "stalls:0.02:2:0.2", "uniform:0.01:0.05"),
     Kind("stalls, open", "stalls:0.02:2:0.2", "0", is_open=True),
@@ -61,6 +63,7 @@ def settings_of(cell: CalibrationCell, url: str, duration_s: int, results: str) 
     return {
         **{setting.name: setting.default for setting in COMMANDS["run"]},
         "TARGET": url,
+        "TRANSPORT": kind.transport,
         "USERS": str(users),
         "SPAWN_RATE": str(spawn_rate),
         "DURATION": str(duration_s + -(-users // spawn_rate)),

@@ -1,4 +1,4 @@
-"""The reference server: speaks OpenEnv over WebSocket, takes known times to reply, and notes what they were.
+"""The reference server: speaks OpenEnv, over WebSocket and HTTP, takes known times to reply, and notes them.
 
 `python -m benchmarks.calibration.server --reply-times lognormal:0.02:0.5 --seed 1 --truth truth.parquet`
 prints the port on which it listens on 127.0.0.1. When its standard input ends, it writes the truth and ends.
@@ -20,6 +20,7 @@ from array import array
 from http import HTTPStatus
 from pathlib import Path
 
+import httptools
 import pyarrow as pa
 import pyarrow.parquet as pq
 from websockets.frames import Frame, Opcode
@@ -39,6 +40,9 @@ _PAGES = {
     "/metadata": {"name": "reference", "version": "1"},
     "/schema": {"action": {"type": "object"}, "observation": {"type": "object"}},
 }
+
+
+_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 
 
 class Truth:
@@ -94,9 +98,10 @@ class Reference:
 
 
 class Session:
-    """One connection: a WebSocket with a session of its own, or one question over HTTP.
+    """One connection: a WebSocket with a session of its own, steps over HTTP, or one question.
 
-    It reads its socket itself, because the kernel tells only with that when a request arrived.
+    Over HTTP a connection counts as a session, too, so that each step can be matched. It reads its socket
+    itself, because the kernel tells only then when a request arrived.
     """
 
     def __init__(self, reference: Reference, connection: socket.socket) -> None:
@@ -104,6 +109,10 @@ class Session:
         self._loop = asyncio.get_running_loop()
         self._connection = connection
         self._protocol = ServerProtocol()
+        self._requests: httptools.HttpRequestParser | None = None
+        """Reads what is posted; None: it is a WebSocket, or a question."""
+        self._path = b""
+        self._arrived = 0.0
         self._hash = secrets.token_hex(8)
         self._steps = 0
         host, port = connection.getsockname()
@@ -130,29 +139,45 @@ class Session:
         if not data:
             self.close()
             return
+        if self._requests is None and data.startswith(b"POST "):
+            self._requests = httptools.HttpRequestParser(self)
+            self._begin()
+        if self._requests is not None:
+            self._arrived = arrived
+            self._requests.feed_data(data)
+            return
         self._protocol.receive_data(data)
         for event in self._protocol.events_received():
             if isinstance(event, Request):
                 self._greet(event)
             elif isinstance(event, Frame) and event.opcode is Opcode.TEXT:
-                self._take(json.loads(bytes(event.data)), arrived)
+                self._take(json.loads(bytes(event.data))["type"], arrived)
         self._send()
+
+    def on_url(self, url: bytes) -> None:
+        self._path = url
+
+    def on_message_complete(self) -> None:
+        self._take(self._path.removeprefix(b"/").decode(), self._arrived)
+
+    def _begin(self) -> None:
+        self._number = len(self._reference.truth.sessions)
+        self._reference.truth.sessions.append(self._hash)
 
     def _greet(self, request: Request) -> None:
         if request.path == "/ws":
-            self._number = len(self._reference.truth.sessions)
-            self._reference.truth.sessions.append(self._hash)
+            self._begin()
             self._protocol.send_response(self._protocol.accept(request))
             return
         page = _PAGES.get(request.path)
         status = HTTPStatus.NOT_FOUND if page is None else HTTPStatus.OK
         self._protocol.send_response(self._protocol.reject(status, json.dumps(page)))
 
-    def _take(self, message: dict[str, object], arrived: float) -> None:
-        if message["type"] == "reset":
+    def _take(self, what: str, arrived: float) -> None:
+        if what == "reset":
             self._steps = 0
-            self._protocol.send_text(self._observation(0.0))
-        elif message["type"] == "step":
+            self._write(self._observation(0.0))
+        elif what == "step":
             self._steps += 1
             due = self._reference.due(arrived)
             if due <= time.perf_counter():
@@ -164,8 +189,7 @@ class Session:
         if self._connection.fileno() < 0:
             return
         took_s = time.perf_counter() - arrived
-        self._protocol.send_text(self._observation(took_s))
-        reply = b"".join(self._protocol.data_to_send())
+        reply = self._observation(took_s)
         # Before the kernel has it: it may wake up the client before it comes back to us.
         written = time.perf_counter()
         if self._write(reply):
@@ -173,12 +197,15 @@ class Session:
             self._reference.truth.add(self._number, self._steps, arrived, written - arrived, late_s)
 
     def _observation(self, waited_s: float) -> bytes:
-        return (
-            f'{{"type": "observation", "data": {{"observation": {{{self._who}, '
-            f'"waited_seconds": {waited_s!r}, "timestamp": {time.time()!r}, '
-            f'"metadata": {{"step_count": {self._steps}}}}}, "reward": null, '
-            '"done": false}}'
+        """A reply as it is sent."""
+        result = (
+            f'{{"observation": {{{self._who}, "waited_seconds": {waited_s!r}, "timestamp": {time.time()!r}, '
+            f'"metadata": {{"step_count": {self._steps}}}}}, "reward": null, "done": false}}'
         ).encode()
+        if self._requests is not None:
+            return _HEAD % len(result) + result
+        self._protocol.send_text(b'{"type": "observation", "data": %b}' % result)
+        return b"".join(self._protocol.data_to_send())
 
     def _send(self) -> None:
         for data in self._protocol.data_to_send():

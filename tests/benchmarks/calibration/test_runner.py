@@ -71,11 +71,11 @@ def matched(run: RunDirectory) -> tuple[Floats, Floats, Floats]:
 
 
 def test_reported_latencies_are_true_in_the_closed_model_and_in_the_open_one(tmp_path: Path) -> None:
-    process = calibration(tmp_path, 2, "lognormal@8", "lognormal@32", "stalls, open@32")
+    process = calibration(tmp_path, 2, "lognormal@8", "lognormal@32", "stalls, open@32", "lognormal, HTTP@8")
     output, _ = process.communicate(timeout=120)
     directory = of(tmp_path)
     cells = directory.read()["cells"]
-    assert [cell["status"] for cell in cells] == ["completed"] * 3, output
+    assert [cell["status"] for cell in cells] == ["completed"] * 4, output
     for cell in cells:
         run = directory.run(cell["run_id"] or "")
         reported, true, _ = matched(run)
@@ -92,7 +92,7 @@ def test_reported_latencies_are_true_in_the_closed_model_and_in_the_open_one(tmp
 
     report = json.loads(directory.report_json.read_text())
     assert report["kind"] == "calibration"
-    assert [each["lost_steps"] + each["unknown_steps"] for each in report["measurements"]] == [0, 0, 0]
+    assert [each["lost_steps"] + each["unknown_steps"] for each in report["measurements"]] == [0] * 4
     assert process.returncode == (0 if report["verdict"] == "within" else 1)
     assert f"report: {directory.report_html}" in output
     [entry], unread = read_entries(tmp_path)

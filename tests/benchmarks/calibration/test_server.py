@@ -11,6 +11,8 @@ from loadtests.clock import unix_time
 from loadtests.deployments.url import UrlDeployment
 from loadtests.errors import LoadTestError
 from loadtests.protocol.access import OPEN
+from loadtests.protocol.http import HttpClient
+from loadtests.protocol.replies import parse_http
 from loadtests.protocol.websocket import RESET, WebSocketSession, step_message
 from reports.records.truth import TRUTH
 
@@ -50,6 +52,28 @@ def test_the_truth_lies_within_what_a_client_sees_of_each_step(tmp_path: Path) -
         assert 0.001 <= each["took_s"] <= latency_s
         assert 0 <= each["late_s"] <= each["took_s"] - 0.001
         assert unix_time(begin) - CLOCKS_S <= each["arrived_at"] <= unix_time(begin + latency_s) + CLOCKS_S
+
+
+def test_over_http_a_connection_is_a_session(tmp_path: Path) -> None:
+    truth = tmp_path / "truth.parquet"
+    with reference_server("constant:0.01", seed=1, truth=truth) as url:
+        seen = []
+        for _ in range(2):
+            client = HttpClient(url, OPEN, 10)
+            for path in ("/reset", "/step", "/step"):
+                begin = time.perf_counter()
+                response = client.post(path, b'{"action": {}}', 10)
+                latency_s = time.perf_counter() - begin
+                answer = parse_http(response.status, response.content())
+                if path == "/step":
+                    seen.append((answer, latency_s))
+            client.close()
+    rows = pq.read_table(truth).to_pylist()
+    assert [(each["session_hash"], each["step_count"]) for each in rows] == [
+        (answer.session_hash, answer.step_count) for answer, _ in seen
+    ]
+    assert [each["step_count"] for each in rows] == [1, 2, 1, 2]
+    assert all(0.01 <= each["took_s"] <= latency_s for each, (_, latency_s) in zip(rows, seen, strict=True))
 
 
 def test_a_step_whose_client_has_gone_was_not_answered(tmp_path: Path) -> None:
