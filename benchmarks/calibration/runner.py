@@ -4,7 +4,6 @@ import contextlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
@@ -28,6 +27,7 @@ from loadtests.run.load_test import (
     record_run,
     settled_for,
 )
+from loadtests.scratch import scratch_folder
 from loadtests.terminal import end_on_termination, progress
 from reports.calibration.range import out_of_range
 from reports.records.calibration_directory import CalibrationDirectory
@@ -122,7 +122,7 @@ def _load(
     view: CalibrationView,
 ) -> tuple[RunDirectory, Outcome]:
     """Loads a reference server as `make loadtest TARGET=URL` does; the truth lies in the run's directory."""
-    with TemporaryDirectory(prefix="openenv-loadtest-truth-") as scratch:
+    with scratch_folder() as scratch:
         truth = Path(scratch) / "truth.parquet"
         with reference_server(cell["reply_times"], seed=1, truth=truth) as url:
             config = load_test_config(settings_of(cell, url, round(duration_s), str(directory.runs)))

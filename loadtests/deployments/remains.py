@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from loadtests.deployments.registry import REGISTRY, Process, Record, Registry
 from loadtests.deployments.teardown import take_down
 from loadtests.errors import LoadTestError
+from loadtests.scratch import remove_abandoned_folders
 
 
 @contextmanager
@@ -45,6 +46,7 @@ def remove_remains(registry: Registry = REGISTRY) -> list[str]:
         except LoadTestError as error:
             lines.append(f"could not remove {what}: {error}")
     registry.remove_drafts()
+    remove_abandoned_folders()
     return lines
 
 

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from loadtests.deployments.ports import LOOPBACK, check_free
 from loadtests.errors import LoadTestError
+from loadtests.scratch import scratch_folder
 from loadtests.settings import whole
 from reports.outputs.files import NO_FILES, OutputFiles
 
@@ -47,7 +47,7 @@ def open_outlets(values: Mapping[str, str | None], say: Callable[[str], None]) -
             _check_collector(collector)
         from loadtests.run.metrics.meter import Meter
 
-        meter = Meter(Path(stack.enter_context(TemporaryDirectory(prefix="openenv-loadtest-lag-"))))
+        meter = Meter(Path(stack.enter_context(scratch_folder())))
         if port:
             from loadtests.run.metrics.prometheus import served
 

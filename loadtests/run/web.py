@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from loadtests.run.generator import Generator, locust_command
 from loadtests.run.live_statistics import FollowedRun
 from loadtests.run.load_test import check_writable, deployed, settled_for, target_of, too_many_sessions
 from loadtests.run.resource_sampler import ResourceSampler
+from loadtests.scratch import scratch_folder
 from loadtests.terminal import progress
 from reports.records.run_directory import RunDirectory, RunDirectoryError
 
@@ -42,7 +42,7 @@ def serve_page(
     check_free(port, "WEB_PORT")
     with (
         deployed(config.target, config.deployment, progress(console)) as deployment,
-        tempfile.TemporaryDirectory() as scratch,
+        scratch_folder() as scratch,
     ):
         settled_for(config, deployment, progress(console))  # Locust asks again for every test
         if warning := too_many_sessions(config, deployment):

@@ -14,6 +14,7 @@ from loadtests.actions.policy import FOLDER, load_policy
 from loadtests.errors import LoadTestError
 from loadtests.load.trace import KIND, is_trace, load_trace
 from loadtests.load.workers.generators import Generators
+from loadtests.scratch import scratch_folder
 
 _FILES = "openenv-files"
 
@@ -82,7 +83,7 @@ class CarriedFiles:
             self._traces[trace["name"]] = f"{KIND}{self._written(trace['content'])}"
 
     def _written(self, content: bytes) -> Path:
-        self._folder = self._folder or tempfile.TemporaryDirectory()
+        self._folder = self._folder or scratch_folder()
         file = Path(self._folder.name) / f"{hashlib.sha256(content).hexdigest()[:16]}.jsonl"
         file.write_bytes(content)
         return file
