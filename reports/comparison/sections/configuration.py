@@ -10,16 +10,19 @@ from reports.records.schema import RunJson
 
 Kind = Literal["load", "machine", "deployment", "versions", "measurement"]
 
+_ASKED_FOR = ("arrivals", "arrivals_of", "shape", "trace", "group", "rollout_steps", "fault")
+"""Parts of a load that a run has or has not."""
 _LOAD = (
     *("scenario", "users", "wait", "think_time", "transport", "steps_per_episode"),
     *("action", "actions", "policy", "processes"),
+    *_ASKED_FOR,
 )
 _DEPLOYMENT = ("deployment", "balancing", "reuse_port")
 _TOPOLOGY = ("replicas", "workers")
 _MEASUREMENT = (
     *("duration_s", "warmup_s", "spawn_rate", "connect_timeout_s", "step_timeout_s", "tls_verified", "slo"),
 )
-_DEFAULTS = {"scenario": "sustained", "warmup_s": 0.0}
+_DEFAULTS = {"scenario": "sustained", "warmup_s": 0.0, **dict.fromkeys(_ASKED_FOR, "none")}
 _LONGEST = 80
 
 

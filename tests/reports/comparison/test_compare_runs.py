@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -286,3 +287,27 @@ def test_other_actions_are_another_load(tmp_path: Path) -> None:
         run.write(changed)
     found = {each.name: each.questionable for each in compare_runs(a, b).differences}
     assert found == {"actions": True, "tls verified": False}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"arrivals": "poisson:50", "arrivals_of": "steps"},
+        {"shape": "sine:0.5:20s"},
+        {"group": 8, "rollout_steps": "50"},
+        {"fault": "kill-replica@3s"},
+        {"trace": {"name": "trace.jsonl", "sha256": "0" * 64}},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_other_arrivals_shapes_groups_and_faults_are_another_load(
+    changes: dict[str, Any], tmp_path: Path
+) -> None:
+    a, b = write_run(tmp_path / "a", LOAD, 1), write_run(tmp_path / "b", LOAD, 2)
+    changed: Any = b.read()
+    changed["config"] |= changes
+    b.write(changed)
+    comparison = compare_runs(a, b)
+    found = {each.name.replace(" ", "_"): (each.a, each.questionable) for each in comparison.differences}
+    assert found == dict.fromkeys(changes, ("none", True))
+    assert "did not carry the same load" in " ".join(comparison.notices)
