@@ -289,6 +289,15 @@ def test_other_actions_are_another_load(tmp_path: Path) -> None:
     assert found == {"actions": True, "tls verified": False}
 
 
+TRACE = {
+    "file": "trace.jsonl",
+    "sha256": "0" * 64,
+    "sessions": 2,
+    "steps": 9,
+    "length_s": 1.0,
+} | dict.fromkeys(("with_action", "unnamed"), 0)
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -296,7 +305,7 @@ def test_other_actions_are_another_load(tmp_path: Path) -> None:
         {"shape": "sine:0.5:20s"},
         {"group": 8, "rollout_steps": "50"},
         {"fault": "kill-replica@3s"},
-        {"trace": {"name": "trace.jsonl", "sha256": "0" * 64}},
+        {"trace": TRACE},
     ],
     ids=lambda changes: next(iter(changes)),
 )
