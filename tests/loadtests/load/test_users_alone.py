@@ -171,6 +171,14 @@ def test_a_user_of_a_pool_stays_the_same_and_each_arrival_leaves_once() -> None:
     assert (found["counted"]["begun"], found["counted"]["done"]) == (5, 5)
 
 
+def test_each_session_of_a_trace_is_another_user(tmp_path: Path) -> None:
+    file = tmp_path / "trace.jsonl"
+    file.write_text("".join(f'{{"at": {at}, "session": {at % 2}, "wait": 0}}\n' for at in range(4)))
+    found = played(SHAPE=f"trace:{file}", episodes=3)
+    assert len(set(found["numbers"])) == len(found["numbers"]) == 2
+    assert found["said"] == [*(["reset", "step", "gone", "step", "gone", "leave"] * 2), "end"]
+
+
 @pytest.mark.parametrize(("begins", "sent"), [((), 3), ((False, False, True), 2), ((False,) * 4, 0)])
 def test_each_step_of_a_trace_leaves_once_with_a_session_or_without(
     tmp_path: Path, begins: tuple[bool, ...], sent: int
