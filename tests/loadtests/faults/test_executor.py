@@ -78,7 +78,7 @@ class Noting(Breakable):
 
     def remove_replica(self, host: str, given_up: Event) -> None:
         if given_up.wait(60):
-            raise LoadTestError("its sessions did not end in time")
+            raise LoadTestError(f"the sessions of {host} did not end in time")
         raise AssertionError
 
     def slow_network(self, host: str, delay_s: float) -> None:

@@ -36,7 +36,17 @@ def test_without_a_shape_the_load_stays_as_it_is() -> None:
     "text",
     [
         *("ramp", "ramp:1", "ramp:0:0", "ramp:-1:1", "ramp:a:b", "ramp:1s:2", "ramp:1:2:3"),
-        *("steps:0", "steps:1.5", "steps:1001", "steps:", "spike:5:4:0", "spike:5", "soak:0", "sine:2:5", "sine:1:0"),
+        *(
+            "steps:0",
+            "steps:1.5",
+            "steps:1001",
+            "steps:",
+            "spike:5:4:0",
+            "spike:5",
+            "soak:0",
+            "sine:2:5",
+            "sine:1:0",
+        ),
         *("wave:1", "ramp:nan:1", "ramp:inf:1", ":"),
     ],
 )

@@ -135,9 +135,8 @@ def test_after_an_episode_s_last_step_they_do_not_think() -> None:
 
 def test_after_a_failed_step_of_the_closed_model_they_back_off_until_one_succeeds() -> None:
     found = played(steps=("failed", "failed", "", "failed", "over"), THINK_TIME="0")
-    assert found["said"] == ["reset", "step", "pause 0.1", "step", "pause 0.2", "step"] + [
-        *("step", "pause 0.1", "step", "pause 0.2")
-    ]
+    paused = ["step", "pause 0.1", "step", "pause 0.2"]
+    assert found["said"] == ["reset", *paused, "step", *paused]
 
 
 def test_after_a_failed_step_of_a_pool_they_do_not_back_off() -> None:

@@ -61,8 +61,9 @@ def test_groups_are_told_apart_by_their_users_in_each_process() -> None:
             rows += rollout(user, 0.0, 0.1 * (place + 1)) + rollout(user, 5.0, 0.1) + rollout(user, 9.0, 0.1)
     each = found(rows, run(2, 8))
     assert (each.groups, each.rounds, each.rollouts) == (4, 8, 16)
-    one_each = [row for user in (1, USERS_A_PROCESS) for at in (0.0, 2.0) for row in rollout(user, at, 0.1)]
-    assert found(one_each, run(3, 2)).rounds == 2, "no group has members in two processes"
+    second = range(USERS_A_PROCESS, USERS_A_PROCESS + 3)
+    together = [row for user in second for at in (0.0, 2.0) for row in rollout(user, at, 0.1)]
+    assert found(together, run(3, 3)).rounds == 1, "groups are counted from the first user of a process"
     assert sorted({round(each.group_s.p50, 2), round(each.group_s.max, 2)}) == [0.35, 0.6]
 
 
