@@ -4,6 +4,7 @@ from threading import Event
 
 import pytest
 
+from loadtests.clock import now
 from loadtests.deployments import Kind
 from loadtests.deployments.breakable import Breakable, NotPossibleError
 from loadtests.errors import LoadTestError
@@ -26,6 +27,8 @@ class Noting(Breakable):
         self._hosts, self._workers = [A, B], workers
         self._put_down: set[str] = set()
         self.adding, self.can_be_slow, self.restarts = Event(), 2, 0
+        self.died: set[str] = set()
+        self.resumes, self.resumed_at = True, 0.0
 
     def up(self) -> None:
         """It always is."""
@@ -38,7 +41,7 @@ class Noting(Breakable):
         return Topology(replicas=len(names), workers=self._workers, hosts=list(names), names=names)
 
     def running(self) -> set[str]:
-        return {*self._hosts, "nginx"} - self._put_down
+        return {*self._hosts, "nginx"} - self._put_down - self.died
 
     def put_down(self) -> set[str]:
         return self._put_down
@@ -57,6 +60,10 @@ class Noting(Breakable):
         self.done.append(("pause", host))
 
     def resume_replica(self, host: str) -> None:
+        if not self.resumes:
+            raise LoadTestError("it is gone")
+        self.resumed_at = now()
+        time.sleep(0.01)
         self.done.append(("resume", host))
 
     def restart_nginx(self) -> None:
@@ -70,7 +77,9 @@ class Noting(Breakable):
         raise AssertionError
 
     def remove_replica(self, host: str, given_up: Event) -> None:
-        raise NotImplementedError
+        if given_up.wait(60):
+            raise LoadTestError(f"the sessions of {host} did not end in time")
+        raise AssertionError
 
     def slow_network(self, host: str, delay_s: float) -> None:
         if self.can_be_slow == 0:
@@ -107,6 +116,7 @@ def test_a_pause_ends_by_itself_and_both_are_told() -> None:
     assert (note["target"], note["outcome"], note["detail"]) == (host, "done", None)
     assert note["ended_at"] is not None
     assert note["ended_at"] - note["at"] >= 0.2
+    assert note["ended_at"] <= deployment.resumed_at, "it may have answered from then on"
     name = deployment.topology()["names"][host]
     assert told == [f"0 s: paused {name}", f"0 s: resumed {name}"]
 
@@ -126,6 +136,19 @@ def test_what_is_in_effect_when_the_load_ends_is_taken_back() -> None:
     assert {note["target"] for note in notes} > {f"{A}, {B}"}
 
 
+def test_what_cannot_be_taken_back_is_told_and_the_rest_is_taken_back() -> None:
+    deployment, told = Noting(), list[str]()
+    deployment.resumes = False
+    notes = carried_out("pause-replica:1h@0s,slow-network:50ms@0s", deployment, 3, told)
+    paused, slowed = sorted(notes, key=lambda note: note["name"])
+    assert (paused["outcome"], paused["ended_at"]) == ("done", None)
+    assert paused["detail"] == "it could not be taken back: it is gone"
+    assert (slowed["detail"], slowed["ended_at"] is None) == (None, False)
+    assert [each[0] for each in deployment.done].count("restore") == 2
+    assert any("pause-replica:1h@0s could not be taken back: it is gone" in line for line in told)
+    assert not any("resumed" in line for line in told)
+
+
 def test_a_slow_network_that_is_permitted_in_part_is_restored_there_and_left_out() -> None:
     deployment = Noting()
     deployment.can_be_slow = 1
@@ -143,9 +166,15 @@ def test_what_the_load_does_not_live_to_see_is_left_out_with_its_time() -> None:
     assert "load was over" in (notes[1]["detail"] or "")
 
 
+def test_the_time_of_one_that_was_left_out_counts_from_the_begin_of_the_load() -> None:
+    done, left_out = carried_out(f"kill-worker@0.5s,restart-nginx@{NEVER:g}s", Noting(), 1)
+    assert left_out["at"] - NEVER <= done["at"] - 0.5 + 0.1
+
+
 def test_a_fault_that_fails_says_why_and_the_next_comes() -> None:
-    deployment = Noting()
-    failed, done = carried_out("restart-nginx@0s,kill-worker@0.3s", deployment, 1)
+    deployment, told = Noting(), list[str]()
+    failed, done = carried_out("restart-nginx@0s,kill-worker@0.3s", deployment, 1, told)
+    assert any("restart-nginx@0s failed: nginx does not come back" in line for line in told)
     assert (failed["outcome"], failed["detail"]) == ("failed", "nginx does not come back")
     assert done["outcome"] == "done"
     host, pid = (done["target"] or "").split()
@@ -179,6 +208,25 @@ def test_nobody_strikes_a_paused_replica_or_a_dead_one() -> None:
         "left out",
         "no replica is running that could be struck",
     )
+
+
+def test_nobody_strikes_a_replica_that_is_about_to_end_or_died_by_itself() -> None:
+    plan = "remove-replica@0s,kill-replica@0.05s,kill-worker@0.1s,restart-nginx@0.2s"
+    removed, killed, left_out, _ = carried_out(plan, Noting(), lambda it: it.restarts > 0)
+    assert {removed["target"], killed["target"]} == {A, B}
+    assert left_out["outcome"] == "left out"
+    deployment = Noting()
+    deployment.died = {A}
+    killed, left_out, _ = carried_out(
+        "kill-replica@0s,kill-worker@0.1s,restart-nginx@0.2s", deployment, lambda it: it.restarts > 0
+    )
+    assert (killed["target"], left_out["outcome"]) == (B, "left out")
+
+
+def test_a_replica_that_was_resumed_can_be_struck_again() -> None:
+    deployment = Noting()
+    notes = carried_out("pause-replica:0.05s@0s,kill-replica@1.5s,kill-replica@1.55s", deployment, 4)
+    assert [note["outcome"] for note in notes] == ["done"] * 3
 
 
 def test_the_last_replica_is_not_removed() -> None:

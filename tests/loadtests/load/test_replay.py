@@ -90,6 +90,15 @@ def test_what_a_session_could_not_send_before_the_end_was_held_up(tmp_path: Path
     assert replay.counted() == {"due": 4, "begun": 1, "late": 0, "longest_wait_s": 0.0, "held_up": 2}
 
 
+def test_steps_that_left_are_counted_with_how_long_they_were_there(tmp_path: Path) -> None:
+    replay = Replay(trace(tmp_path, (0, "a")))
+    assert "done" not in replay.counted()
+    replay.in_system.leave(time.perf_counter() - 10)
+    counted = replay.counted()
+    assert counted["done"] == 1
+    assert 10 <= counted["in_system_s"] < 40
+
+
 def test_those_who_wait_are_told_when_it_closes(tmp_path: Path) -> None:
     replay = Replay(trace(tmp_path, (0, "a"), (60, "b")))
     begun_by_now(replay)

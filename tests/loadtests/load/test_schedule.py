@@ -80,7 +80,7 @@ def test_they_are_given_out_in_the_order_in_which_users_became_free() -> None:
 def test_several_that_are_due_at_the_same_time_go_to_several_users() -> None:
     given = schedule(0.01, 0.01, 0.01)
     takers = [gevent.spawn(given.take) for _ in range(4)]
-    gevent.joinall(takers, timeout=5)
+    assert len(gevent.joinall(takers, timeout=5)) == 4, "the last is told that there are no more"
     taken = [taker.value for taker in takers]
     assert taken[3] is None
     assert len(set(taken[:3])) == 1
@@ -94,6 +94,19 @@ def test_who_is_stopped_while_it_waits_takes_no_arrival_along() -> None:
     gone.kill()
     assert stays.get(timeout=5) is not None
     assert given.counted() == {"due": 1, "begun": 1, "late": 0, "longest_wait_s": 0.0}
+
+
+def test_who_comes_when_one_is_due_does_not_take_it_from_those_who_waited() -> None:
+    given = schedule(0.2, 0.25)
+    waited = gevent.spawn(given.take)
+    gevent.sleep(0)
+    given._start -= 1  # as if the loop had not got to it yet
+    second = given.take()
+    first = waited.get(timeout=5)
+    assert first is not None
+    assert second is not None
+    assert first < second
+    assert given.counted()["late"] == 0
 
 
 def test_one_that_finds_nobody_free_is_taken_by_the_first_who_comes_after_all_had_gone() -> None:
@@ -140,3 +153,21 @@ def test_what_was_held_up_in_several_processes_is_added() -> None:
     assert added(held, {**none, "held_up": 3})["held_up"] == 5
     assert added(None, held)["held_up"] == 2
     assert "held_up" not in added(none, none)
+
+
+def test_arrivals_that_left_are_counted_with_how_long_they_were_there() -> None:
+    given = schedule(60.0)
+    assert "done" not in given.counted()
+    given.in_system.leave(time.perf_counter() - 10)
+    given.in_system.leave(time.perf_counter() - 20)
+    counted = given.counted()
+    assert counted["done"] == 2
+    assert 30 <= counted["in_system_s"] < 60
+
+
+def test_arrivals_that_left_several_processes_are_added_with_their_times() -> None:
+    none = schedule(60.0).counted()
+    some: ArrivalsJson = {**none, "done": 2, "in_system_s": 0.5}
+    both = added(added(added(None, some), none), {**none, "done": 3, "in_system_s": 0.25})
+    assert (both["done"], both["in_system_s"]) == (5, 0.75)
+    assert "done" not in added(none, none)

@@ -116,5 +116,15 @@ def test_what_cannot_be_made_a_trace_is_refused(tmp_path: Path) -> None:
     of_actions = run(tmp_path / "actions", [step(0.0)], trace={**replayed, "with_action": 1})
     with pytest.raises(RunDirectoryError, match=r"actions of a\.jsonl.*replay that trace again"):
         write_trace(of_actions.path)
-    of_waits = run(tmp_path / "waits", [step(0.0, wait_s=0.5)], trace={**replayed, "with_action": 0})
-    assert lines(write_trace(of_waits.path).path) == [{"at": 0.0, "session": 0, "wait": 0.5}]
+    given = {"with_action": 0, "unnamed": 1}
+    of_given = run(tmp_path / "given", [step(0.0)], trace={**replayed, **given}, action={"say": "given"})
+    with pytest.raises(RunDirectoryError, match="replay that trace again"):
+        write_trace(of_given.path)
+
+
+@pytest.mark.parametrize("action", [None, {"say": "given to steps that name nothing"}])
+def test_a_replay_of_waits_can_be_made_a_trace_again(tmp_path: Path, action: dict[str, Any] | None) -> None:
+    replayed = {"file": "a.jsonl", "sha256": "0", "sessions": 1, "steps": 1, "length_s": 0.0, "unnamed": 0}
+    trace = {**replayed, "with_action": 0}
+    directory = run(tmp_path / "waits", [step(0.0, wait_s=0.5)], trace=trace, action=action)
+    assert lines(write_trace(directory.path).path) == [{"at": 0.0, "session": 0, "wait": 0.5}]

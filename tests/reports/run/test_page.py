@@ -141,6 +141,28 @@ def test_faults_have_a_section_with_their_prices_and_mark_the_time_lines() -> No
     assert len(re.findall(r"<text[^>]*>kill-worker</text>", svg)) == 2 * 3
 
 
+def test_what_a_fault_cost_has_its_words_where_there_is_no_number() -> None:
+    report = sample_reports.with_faults()
+    assert report.faults is not None
+    first, second, undone = report.faults.faults
+    assert first.price is not None
+    assert second.price is not None
+    went_on = replace(first.price, errors_ended_s=None, errors_went_on=True)
+    was_even = replace(second.price, even_again_s=0.0)
+    changed = [
+        replace(first, price=went_on),
+        replace(second, price=was_even),
+        replace(undone, outcome="failed", detail="no such container"),
+    ]
+    text = page_of(replace(report, faults=replace(report.faults, faults=changed))).text.replace("\u00a0", " ")
+    for words in (
+        "220 others 8 2 not before the next fault not before the next fault 900 ms",
+        "0 0 – none failed was even no step",
+        "3 · slow-network 17.0 s Failed: no such container",
+    ):
+        assert words in text
+
+
 def test_a_missed_objective_is_a_miss_and_the_words_say_that_faults_were_asked_for() -> None:
     text = page_of(sample_reports.with_faults()).text.replace("\u00a0", " ")
     for words in (

@@ -11,8 +11,9 @@ from reports.records.columns import STEPS
 from reports.records.run_directory import RunDirectory
 from reports.records.schema import RunStatus, Transport
 from reports.records.tables import StreamWriter
+from reports.run.page import render
 from reports.run.report import report_run, to_json
-from tests.reports.operations import START, Row, connect, session, step, table
+from tests.reports.operations import START, Row, connect, reset, session, step, table
 
 KEYS = {
     "totals": {"sessions", "steps", "failures", "success_rate", "duration_s", "throughput_steps_per_s"},
@@ -85,6 +86,61 @@ def test_report_json_has_every_key_and_plain_values(tmp_path: Path) -> None:
 def test_the_wait_sets_the_bound(tmp_path: Path) -> None:
     rows = [step(at / 10, wait_s=0.3, waited_s=0.3, latency_s=0.4) for at in range(20)]
     assert report_run(run_of(tmp_path / "run", rows)).slo.criteria[1].limit == pytest.approx(1.6)
+
+
+def of_config(path: Path, rows: list[Row], config: dict[str, Any], **changes: Any) -> RunDirectory:
+    directory = run_of(path, rows, **changes)
+    made: Any = directory.read()
+    made["config"] |= config
+    directory.write(made)
+    return directory
+
+
+@pytest.mark.parametrize("late", [0, 60])
+def test_arrivals_are_in_the_json_and_on_the_page_and_a_rate_that_was_not_reached_is_a_warning(
+    tmp_path: Path, late: int
+) -> None:
+    by_s = 0.5 if late else 0.0
+    rows = [step(0.1 * n + by_s, intended_at=START + 0.1 * n) for n in range(100)]
+    told = {"due": 100, "begun": 100, "late": late, "longest_wait_s": by_s}
+    config = {"arrivals": "constant:10", "arrivals_of": "steps"}
+    report = report_run(of_config(tmp_path / "run", rows, config, arrivals=told))
+    found, page = to_json(report), render(report)
+    assert (found["arrivals"]["due"], found["arrivals"]["late"]) == (100, late)
+    assert found["arrivals"]["longest_wait_s"] == pytest.approx(by_s)
+    assert found["arrivals"]["reached"] == (late == 0)
+    assert [each["code"] for each in found["validity"]["warnings"]].count("rate_not_reached") == bool(late)
+    assert 'id="arrivals"' in page
+    assert report.arrivals is not None
+    assert ("(coordinated omission), and 500" in page) == bool(late)
+    assert "steps/s that were due" in page
+
+
+def test_rollouts_and_goodput_are_in_the_json_and_on_the_page(tmp_path: Path) -> None:
+    rows = [
+        row
+        for user in (0, 1)
+        for n, took in enumerate((0.2, 0.3, 9.0, 0.2))
+        for row in (
+            connect(20.0 * n, user=user),
+            reset(20.0 * n + 0.1, user=user),
+            step(20.0 * n + 0.2, user=user, latency_s=took * (1 + user)),
+        )
+    ]
+    report = report_run(of_config(tmp_path / "run", rows, {"scenario": "rollouts", "group": 2}))
+    found, page = to_json(report), " ".join(render(report).replace("\u00a0", " ").split())
+    played, good = found["rollouts"], found["goodput"]
+    assert (played["rollouts"], played["good"], played["failed"], played["size"]) == (6, 4, 0, 2)
+    assert played["straggler_share"] == pytest.approx(9.5 / (2 * 19.6))
+    assert (good["unit"], good["per_s"]) == ("episodes", played["goodput_per_s"])
+    assert 'id="rollouts"' in page
+    for words in (
+        '<th scope="row">rollout</th>',
+        '<th scope="row">group</th>',
+        "of their group’s time waiting",
+    ):
+        assert words in page
+    assert "2 of 6 rollouts missed the objective" in page
 
 
 def test_a_killed_run_still_reports(tmp_path: Path) -> None:

@@ -57,8 +57,40 @@ def test_what_waited_for_a_user_is_in_the_latency_and_the_sentence_says_what_tim
     assert "all 4 users were in flight, 49 steps of 60 found none free when due" in said
     assert "10 still waited at the end" in said
     assert "up to 4.90 s" in said
-    assert "coordinated omission" in found.takeaways[1]
-    assert "hides 4.8" in found.takeaways[1]
+    assert said.startswith("The rate was not reached")
+    assert "hides 4.85 s, 99 % of the wait (coordinated omission)" in found.takeaways[1]
+    assert found.takeaways[1].endswith("and 2.45 s at the median.")
+    assert (found.due_per_s[0], found.begun_per_s[0]) == pytest.approx((10, 5), abs=1)
+    assert (found.due_per_s[7], found.begun_per_s[7]) == pytest.approx((0, 5), abs=1)
+
+
+def test_many_that_nobody_was_free_to_begin_missed_the_rate_although_none_was_late() -> None:
+    rows = [late(at, 0.0, 0.05) for at in np.arange(0, 5, 0.1)]
+    said = rate_not_reached(
+        arrivals(rows, run(arrivals={"due": 100, "begun": 50, "late": 0, "longest_wait_s": 0.0}))
+    )
+    assert said is not None
+    assert said.startswith("The rate was not reached: all 4 users were in flight, 50 steps of 100 found none")
+
+
+@pytest.mark.parametrize(("by", "took"), [(0.005, 0.1), (0.0005, 0.001)])
+def test_a_wait_that_is_small_by_itself_or_beside_the_latency_hides_hardly_anything(
+    by: float, took: float
+) -> None:
+    found = arrivals([late(at, by, took) for at in np.arange(0, 5, 0.1)], run())
+    assert "hardly any waited" in found.takeaways[1]
+
+
+@pytest.mark.parametrize(("transport", "op"), [("ws", "connect"), ("http", "reset")])
+def test_what_a_session_waited_is_told_of_the_operation_that_it_begins_with(transport: str, op: str) -> None:
+    rows = []
+    for user in range(20):
+        at = {"intended_at": START + 0.1 * user, "user": user, "transport": transport}
+        rows.append((connect if op == "connect" else reset)(0.1 * user + 1, **at))
+        rows.append(step(0.1 * user + 2, user=user, transport=transport))
+    found = arrivals(rows, run("sessions"))
+    assert f"99 % of {op}s took at most 1.10 s" in found.takeaways[1]
+    assert "hides 1.00 s" in found.takeaways[1]
 
 
 def test_what_was_in_flight_when_the_load_ended_had_not_waited_for_a_user() -> None:
@@ -81,6 +113,7 @@ def test_in_flight_counts_what_is_due_and_not_done() -> None:
     found = arrivals(rows, run())
     assert found.in_flight[:8] == pytest.approx(3)
     assert found.in_flight[9] == pytest.approx(4)
+    assert found.takeaways[0].endswith("4 arrived in all, at most 4 at once.")
 
 
 def test_sessions_are_in_flight_for_their_whole_stay_and_measured_when_the_first_have_left() -> None:
@@ -97,6 +130,19 @@ def test_sessions_are_in_flight_for_their_whole_stay_and_measured_when_the_first
     assert (begin, end) == pytest.approx((3.0, 9.5))
     found = arrivals(sorted(rows, key=lambda row: row["started_at"]), run("sessions"))
     assert found.in_flight[6] == pytest.approx(6)
+
+
+def test_half_of_the_run_is_measured_where_sessions_stay_longer_and_less_after_a_warm_up() -> None:
+    rows = []
+    for user in range(11):
+        intended = {"intended_at": START + user}
+        rows += [connect(user, user=user, **intended), step(user + 9, latency_s=1.0, user=user)]
+    loaded = steps(rows)
+    spans = user_spans(loaded)
+    assert arrival_window(loaded, spans, "sessions", 0.0) == pytest.approx((5, 10))
+    assert arrival_window(loaded, spans, "sessions", 2.0) == pytest.approx((7, 10))
+    assert arrival_window(loaded, spans, "steps", 2.0) == pytest.approx((2, 10))
+    assert arrival_window(loaded, spans, "steps", 99.0) == pytest.approx((10, 10))
 
 
 def test_a_closed_run_has_no_arrivals() -> None:

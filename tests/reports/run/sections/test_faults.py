@@ -111,6 +111,24 @@ def test_what_timed_out_counts_to_the_fault_before_its_reply_was_due() -> None:
     assert (first.failed["step"], second.failed["step"]) == (0, 1)
 
 
+def test_what_timed_out_before_its_reply_was_due_counts_to_the_fault_before_it_ended() -> None:
+    slow = [row for user in range(20, 40) for row in steady(user=user, took=2.0)[:2]]
+    slow += [step(0.1 + 2.0 * n, user=20 + user, latency_s=2.0) for user in range(20) for n in range(9)]
+    timed_out = [*steady(0.0, 6.0, user=1)[:2], step(6.5, user=1, latency_s=0.5, error="timeout")]
+    found = price_all([*slow, *timed_out], run(fault(6.0), fault(8.0)))
+    first, second = [each.price for each in found.faults if each.price]
+    assert found.p99_before_s == pytest.approx(2.0)
+    assert (first.failed["step"], second.failed["step"]) == (1, 0)
+
+
+def test_an_episode_is_lost_with_any_failed_step_that_ended_a_session_and_with_no_reset() -> None:
+    (price,) = prices([*steady(), *cut(10.0, 12.0, error="server_error")], fault(9.5))
+    assert (price.sessions_lost, price.episodes_lost) == (1, 1)
+    lost = [*steady(0.0, 10.0, user=1), reset(10.0, user=1, error="connection_lost")]
+    (price,) = prices([*steady(), *lost, *steady(12.0, 20.0, user=1)], fault(9.5))
+    assert (price.sessions_lost, price.failed["reset"], price.episodes_lost) == (1, 1, 0)
+
+
 def test_errors_that_go_on_do_not_end() -> None:
     failing = [connect(at, user=1, error="refused") for at in np.arange(10.1, 19.5, 0.5)]
     rows = [*steady(), *steady(0.0, 10.0, user=1), *failing]
@@ -118,6 +136,7 @@ def test_errors_that_go_on_do_not_end() -> None:
     assert price.errors_went_on
     assert price.errors_ended_s is None
     assert price.p99_over_s == pytest.approx(10, abs=0.2)
+    assert "errors did not end before the end" in price_all(rows, run(fault(10.0))).takeaways[0]
     first, _ = prices(rows, fault(10.0), fault(15.0))
     assert first.errors_went_on
 
@@ -169,6 +188,7 @@ def test_the_load_is_even_again_when_a_paused_worker_goes_on() -> None:
     assert each.price.evenness == "even"
     assert each.price.even_again_s == pytest.approx(3, abs=0.8)
     assert found.over == "worker"
+    assert found.takeaways[0].startswith("pause-replica at 10.0 s cost no operation; the load was even again")
 
 
 def test_a_load_that_is_not_even_again_is_told() -> None:
@@ -217,6 +237,37 @@ def test_p99_is_of_what_ended_until_recovery_and_beside_it_that_from_before() ->
     assert first.max_s == pytest.approx(0.9)
 
 
+def test_p99_is_of_nothing_that_ended_before_the_fault_and_the_slowest_is_told_beside_it() -> None:
+    rows = [row for user in range(20, 30) for row in steady(user=user)]
+    rows += [step(0.2 + 0.5 * n, user=20, latency_s=3.0) for n in range(12)]
+    rows.append(step(10.2, user=20, latency_s=0.8))
+    found = price_all(rows, run(fault(10.0)))
+    (price,) = (each.price for each in found.faults if each.price)
+    assert found.p99_before_s == pytest.approx(3.0)
+    assert (price.p99_s, price.max_s) == pytest.approx((0.1, 0.8))
+    assert (
+        "p99 of steps was 100 ms (3.00 s before the first fault), and the slowest took 800 ms."
+        in (found.takeaways[0])
+    )
+
+
+def test_p99_goes_on_until_errors_have_ended() -> None:
+    failing = [connect(at, user=1, error="refused", latency_s=0.0) for at in (10.0, 13.0, 16.0)]
+    (price,) = prices([*steady(), *steady(0.0, 9.0, user=1), *failing], fault(9.5))
+    assert price.errors_ended_s == price.p99_over_s == pytest.approx(6.5)
+
+
+def test_after_a_fault_without_any_success_that_is_said() -> None:
+    rows = [*steady(0.0, 10.0), *(connect(at, error="refused") for at in np.arange(10.1, 19.5, 0.5))]
+    found = price_all(rows, run(fault(10.0)))
+    assert found.takeaways[0].endswith("After kill-worker no step succeeded.")
+
+
+def test_where_not_all_users_were_there_before_the_first_fault_p99_is_of_those_that_were() -> None:
+    rows = [*steady(), *steady(12.0, 20.0, user=1, took=0.9)]
+    assert price_all(rows, run(fault(10.0))).p99_before_s == pytest.approx(0.1)
+
+
 def test_before_the_first_fault_all_users_are_there() -> None:
     ramp = [connect(0.0, user=1), *(step(0.1 + 0.2 * n, user=1, latency_s=0.9) for n in range(10))]
     rows = [*ramp, *steady(3.0, 20.0, user=1)[1:], *steady(3.0, 20.0)]
@@ -253,6 +304,28 @@ def test_the_dearest_fault_is_named_with_what_it_cost() -> None:
     )
     assert "p99 of steps was 100 ms (100 ms before the first fault)" in first
     assert second == "All 2 faults together: 3 sessions lost, 3 failed operations."
+
+
+def test_sessions_weigh_more_than_operations_and_these_more_than_time() -> None:
+    refused = [step(12.0 + n, user=2, error="validation") for n in range(3)]
+    rows = [*steady(), *cut(8.0, 9.0), *steady(user=2), *refused]
+    found = price_all(rows, run(fault(7.0, "kill-replica"), fault(11.0)))
+    assert found.takeaways[0].startswith("kill-replica at 7.00 s cost most: 1 session, 1 failed step")
+    refused.append(step(8.0, user=2, error="validation"))
+    found = price_all([*steady(), *steady(user=2), *refused], run(fault(7.0, "kill-replica"), fault(11.0)))
+    assert found.takeaways[0].startswith("kill-worker at 11.0 s cost most: 3 failed steps")
+
+
+def test_of_many_faults_that_left_the_load_uneven_only_the_number_is_told() -> None:
+    rows = [row for n in range(8) for row in steady(0.0, 40.0, user=n, pid=1 + n % 2)]
+    rows += [row for n in range(8, 16) for row in steady(0.0, 10.0, user=n, pid=3)]
+    rows += steady(10.5, 40.0, user=8, pid=4)
+    faults = [fault(at) for at in (10.0, 17.0, 24.0, 31.0)]
+    assert price_all(rows, run(*faults)).takeaways[-1].startswith("After 4 faults the load was not even")
+    three = (
+        "After kill-worker at 10.0 s, kill-worker at 17.0 s and kill-worker at 24.0 s the load was not even"
+    )
+    assert price_all(rows, run(*faults[:3])).takeaways[-1].startswith(three)
 
 
 def test_a_fault_at_or_after_the_end_and_before_the_first_operation_are_priced_at_nothing() -> None:

@@ -1,5 +1,9 @@
+from typing import Any
+
 import pytest
 
+from benchmarks.synthetic_run import SyntheticRun, run_json
+from reports.run.sections import rollouts
 from reports.run.sections.goodput import summarize
 from tests.reports.operations import Row, connect, reset, step, steps
 
@@ -28,3 +32,18 @@ def test_failed_steps_are_not_counted() -> None:
     good = summarize(steps(rows), (0.0, 10.0), 1.0, None)
     assert good.per_s == pytest.approx(0.2)
     assert good.share == 1.0
+
+
+def test_in_rollouts_goodput_is_of_episodes() -> None:
+    rows = [
+        row
+        for n, took in enumerate((0.1, 0.1, 0.1, 0.9, 0.1))
+        for row in (connect(2.0 * n), reset(2.0 * n + 0.1), step(2.0 * n + 0.2, latency_s=took))
+    ]
+    run: Any = run_json("a-run", SyntheticRun(), 1_760_000_020.0)
+    run["config"] |= {"scenario": "rollouts", "group": 1, "users": 1}
+    loaded = steps(rows)
+    good = summarize(loaded, (0.0, 10.0), 1.0, rollouts.summarize(run, loaded, (0.0, 10.0), 1.0))
+    assert good.unit == "episodes"
+    assert good.per_s == pytest.approx(0.3)
+    assert good.share == pytest.approx(3 / 4)

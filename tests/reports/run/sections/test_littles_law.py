@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from benchmarks.synthetic_run import SyntheticRun, run_json
+from reports.records.schema import LONGEST_RETRY_PAUSE_S
 from reports.records.steps import user_spans
 from reports.run.sections import totals
 from reports.run.sections.littles_law import LittlesLaw, Unchecked, summarize
@@ -70,6 +71,8 @@ def test_users_that_do_nothing_but_operate_are_accounted_for() -> None:
 def test_the_three_are_one_equation() -> None:
     law = known(played(own_s=0.02))
     assert law.users * law.accounted == pytest.approx(law.rate_per_s * law.time_s)
+    law = known(in_short_episodes(), think_time="uniform:0.29:0.31")
+    assert law.users * law.accounted == pytest.approx(law.rate_per_s * law.time_s)
 
 
 def test_rows_that_are_missing_are_told() -> None:
@@ -95,13 +98,19 @@ def test_think_time_is_accounted_for() -> None:
     assert known(rows, think_time="0.2").doubt is not None
 
 
-def test_a_pause_that_was_not_made_accounts_for_no_other_time() -> None:
+def in_short_episodes() -> list[Row]:
+    """Rows of users that think for 0.3 s, but not after every other step, which ends an episode."""
     rows: list[Row] = []
     for user in range(USERS):
         at = 0.01 * user
-        while at < 10:  # every other step ends an episode, after which users do not think
+        while at < 10:
             rows += [reset(at, user=user), step(at + 0.1, user=user), step(at + 0.5, user=user)]
             at += 0.6
+    return rows
+
+
+def test_a_pause_that_was_not_made_accounts_for_no_other_time() -> None:
+    rows = in_short_episodes()
     assert known(rows, think_time="0.3").accounted == pytest.approx(1)
     lost = [row for row in rows if not 4 <= row["started_at"] % 1_000_000 < 6]
     assert known(lost, think_time="0.3").doubt is not None
@@ -134,6 +143,25 @@ def test_the_pause_after_an_error_is_accounted_for() -> None:
     law = known(rows)
     assert law.accounted == pytest.approx(1)
     assert law.time_s == pytest.approx(1.1, rel=0.05)
+
+
+def test_what_goes_by_after_an_error_beyond_the_longest_pause_is_told() -> None:
+    rows = [step(0.01 * user + 6 * n, user=user, error="timeout") for user in range(USERS) for n in range(30)]
+    law = known(rows)
+    assert law.accounted == pytest.approx((LATENCY_S + LONGEST_RETRY_PAUSE_S) / 6, rel=0.05)
+    assert law.doubt is not None
+
+
+def test_users_do_not_think_after_a_reset() -> None:
+    rows = [
+        row
+        for user in range(USERS)
+        for n in range(20)
+        for row in (reset(0.01 * user + 0.5 * n, user=user), step(0.01 * user + 0.5 * n + 0.4, user=user))
+    ]
+    law = known(rows, think_time="0.3")
+    assert law.accounted == pytest.approx(0.4, rel=0.05)
+    assert law.doubt is not None
 
 
 def test_the_time_of_a_policy_is_accounted_for_where_it_is_known() -> None:
@@ -173,6 +201,8 @@ def test_in_rollouts_to_wait_for_the_slowest_of_the_group_is_accounted_for() -> 
     assert law.time_s == pytest.approx(2.4 / 16, rel=0.05)
     assert known(rolled_out(think_s=0.2), think_time="0.2", **config).accounted == pytest.approx(1)
     assert known(rolled_out(own_s=0.2), **config).doubt is not None
+    thought = known(rolled_out(own_s=0.2, think_s=0.2), think_time="0.2", **config)
+    assert thought.doubt is not None, "nobody thinks before leaving"
     assert known(rolled_out()).doubt is not None, "without groups nobody waits"
     lost = [row for row in rolled_out() if row["op"] != "step" or not 4 <= row["started_at"] % 1_000_000 < 6]
     assert known(lost, **config).doubt is not None
@@ -208,7 +238,9 @@ def test_in_the_open_model_arrivals_are_accounted_for_from_when_they_were_due(of
 
 def test_rows_of_arrivals_that_are_missing_are_told() -> None:
     rows, told = arrived()
-    law = known([row for n, row in enumerate(rows) if n % 10], run={"arrivals": told}, arrivals_of="steps")
+    kept = [row for n, row in enumerate(rows) if n % 10]
+    resets = [reset(0.05 * n, user=9) for n in range(100)]  # no arrival was one of these
+    law = known(kept + resets, run={"arrivals": told}, arrivals_of="steps")
     assert law.accounted == pytest.approx(0.9)
     assert law.doubt is not None
 
@@ -216,6 +248,8 @@ def test_rows_of_arrivals_that_are_missing_are_told() -> None:
 def test_where_it_cannot_be_checked_it_is_said_why() -> None:
     assert "of a batch wait for each other" in why_not(played(), scenario="batch")
     assert "paused is not known" in why_not(played(), think_time="now and then")
+    one_after_the_other = [step(user + 0.05 * n, user=user) for user in range(USERS) for n in range(19)]
+    assert "no time in which all users were there" in why_not(one_after_the_other)
     assert "fewer than 10 users" in why_not(played(users=9))
     assert isinstance(law_of(played(pause_s=0.9, seconds=14), think_time="0.9"), LittlesLaw)
     sentence = why_not(played(pause_s=1.9, seconds=14), think_time="1.9")

@@ -61,6 +61,9 @@ def test_groups_are_told_apart_by_their_users_in_each_process() -> None:
             rows += rollout(user, 0.0, 0.1 * (place + 1)) + rollout(user, 5.0, 0.1) + rollout(user, 9.0, 0.1)
     each = found(rows, run(2, 8))
     assert (each.groups, each.rounds, each.rollouts) == (4, 8, 16)
+    second = range(USERS_A_PROCESS, USERS_A_PROCESS + 3)
+    together = [row for user in second for at in (0.0, 2.0) for row in rollout(user, at, 0.1)]
+    assert found(together, run(3, 3)).rounds == 1, "groups are counted from the first user of a process"
     assert sorted({round(each.group_s.p50, 2), round(each.group_s.max, 2)}) == [0.35, 0.6]
 
 
@@ -75,6 +78,25 @@ def test_goodput_is_of_rollouts_without_a_failure_whose_every_step_met_the_objec
     assert each.rollouts_per_s == pytest.approx(3 / 100)
     assert each.goodput_per_s == pytest.approx(2 / 100)
     assert "2 of 4 rollouts missed the objective, 1 of them by a failure" in each.takeaways[-1]
+
+
+def test_a_rollout_with_a_failure_or_without_a_step_is_not_good_and_one_at_the_limit_is_too_slow() -> None:
+    rows = [
+        *(*rollout(0, 0.0, 0.3, 0.3, error="timeout"), *rollout(1, 0.0)),
+        *(*rollout(0, 2.0, 0.8), *rollout(1, 2.0, 0.7)),
+        *(*rollout(0, 4.0, 0.3, error="timeout"), *rollout(1, 4.0, 0.1)),
+    ]
+    each = found(rows, run(1, 2), limit_s=1.0)
+    assert (each.rollouts, each.failed, each.good) == (4, 1, 1)
+    assert each.rollouts_per_s == pytest.approx(2 / 100)
+    assert each.goodput_per_s == pytest.approx(1 / 100)
+
+
+def test_who_is_alone_in_a_group_waits_for_nobody() -> None:
+    each = found([*rollout(0, 0.0, 0.3), *rollout(0, 1.0, 0.3)], run(1, 1))
+    assert each.straggler_share == 0
+    assert not any("waiting for its slowest" in sentence for sentence in each.takeaways)
+    assert each.takeaways[-1].endswith("met the objective, so goodput was the same.")
 
 
 def test_over_http_a_rollout_begins_with_its_reset() -> None:

@@ -54,6 +54,24 @@ def test_examples_say_what_was_reported() -> None:
     ]
 
 
+def test_each_accusation_says_how_many_waits_cannot_be_true() -> None:
+    longer = [step(at, wait_s=0.05, waited_s=0.09, latency_s=0.051) for at in (1, 2)]
+    found = waits(*longer, step(3, wait_s=0.05, waited_s=0.02, latency_s=0.06))
+    assert found is not None
+    assert found.takeaways[:2] == [
+        "2 of 3 reported waits were longer than the whole request.",
+        "1 of 3 reported waits were shorter than asked for.",
+    ]
+    right = waits(step(1, wait_s=0.05, waited_s=0.05), step(2, wait_s=0.05, waited_s=0.05))
+    assert right is not None
+    assert right.takeaways == [
+        "Each of 2 reported waits was as long as asked for, and no longer than its request."
+    ]
+    none = waits(step(1, wait_s=0.05, waited_s=0.05, error="protocol"))
+    assert none is not None
+    assert none.takeaways == []
+
+
 def test_only_steps_that_succeeded_and_said_so_are_checked() -> None:
     found = waits(
         reset(0, waited_s=9.0),
