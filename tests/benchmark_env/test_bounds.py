@@ -134,6 +134,11 @@ def test_each_request_of_a_connection_has_its_own_time() -> None:
     assert statuses(read) == [200, 200, 200, 408]
 
 
+def test_a_body_that_never_ends_gets_no_second_answer() -> None:
+    early = b"POST /early HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n"
+    assert statuses(what_comes_of(early, b"12345", every_s=0.02)) == [200]
+
+
 def test_empty_lines_after_a_request_do_not_keep_a_connection() -> None:
     read = what_comes_of(GET + b"\r\n", *([b"\r\n"] * 20), every_s=TIMEOUT_S / 5)
     assert statuses(read) == [200, 408]
@@ -257,7 +262,7 @@ def test_a_session_that_is_not_read_is_cut_off_and_little_is_kept_for_it(
         with await unread(port) as connection:
             await loop.sock_sendall(connection, HANDSHAKE + b"\r\n")
             await asyncio.sleep(0.05)
-            most = 0
+            most = most_queued = 0
 
             async def send() -> None:
                 for _ in range(4000):
@@ -270,9 +275,11 @@ def test_a_session_that_is_not_read_is_cut_off_and_little_is_kept_for_it(
                 for each in state.connections:
                     cast(Any, each).close_timeout = 0.2
                     most = max(most, cast(Any, each).transport.get_write_buffer_size())
+                    most_queued = max(most_queued, cast(Any, each).queue.qsize())
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
             assert 0 < most < 300_000
+            assert most_queued < 1000
 
     play(client)
 
@@ -325,17 +332,21 @@ def test_nothing_is_due_of_a_connection_that_is_gone() -> None:
     play(client)
 
 
-def test_a_connection_that_is_idle_ends_although_its_answer_is_not_read() -> None:
+@pytest.mark.parametrize("header", [b"", b"connection: close\r\n"], ids=["is idle", "is to be closed"])
+def test_a_connection_that_is_done_ends_although_its_answer_is_not_read(header: bytes) -> None:
+    """So little is not noticed where it is written."""
+
     async def client(state: ServerState, port: int) -> None:
         length = 40_000
-        request = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % length
+        request = b"POST / HTTP/1.1\r\nhost: a\r\n%bcontent-length: %d\r\n\r\n" % (header, length)
         with await unread(port) as connection:
             await asyncio.get_running_loop().sock_sendall(connection, request + b"x" * length)
             served = await only_connection(state)
-            while not served.transport.get_write_buffer_size():  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-            assert served._unread is None  # so little is not noticed by itself
-            served.timeout_keep_alive_handler()
+            if not header:
+                while not served.transport.get_write_buffer_size():  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+                assert served._unread is None
+                served.timeout_keep_alive_handler()
             await all_gone(state)
 
     play(client)
@@ -390,13 +401,15 @@ def test_a_session_that_sends_much_at_once_leaves_others_their_turn() -> None:
     play(client)
 
 
+@pytest.mark.parametrize("before", [b"", framed(Opcode.TEXT, b"a")], ids=["alone", "after a message"])
 def test_text_that_is_not_utf8_closes_with_its_code_and_logs_nothing(
-    caplog: pytest.LogCaptureFixture,
+    before: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def client(_state: ServerState, port: int) -> None:
+    async def client(state: ServerState, port: int) -> None:
         reader, writer = await session(port)
-        writer.write(framed(Opcode.TEXT, b"\xff"))
+        writer.write(before + framed(Opcode.TEXT, b"\xff"))
         assert await reader.read() == framed_by_a_server(CloseCode.INVALID_DATA)
+        await all_gone(state)
         writer.close()
 
     play(client)
