@@ -69,6 +69,12 @@ def test_a_lock_has_what_its_project_asks_for(project: str, groups: tuple[str, .
         assert requirement.specifier.contains(locked[canonicalize_name(requirement.name)]), requirement
 
 
+@pytest.mark.parametrize("installer", [*IMAGES, "Makefile", "loadtests/deployments/virtualenv.py", ".ci/run"])
+def test_what_installs_from_a_lock_takes_none_without_hashes(installer: str) -> None:
+    """Without being told, pip and uv check hashes only where a file has some."""
+    assert "--require-hashes" in (ROOT / installer).read_text()
+
+
 @pytest.fixture(scope="module")
 def base_image(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The images' base with one wheel, and no index to have others from; gives the wheel."""

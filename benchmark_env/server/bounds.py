@@ -37,7 +37,7 @@ class RequestProtocol(HttpToolsProtocol):
     _overdue: asyncio.TimerHandle | None = None
     _unread: asyncio.TimerHandle | None = None
     _in_head = True
-    _begins = False
+    _ends = False
     _head_bytes = 0
     _ignored_bytes = 0
     _too_large = False
@@ -60,13 +60,13 @@ class RequestProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Takes a piece of a request."""
-        self._begins = False
+        self._ends = False
         super().data_received(data)
         if self.transport.is_closing():
             self._expect_nothing()
         elif self._in_head:
-            # A piece with the end of one request and the begin of the next counts for neither.
-            self._head_bytes += 0 if self._begins else len(data)
+            # A piece that ends a request is of its body too, or of more than one head: it does not count.
+            self._head_bytes += 0 if self._ends else len(data)
             if self._head_bytes > MOST_HEAD_BYTES:
                 self._refuse(431)
             elif self.cycle is None or self.cycle.response_complete:
@@ -76,7 +76,7 @@ class RequestProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
-        self._in_head = self._begins = True
+        self._in_head = True
         self._head_bytes = self._ignored_bytes = 0
         self._expect()
 
@@ -105,7 +105,7 @@ class RequestProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """A request is there."""
-        self._in_head = True
+        self._in_head = self._ends = True
         self._expect_nothing()
         super().on_message_complete()
 

@@ -9,6 +9,7 @@ from typing import cast
 from urllib.request import Request
 
 from websockets.headers import build_host
+from websockets.uri import WebSocketURI
 
 from loadtests.protocol.access import Access
 from loadtests.protocol.connection import Connection, address
@@ -120,6 +121,15 @@ class _HttpConnection(Connection[Response]):
     _reader: ResponseReader
     _replied_at = NEVER
 
+    def __init__(self, uri: WebSocketURI, access: Access, timeout_s: float) -> None:
+        self._reader = ResponseReader()
+        super().__init__(uri, access, timeout_s)
+
+    def abort(self) -> None:
+        """Closes the connection at once."""
+        super().abort()
+        self._reader.close()
+
     def is_usable(self) -> bool:
         """Whether it may carry another request."""
         if self._lost is None and self._reader.open and time.monotonic() - self._replied_at > _BRIEFLY_S:
@@ -140,7 +150,6 @@ class _HttpConnection(Connection[Response]):
         return response
 
     def _greet(self, give_up: float) -> None:
-        self._reader = ResponseReader()
         self._wait_until_open(give_up)
 
     def _ended(self) -> OperationError:

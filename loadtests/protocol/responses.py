@@ -93,6 +93,12 @@ class ResponseReader:
             self.on_message_complete()
         self.open = False
 
+    def close(self) -> None:
+        """Nothing is read any more."""
+        self.open = False
+        # The old one knows this reader, which nothing but a rare collection of garbage would free.
+        self._parser = HttpResponseParser(None)
+
     def on_message_begin(self) -> None:
         """Called by the parser, like all that follow."""
         if not self._expecting:

@@ -9,6 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from benchmark_env.server.app import build
+from benchmark_env.server.benchmark_environment import BenchmarkEnvironment
 from benchmark_env.settings import Settings
 
 from .conftest import ROOT
@@ -37,6 +38,31 @@ def client_with(**environ: str) -> TestClient:
 def client() -> Iterator[TestClient]:
     with client_with() as client:
         yield client
+
+
+def test_only_so_many_steps_as_the_settings_say_go_on_at_the_same_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    limits: list[int] = []
+
+    def limited_to(steps: int) -> type[BenchmarkEnvironment]:
+        limits.append(steps)
+        return BenchmarkEnvironment
+
+    monkeypatch.setattr(BenchmarkEnvironment, "limited_to", limited_to)
+    build(Settings.from_environ({"MAX_STEPS_IN_FLIGHT": "3"}))
+    assert limits == [3]
+
+
+def test_a_defect_is_not_taken_for_a_bad_request() -> None:
+    app = build(Settings.from_environ({}))
+
+    @app.get("/defect")
+    async def defect() -> None:
+        raise TypeError("a defect")
+
+    with TestClient(app) as client, pytest.raises(TypeError, match="a defect"):
+        client.get("/defect")
 
 
 def post(client: TestClient, path: str, body: str) -> Any:

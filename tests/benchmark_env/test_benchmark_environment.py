@@ -92,6 +92,18 @@ def test_a_step_that_is_cancelled_gives_its_place_up() -> None:
     assert asyncio.run(next_step()).waited_seconds < 5
 
 
+def test_a_reset_does_not_wait_for_steps() -> None:
+    environment = BenchmarkEnvironment.limited_to(1)
+
+    async def reset() -> BenchmarkObservation:
+        long = asyncio.create_task(environment().step_async(BenchmarkAction(wait_seconds=60)))
+        await asyncio.sleep(0.01)
+        assert not long.done()
+        return await asyncio.wait_for(environment().reset_async(), 5)
+
+    assert asyncio.run(reset()).metadata["step_count"] == 0
+
+
 def test_without_a_limit_it_is_the_plain_environment() -> None:
     assert BenchmarkEnvironment.limited_to(0) is BenchmarkEnvironment
 

@@ -11,7 +11,12 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 from websockets.frames import CloseCode, Frame, Opcode
 
-from benchmark_env.server.bounds import MOST_HEAD_BYTES, BoundedSessionProtocol, requests_within
+from benchmark_env.server.bounds import (
+    MOST_HEAD_BYTES,
+    MOST_HEADERS,
+    BoundedSessionProtocol,
+    requests_within,
+)
 
 TIMEOUT_S = 0.3
 PING_S = 0.2
@@ -129,6 +134,11 @@ def test_each_request_of_a_connection_has_its_own_time() -> None:
     assert statuses(read) == [200, 200, 200, 408]
 
 
+def test_a_body_that_never_ends_gets_no_second_answer() -> None:
+    early = b"POST /early HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n"
+    assert statuses(what_comes_of(early, b"12345", every_s=0.02)) == [200]
+
+
 def test_empty_lines_after_a_request_do_not_keep_a_connection() -> None:
     read = what_comes_of(GET + b"\r\n", *([b"\r\n"] * 20), every_s=TIMEOUT_S / 5)
     assert statuses(read) == [200, 408]
@@ -152,6 +162,27 @@ def test_a_head_that_is_too_long_is_refused(pieces: list[bytes]) -> None:
 def test_a_head_that_is_nearly_too_long_is_served() -> None:
     most = b"a: " + b"b" * (MOST_HEAD_BYTES - 100) + b"\r\nconnection: close\r\n\r\n"
     assert statuses(what_comes_of(GET + most)) == [200]
+
+
+@pytest.mark.parametrize(("headers", "status"), [(MOST_HEADERS, 200), (MOST_HEADERS + 1, 431)])
+def test_a_head_has_so_many_headers_and_no_more(headers: int, status: int) -> None:
+    others = b"".join(b"a%d: b\r\n" % number for number in range(headers - 2))
+    assert statuses(what_comes_of(GET + b"connection: close\r\n" + others + b"\r\n")) == [status]
+
+
+def test_each_request_of_a_connection_may_have_a_long_head() -> None:
+    begin = GET + b"a: " + b"b" * (MOST_HEAD_BYTES // 4)
+    ends = (b"\r\n\r\n", b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n")
+    pieces = [piece for end in ends for piece in (begin, b"b" * (MOST_HEAD_BYTES // 2) + end)]
+    assert statuses(what_comes_of(*pieces, every_s=0.02)) == [200, 200, 200]
+
+
+@pytest.mark.parametrize("every_s", [0.0, 0.02])
+@pytest.mark.parametrize("length", [MOST_HEAD_BYTES - 1, 2 * MOST_HEAD_BYTES, 1_000_000])
+def test_a_long_body_is_not_taken_for_a_head(length: int, every_s: float) -> None:
+    head = b"POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % length
+    body = b"x" * length
+    assert statuses(what_comes_of(head, body[: length // 4], body[length // 4 :], every_s=every_s)) == [200]
 
 
 def test_a_handshake_that_websockets_refuses_is_answered() -> None:
@@ -178,6 +209,15 @@ async def unread(port: int) -> socket.socket:
 async def all_gone(state: ServerState) -> None:
     while state.connections or state.tasks:  # noqa: ASYNC110
         await asyncio.sleep(0.02)
+
+
+async def next_frame(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    """The first byte and the data of the next short frame that is no ping."""
+    while True:
+        kind, length = await reader.readexactly(2)
+        data = await reader.readexactly(length)
+        if kind != 0x80 | Opcode.PING:
+            return kind, data
 
 
 def framed(opcode: Opcode, data: bytes = b"", *, fin: bool = True) -> bytes:
@@ -222,7 +262,7 @@ def test_a_session_that_is_not_read_is_cut_off_and_little_is_kept_for_it(
         with await unread(port) as connection:
             await loop.sock_sendall(connection, HANDSHAKE + b"\r\n")
             await asyncio.sleep(0.05)
-            most = 0
+            most = most_queued = 0
 
             async def send() -> None:
                 for _ in range(4000):
@@ -235,9 +275,11 @@ def test_a_session_that_is_not_read_is_cut_off_and_little_is_kept_for_it(
                 for each in state.connections:
                     cast(Any, each).close_timeout = 0.2
                     most = max(most, cast(Any, each).transport.get_write_buffer_size())
+                    most_queued = max(most_queued, cast(Any, each).queue.qsize())
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
             assert 0 < most < 300_000
+            assert most_queued < 1000
 
     play(client)
 
@@ -255,12 +297,67 @@ def test_a_client_that_does_not_read_its_answers_is_cut_off(caplog: pytest.LogCa
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
+async def only_connection(state: ServerState) -> Any:
+    while not state.connections:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    (connection,) = state.connections
+    return connection
+
+
+def test_a_client_that_reads_again_is_not_cut_off() -> None:
+    async def client(state: ServerState, port: int) -> None:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        connection = await only_connection(state)
+        connection.pause_writing()
+        cuts_off = connection._unread
+        connection.resume_writing()
+        assert cuts_off.cancelled()
+        connection.pause_writing()
+        assert connection._unread not in (None, cuts_off)
+        writer.close()
+
+    play(client)
+
+
+def test_nothing_is_due_of_a_connection_that_is_gone() -> None:
+    async def client(state: ServerState, port: int) -> None:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        connection = await only_connection(state)
+        due = connection._overdue
+        assert not due.cancelled()
+        writer.close()
+        await all_gone(state)
+        assert due.cancelled()
+
+    play(client)
+
+
+@pytest.mark.parametrize("header", [b"", b"connection: close\r\n"], ids=["is idle", "is to be closed"])
+def test_a_connection_that_is_done_ends_although_its_answer_is_not_read(header: bytes) -> None:
+    """So little is not noticed where it is written."""
+
+    async def client(state: ServerState, port: int) -> None:
+        length = 40_000
+        request = b"POST / HTTP/1.1\r\nhost: a\r\n%bcontent-length: %d\r\n\r\n" % (header, length)
+        with await unread(port) as connection:
+            await asyncio.get_running_loop().sock_sendall(connection, request + b"x" * length)
+            served = await only_connection(state)
+            if not header:
+                while not served.transport.get_write_buffer_size():  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+                assert served._unread is None
+                served.timeout_keep_alive_handler()
+            await all_gone(state)
+
+    play(client)
+
+
 def test_a_session_that_floods_with_pings_is_closed() -> None:
     async def client(_state: ServerState, port: int) -> None:
         reader, writer = await session(port)
-        writer.write(framed(Opcode.PING) * 90)
-        pong = Frame(Opcode.PONG, b"").serialize(mask=False)
-        assert await reader.readexactly(90 * len(pong)) == 90 * pong
+        for _ in range(3):
+            writer.write(framed(Opcode.PING) * 90)
+            assert {await next_frame(reader) for _ in range(90)} == {(0x80 | Opcode.PONG, b"")}
         writer.write(framed(Opcode.PING) * 200)
         assert framed_by_a_server(CloseCode.POLICY_VIOLATION, b"too many pings") in await reader.read()
         writer.close()
@@ -272,10 +369,11 @@ def test_a_body_after_its_answer_is_read_if_short_and_left_if_long() -> None:
     async def client(_state: ServerState, port: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         early = b"POST /early HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\n"
-        for _ in range(2):
+        for _ in range(4):
             writer.write(early)
             assert (await reader.readuntil(b"0\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
             writer.write(b"x" * 100_000)
+            await asyncio.sleep(0.02)
         writer.write(b"POST /early HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000000\r\n\r\n")
         await reader.readuntil(b"0\r\n\r\n")
         sent = 0
@@ -294,7 +392,7 @@ def test_a_session_that_sends_much_at_once_leaves_others_their_turn() -> None:
         (busy, flood), (reader, writer) = await session(port), await session(port)
         flood.write(framed(Opcode.TEXT, b"a") * 3000)
         writer.write(framed(Opcode.TEXT, b"b"))
-        assert await reader.readexactly(3) == b"\x81\x01b"
+        assert await next_frame(reader) == (0x80 | Opcode.TEXT, b"b")
         read = await busy.read(100_000)
         assert len(read) < 1000
         flood.close()
@@ -303,13 +401,15 @@ def test_a_session_that_sends_much_at_once_leaves_others_their_turn() -> None:
     play(client)
 
 
+@pytest.mark.parametrize("before", [b"", framed(Opcode.TEXT, b"a")], ids=["alone", "after a message"])
 def test_text_that_is_not_utf8_closes_with_its_code_and_logs_nothing(
-    caplog: pytest.LogCaptureFixture,
+    before: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def client(_state: ServerState, port: int) -> None:
+    async def client(state: ServerState, port: int) -> None:
         reader, writer = await session(port)
-        writer.write(framed(Opcode.TEXT, b"\xff"))
+        writer.write(before + framed(Opcode.TEXT, b"\xff"))
         assert await reader.read() == framed_by_a_server(CloseCode.INVALID_DATA)
+        await all_gone(state)
         writer.close()
 
     play(client)
@@ -322,7 +422,7 @@ def test_fragments_are_one_message(opcode: Opcode, answer: bytes) -> None:
         reader, writer = await session(port)
         writer.write(framed(opcode, b"a", fin=False) + framed(Opcode.CONT, fin=False))
         writer.write(framed(Opcode.CONT, b"b", fin=False) + framed(Opcode.CONT, b"c"))
-        assert await reader.readexactly(2 + len(answer)) == bytes((0x81, len(answer))) + answer
+        assert await next_frame(reader) == (0x80 | Opcode.TEXT, answer)
         writer.close()
 
     play(client)

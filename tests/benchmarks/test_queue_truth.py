@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.queue_truth import Queue, Served, judge, line, measured
+from benchmarks.queue_truth import Estimate, Figure, Judged, Queue, Served, judge, line, measured
 from benchmarks.queueing_theory import sojourns
 
 QUEUES = (
@@ -56,6 +56,32 @@ def test_latency_from_the_sending_of_steps_that_waited_for_a_user_is_wrong() -> 
     assert judge(queue, right).right
     sent = replace(right, sojourn_s=right.waited_s, late_s=np.zeros_like(right.late_s))
     assert not judge(queue, sent).right
+
+
+def test_what_the_way_to_the_server_takes_is_service_too_where_steps_wait_for_a_user() -> None:
+    right = in_generator(QUEUES[2])
+    assert judge(QUEUES[2], replace(right, waited_s=0.8 * right.waited_s)).right
+
+
+RIGHT = Figure("mean", Estimate(1.0, 0.9, 1.1), theory_s=1.0, path_s=1.0)
+
+
+@pytest.mark.parametrize(
+    ("mean", "p99", "is_right"),
+    [
+        (RIGHT, RIGHT, True),
+        (replace(RIGHT, theory_s=0.87), RIGHT, True),
+        (replace(RIGHT, theory_s=0.85), RIGHT, False),
+        (replace(RIGHT, theory_s=1.16), RIGHT, False),
+        (replace(RIGHT, path_s=0.94), RIGHT, False),
+        (RIGHT, replace(RIGHT, theory_s=1.16), False),
+        (RIGHT, replace(RIGHT, path_s=0.5), True),
+    ],
+)
+def test_both_figures_agree_with_theory_and_the_mean_with_its_arrivals_too(
+    mean: Figure, p99: Figure, is_right: bool
+) -> None:
+    assert Judged(QUEUES[0], 100, 60.0, 0.01, 0.001, (mean, p99)).right == is_right
 
 
 def test_sojourns_that_are_a_fifth_too_long_are_wrong() -> None:

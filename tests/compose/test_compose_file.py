@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from benchmark_env.settings import Settings
 from loadtests.deployments import docker_engine, processes
 from loadtests.deployments.ports import HeldPort
 from tests.confinement import assert_confined, assert_healthy, published
@@ -64,6 +65,16 @@ def test_every_service_is_confined(services: dict[str, dict[str, Any]], name: st
     assert service["deploy"]["resources"]["limits"].keys() == {"memory", "pids"}
     assert "healthcheck" in service
     assert service["stop_grace_period"]
+    assert service["ulimits"] == {"nofile": {"soft": 65536, "hard": 65536}}
+    assert service["restart"] == "no"
+    assert all(volume["type"] == "volume" or volume["read_only"] for volume in service.get("volumes", []))
+
+
+def test_a_server_is_given_longer_to_stop_than_it_gives_its_steps(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    steps_s = Settings.from_environ({}).graceful_timeout
+    assert float(services["env"]["stop_grace_period"].removesuffix("s")) >= steps_s + 5
 
 
 def merged(*files: str, **variables: str) -> dict[str, dict[str, Any]]:

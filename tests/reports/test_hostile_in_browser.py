@@ -44,6 +44,7 @@ MORE = """
 <iframe src="{lure}/frame.html"></iframe>
 <iframe srcdoc="<script>parent.__pwned = 1</script>"></iframe>
 <object data="{lure}/object"></object>
+<base href="{lure}/base/">
 <form action="{lure}/form"><button id="their-form">send</button></form>
 <a id="their-link" href="javascript:void(window.__pwned = 1)">a link</a>
 <button id="their-button" onclick="window.__pwned = 1">a button</button>
@@ -157,7 +158,7 @@ def test_the_policy_of_a_page_lets_nothing_run_or_load_that_is_not_its_own(
     assert seen.dialogs == []
     assert refused >= {
         "script-src-elem", "script-src-attr", "img-src", "style-src-elem", "frame-src", "object-src",
-        "form-action",
+        "form-action", "base-uri",
     }  # fmt: skip
 
 

@@ -30,6 +30,17 @@ def test_data_arrives_when_it_is_sent_and_not_when_it_is_read() -> None:
         assert before - 0.001 <= arrived <= after + 0.001
 
 
+def test_data_arrives_before_it_is_read_although_somebody_sets_the_clock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with connected() as (client, server):
+        stamp_arrivals(server)
+        client.sendall(b"step")
+        monkeypatch.setattr(time, "time_ns", lambda: 0)
+        arrived = received(server)[1]
+        assert arrived <= time.perf_counter()
+
+
 def test_where_the_kernel_does_not_tell_data_arrives_when_it_is_read() -> None:
     with connected() as (client, server):
         client.sendall(b"step")

@@ -3,6 +3,8 @@
 import time
 from pathlib import Path
 
+import gevent
+import psutil
 import pyarrow.parquet as pq
 import pytest
 
@@ -74,6 +76,27 @@ def test_over_http_a_connection_is_a_session(tmp_path: Path) -> None:
     ]
     assert [each["step_count"] for each in rows] == [1, 2, 1, 2]
     assert all(0.01 <= each["took_s"] <= latency_s for each, (_, latency_s) in zip(rows, seen, strict=True))
+
+
+def test_a_step_that_the_server_comes_to_read_late_has_taken_the_time_since_it_arrived(
+    tmp_path: Path,
+) -> None:
+    truth, others = tmp_path / "truth.parquet", psutil.Process().children()
+    with reference_server("constant:0.1", seed=1, truth=truth) as url:
+        (server,) = (each for each in psutil.Process().children() if each not in others)
+        session = WebSocketSession(url, OPEN, 10)
+        session.request(RESET, 10)
+        server.suspend()
+        try:
+            step = gevent.spawn(session.request, step_message({}), 10)
+            gevent.sleep(0.5)
+        finally:
+            server.resume()
+        step.get()
+        session.close()
+    (row,) = pq.read_table(truth).to_pylist()
+    assert row["took_s"] > 0.4
+    assert row["late_s"] > 0.3
 
 
 def test_a_step_whose_client_has_gone_was_not_answered(tmp_path: Path) -> None:

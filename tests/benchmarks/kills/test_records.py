@@ -65,15 +65,57 @@ def test_what_a_killed_generator_took_with_it_is_told_in_seconds_and_by_its_rate
     assert outcome.rows_lost == 8
 
 
+def test_steps_without_a_row_between_others_are_lost_whoever_was_killed(tmp_path: Path) -> None:
+    writer = StreamWriter(tmp_path / "steps.arrows", STEPS)
+    writer.append(batch(*TEN_A_SECOND[:20], *TEN_A_SECOND[23:]))
+    directory = RunDirectory(tmp_path)
+    (tmp_path / "locust.log").write_text(LOG.format(steps=46))
+    for name, killed_at in (("nginx's master", 1003.0), ("Locust", 1005.0)):
+        outcome = outcome_of(name)
+        count_rows(outcome, directory, killed_at, psutil.Process(os.getpid()))
+        assert outcome.rows_lost == 3, name
+
+
+def test_of_a_worker_only_its_own_rows_tell_when_it_ended(tmp_path: Path) -> None:
+    own, others = f"here:{os.getpid()}", "here:1"
+    rows = [row | {"generator": others if row["started_at"] >= 1003 else own} for row in TEN_A_SECOND]
+    writer = StreamWriter(tmp_path / "steps.arrows", STEPS)
+    writer.append(batch(*rows))
+    outcome = outcome_of("Locust's worker")
+    count_rows(outcome, RunDirectory(tmp_path), 1004.0, psutil.Process(os.getpid()))
+    assert outcome.seconds_lost == pytest.approx(1.0)
+
+
+def test_a_locust_that_lives_and_tells_nothing_is_untrue(directory: RunDirectory) -> None:
+    (directory.path / "locust.log").write_text("")
+    for name, untrue in (("nginx's master", 1), ("harness, at the start", 0)):
+        outcome = outcome_of(name)
+        count_rows(outcome, directory, 1003.0, None)
+        assert len(outcome.untrue) == untrue
+
+
+def test_damaged_records_are_untrue(directory: RunDirectory) -> None:
+    outcome = outcome_of("Locust")
+    judge(outcome, directory, 1, "FAILED", connections=0)
+    assert outcome.untrue[0].startswith("the records are damaged: ")
+
+
 def judged(
-    directory: RunDirectory, name: str, status: RunStatus, *, passed: bool, failures: int = 0
+    directory: RunDirectory,
+    name: str,
+    status: RunStatus,
+    *,
+    passed: bool,
+    failures: int = 0,
+    code: int = 1,
+    said: str = "FAILED",
 ) -> Outcome:
     run = run_json(SampleRun("a", 1000.0))
     run["status"] = status
     directory.write(run)
     directory.report_json.write_text(json.dumps({"passed": passed, "totals": {"failures": failures}}))
     outcome = outcome_of(name)
-    judge(outcome, directory, 1, "FAILED", connections=3)
+    judge(outcome, directory, code, said, connections=3)
     return outcome
 
 
@@ -82,6 +124,12 @@ def test_a_run_that_was_cut_and_has_passed_is_untrue(directory: RunDirectory) ->
     assert not judged(directory, "Locust", "failed", passed=False).untrue
     assert judged(directory, "harness, under load", "running", passed=True).untrue
     assert not judged(directory, "harness, under load", "running", passed=False).untrue
+
+
+def test_what_is_said_of_a_run_that_was_cut_is_untrue_too(directory: RunDirectory) -> None:
+    assert judged(directory, "Locust", "failed", passed=False, code=0).untrue
+    assert judged(directory, "Locust", "failed", passed=False, said="PASSED").untrue
+    assert judged(directory, "harness, under load", "running", passed=False, said="PASSED").untrue
 
 
 def test_a_run_whose_harness_was_killed_when_it_was_complete_may_have_passed(directory: RunDirectory) -> None:

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,6 +58,25 @@ def test_a_process_that_was_seen_before_is_left_behind_whatever_became_of_its_en
     traces = Traces()
     traces.gather(psutil.Process(sleeper.pid), checkout)
     assert len(left(traces, checkout)) == 1
+
+
+@pytest.mark.parametrize("sleeper", [False], indirect=True)
+def test_another_process_with_the_pid_of_one_that_was_seen_is_not_left_behind(
+    checkout: Checkout, sleeper: "subprocess.Popen[bytes]"
+) -> None:
+    assert left(Traces(processes={(sleeper.pid, 1.0): "long gone"}), checkout) == []
+
+
+@pytest.mark.parametrize("sleeper", [False], indirect=True)
+def test_a_process_that_has_ended_is_not_left_behind_although_nobody_has_waited_for_it(
+    checkout: Checkout, sleeper: "subprocess.Popen[bytes]"
+) -> None:
+    traces, process = Traces(), psutil.Process(sleeper.pid)
+    traces.gather(process, checkout)
+    sleeper.kill()
+    while process.status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    assert left(traces, checkout) == []
 
 
 LISTEN = """

@@ -1,8 +1,13 @@
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
+import pytest
+
+from benchmarks.soak import verdict
 from benchmarks.soak.samples import Kind, Phase, Sample
-from benchmarks.soak.verdict import Line, judge
+from benchmarks.soak.trend import Trend
+from benchmarks.soak.verdict import Line, Measure, judge
 
 SECONDS = 200
 SESSIONS_A_SECOND = 20.0
@@ -37,9 +42,9 @@ def line(samples: list[Sample], measure: str) -> Line:
 
 
 def test_what_follows_the_sessions_of_the_moment_is_steady() -> None:
-    verdict = judge(sampled(), SESSIONS_A_SECOND)
-    assert verdict.faults == []
-    assert [each.measure for each in verdict.lines] == ["memory", "descriptors", "threads"]
+    found = judge(sampled(), SESSIONS_A_SECOND)
+    assert found.faults == []
+    assert [each.measure for each in found.lines] == ["memory", "descriptors", "threads"]
     descriptors = line(sampled(), "descriptors")
     assert (descriptors.processes, descriptors.before, descriptors.after) == (2, 60, 60)
     assert descriptors.growth is not None
@@ -97,8 +102,57 @@ def test_each_kind_of_process_is_judged_by_itself() -> None:
     samples = sampled(kind="nginx worker") + sampled(
         memory_mb=lambda second: 100 + 0.2 * second, kind="generator", processes=1
     )
-    verdict = judge(samples, SESSIONS_A_SECOND)
-    assert {fault.partition(":")[0] for fault in verdict.faults} == {"generator"}
+    faults = judge(samples, SESSIONS_A_SECOND).faults
+    assert {fault.partition(":")[0] for fault in faults} == {"generator"}
+
+
+@pytest.mark.parametrize(
+    ("measure", "processes", "low", "is_fault"),
+    [
+        ("memory", 1, 1.1, True),
+        ("memory", 1, 0.9, False),
+        ("memory", 2, 1.9, False),
+        ("memory", 2, 2.1, True),
+        ("descriptors", 1, 2.1, True),
+        ("descriptors", 1, 1.9, False),
+        ("descriptors", 2, 3.9, False),
+        ("threads", 1, 2.1, True),
+        ("threads", 1, 1.9, False),
+    ],
+)
+def test_growth_is_told_beyond_so_much_of_each_process_and_beyond_doubt(
+    measure: Measure, processes: int, low: float, is_fault: bool
+) -> None:
+    growth = Trend(low + 1, low, low + 2)
+    found = Line("generator", measure, processes, growth, 50_000, before=10, after=10).faults
+    assert [fault.partition(" ")[0] for fault in found] == [measure] * is_fault
+
+
+def test_a_slope_that_may_be_chance_is_let_be() -> None:
+    assert Line("generator", "memory", 1, Trend(40, -1, 81), 50_000, before=100, after=100).faults == []
+
+
+def test_threads_grow_like_the_rest_and_may_stay() -> None:
+    leaking = [replace(each, threads=5 + int(each.at)) for each in sampled()]
+    assert [fault.partition(" by")[0] for fault in line(leaking, "threads").faults] == ["threads grew"]
+    stay = [replace(each, threads=5 + (each.phase != "idle before")) for each in sampled()]
+    assert line(stay, "threads").faults == []
+
+
+def test_descriptors_may_take_a_moment_to_be_closed() -> None:
+    end = max(each.at for each in sampled())
+    slow = [
+        replace(each, descriptors=each.descriptors + (each.phase == "idle after" and each.at < end - 1))
+        for each in sampled()
+    ]
+    assert line(slow, "descriptors").faults == []
+
+
+def test_all_intervals_together_err_no_more_often_than_one_would(monkeypatch: pytest.MonkeyPatch) -> None:
+    doubts: list[float] = []
+    monkeypatch.setattr(verdict, "trend", lambda *given: doubts.append(given[-1]))
+    judge(sampled() + sampled(kind="generator"), SESSIONS_A_SECOND)
+    assert doubts == pytest.approx([2 * verdict.DOUBT / 6] * 6)
 
 
 def test_nothing_sampled_is_nothing_said() -> None:

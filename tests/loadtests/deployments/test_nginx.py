@@ -1,6 +1,7 @@
 import collections
 import http.client
 import os
+import re
 import subprocess
 import threading
 import time
@@ -15,9 +16,11 @@ from websockets.http11 import Request, Response
 from websockets.sync.client import connect
 from websockets.sync.server import ServerConnection, serve
 
+from benchmark_env.settings import Settings
 from loadtests.deployments import Balancing, DeploymentConfig, nginx
 from loadtests.deployments.ports import HeldPort
 from loadtests.errors import LoadTestError
+from tests.conftest import ROOT
 
 POLICIES: tuple[Balancing, ...] = get_args(Balancing)
 
@@ -86,6 +89,32 @@ def test_a_variable_that_is_no_whole_number_is_named(value: str) -> None:
         nginx.whole_variable({"MAX_MESSAGE_BYTES": value}, "MAX_MESSAGE_BYTES", 1)
 
 
+def durations(directive: str) -> list[float]:
+    """In seconds, in the order in which the template has them."""
+    found = re.findall(rf"\b{directive} (\d+)([smhd]);", nginx.TEMPLATE.read_text())
+    return [int(number) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[unit] for number, unit in found]
+
+
+@pytest.mark.parametrize(
+    "directive", ["proxy_read_timeout", "proxy_send_timeout", "keepalive_timeout", "worker_shutdown_timeout"]
+)
+def test_nothing_ends_a_session_sooner_than_its_longest_step(directive: str) -> None:
+    assert durations(directive)[-1] > Settings.from_environ({}).max_wait_seconds
+
+
+def test_connections_to_replicas_are_closed_by_nginx_and_not_by_the_server() -> None:
+    configuration = (ROOT / "benchmark_env" / "server" / "gunicorn.conf.py").read_text()
+    (servers_s,) = re.findall(r"^keepalive = (\d+)$", configuration, re.MULTILINE)
+    assert durations("keepalive_timeout")[0] < int(servers_s)
+
+
+def test_connections_to_replicas_are_kept_for_as_many_requests_as_there_are() -> None:
+    upstream = nginx.TEMPLATE.read_text().partition("upstream replicas {")[2].partition("\n    }")[0]
+    for directive, least in (("keepalive", 1000), ("keepalive_requests", 1_000_000)):
+        (number,) = re.findall(rf"^ *{directive} (\d+);$", upstream, re.MULTILINE)
+        assert int(number) >= least
+
+
 @pytest.mark.servers
 @pytest.mark.parametrize("balancing", POLICIES)
 def test_every_policy_finds_replicas_by_name(tmp_path: Path, balancing: Balancing) -> None:
@@ -105,10 +134,12 @@ def test_every_policy_finds_replicas_by_name(tmp_path: Path, balancing: Balancin
 def upstreams() -> Iterator[list[str]]:
     """Three servers that answer HTTP and WebSocket."""
 
+    statuses = {"/missing": HTTPStatus.NOT_FOUND, "/failing": HTTPStatus.INTERNAL_SERVER_ERROR}
+
     def answer(_connection: ServerConnection, request: Request) -> Response | None:
         if request.path == "/ws":
             return None
-        status = HTTPStatus.NOT_FOUND if request.path == "/missing" else HTTPStatus.OK
+        status = statuses.get(request.path, HTTPStatus.OK)
         return Response(status.value, status.phrase, Headers({"Content-Length": "0", "Connection": "close"}))
 
     def echo(connection: ServerConnection) -> None:
@@ -223,6 +254,48 @@ def test_errors_say_which_upstream_answered(balancer: Balancer, upstreams: list[
     response = balancer.get("/missing")
     assert response.status == 404
     assert response.headers["X-Upstream"] in upstreams
+
+
+@pytest.mark.servers
+def test_a_request_that_failed_is_not_sent_to_another_replica(
+    balancer: Balancer, upstreams: list[str]
+) -> None:
+    response = balancer.get("/failing")
+    assert response.status == 500
+    assert response.headers["X-Upstream"] in upstreams
+
+
+@pytest.mark.servers
+def test_a_client_may_send_any_number_of_requests_over_one_connection(balancer: Balancer) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", balancer.port, timeout=10)
+    try:
+        for _ in range(1100):
+            connection.request("GET", nginx.HEALTH_PATH)
+            response = connection.getresponse()
+            response.read()
+            assert response.getheader("Connection") == "keep-alive"
+    finally:
+        connection.close()
+    assert response.headers["Server"] == "nginx"
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize(("surplus", "status"), [(0, 200), (1, 413)])
+def test_a_body_may_be_as_long_as_a_message_and_no_longer(
+    balancer: Balancer, surplus: int, status: int
+) -> None:
+    length = nginx.DEFAULT_MAX_MESSAGE_BYTES + surplus
+    connection = http.client.HTTPConnection("127.0.0.1", balancer.port, timeout=30)
+    try:
+        # What says its own answer reads no body.
+        connection.putrequest("POST", nginx.HEALTH_PATH)
+        connection.putheader("Content-Length", str(length))
+        connection.endheaders()
+        if status == 200:
+            connection.send(bytes(length))
+        assert connection.getresponse().status == status
+    finally:
+        connection.close()
 
 
 @pytest.mark.servers

@@ -1,6 +1,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.loadtests.locust_python import locust_python
 
 WATCH = """
@@ -86,6 +88,54 @@ def test_what_falls_due_while_the_loop_is_held_up_counts_too() -> None:
     moments, median = json.loads(done.stdout)
     assert moments >= 99
     assert 0.3 < median < 5
+
+
+BY_HAND = """
+import json, sys
+from pathlib import Path
+from locust.env import Environment
+from loadtests.load import loop_lag
+from loadtests.run.metrics.lags import read_lags
+
+class Clock:
+    now = 0.0
+
+    def monotonic(self):
+        return self.now
+
+clock = loop_lag.time = Clock()
+environment = Environment()
+folder = Path(sys.argv[1])
+lag = loop_lag.LoopLag(environment, folder)
+environment.events.test_start.fire(environment=environment)
+written = []
+for held_up_s in (0.3, 0.02):
+    for step_s in (0.01, 0.01 + held_up_s, *[0.01] * 100):
+        clock.now += step_s
+        before, lag.worst_s = lag.worst_s, None
+        lag._look()
+        if lag.worst_s is not None:
+            written.append([lag.worst_s, *read_lags(folder).values()])
+lag._moments.clear()
+lag._moments.extend(n / 1000 for n in reversed(range(101)))
+p99s = [lag.take_p99_s(), lag.take_p99_s()]
+lag._moments.append(1.0)
+environment.events.test_stop.fire(environment=environment)
+print(json.dumps([written, p99s, lag.take_p99_s()]))
+"""
+"""What is known by a clock that is set by hand of a loop that is held up once in each of two seconds."""
+
+
+def test_each_second_has_its_own_worst_moment_and_p99_is_of_what_came_since_it_was_asked(
+    tmp_path: Path,
+) -> None:
+    done = locust_python("-c", BY_HAND, str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    written, p99s, after_the_end = json.loads(done.stdout)
+    assert [seconds for seconds, _ in written] == pytest.approx([0.3, 0.02])
+    assert [in_file for _, in_file in written] == pytest.approx([0.3, 0.02])
+    assert p99s == [pytest.approx(0.099), None]
+    assert after_the_end is None
 
 
 OUT_OF_STEP = """

@@ -1,9 +1,11 @@
 import contextlib
+import gc
 import json
 import socket
 import ssl
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -232,6 +234,21 @@ def test_a_reply_that_comes_twice_is_told_at_the_next_request(pause_s: float) ->
         assert (raised.value.category, raised.value.detail) == ("protocol", UNASKED_REPLY)
         assert parsed(one.post("/step", b"{}", 2)).pid == 2
         one.close()
+
+
+def test_what_read_a_connection_that_is_closed_is_freed_without_a_collection_of_garbage() -> None:
+    with raw_server(answering(plain(1))) as url:
+        gc.disable()
+        try:
+            one = client(url)
+            one.post("/step", b"{}", 2)
+            assert one._connection is not None
+            freed = weakref.ref(one._connection), weakref.ref(one._connection._reader)
+            one.close()
+            gevent.sleep(0.05)
+            assert [each() for each in freed] == [None, None]
+        finally:
+            gc.enable()
 
 
 def test_a_server_that_gives_up_on_an_idle_connection_is_not_accused() -> None:

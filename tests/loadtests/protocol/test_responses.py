@@ -177,6 +177,7 @@ def test_responses_follow_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     ("surplus", "is_reply"),
     [
         (PLAIN, True),
+        (PLAIN + b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n", True),
         (b"x", False),
         (b"\0", False),
         (b"HTTP/1.1 100 Continue\r\n\r\n", False),

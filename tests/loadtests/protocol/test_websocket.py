@@ -13,7 +13,8 @@ from pathlib import Path
 
 import gevent
 import pytest
-from websockets.frames import Frame, Opcode
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import Close, Frame, Opcode
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 from websockets.sync.server import Server, ServerConnection, serve
@@ -389,6 +390,22 @@ def test_a_session_that_is_closed_is_freed_without_a_collection_of_garbage(start
         assert closed() is None
     finally:
         gc.enable()
+
+
+def test_a_session_that_is_closed_says_so(start: Start) -> None:
+    said: list[Close | None] = []
+    over = threading.Event()
+
+    def handler(connection: ServerConnection) -> None:
+        try:
+            connection.recv(10)
+        except ConnectionClosed as closed:
+            said.append(closed.rcvd)
+        over.set()
+
+    session(start(handler)).close()
+    assert over.wait(10)
+    assert said == [Close(1000, "")]
 
 
 def test_a_request_after_the_close_fails(start: Start) -> None:

@@ -4,6 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from reports.calibration.difference import PERCENTILES, Bound, Difference
@@ -67,6 +69,15 @@ def test_steps_that_only_one_side_knows_are_counted_and_beyond_the_bounds(tmp_pa
     assert inventive.verdict == "beyond"
 
 
+def test_a_step_that_was_recorded_twice_is_one_too_many(tmp_path: Path) -> None:
+    directory = write_calibration(tmp_path, [Load()])
+    run = directory.run("run-0")
+    rows = pq.read_table(run.steps.parquet)
+    pq.write_table(pa.concat_tables([rows, rows.slice(rows.num_rows - 1)]), run.steps.parquet)
+    found = measure(run, directory.read()["cells"][0])
+    assert (found.lost_steps, found.unknown_steps) == (0, 1)
+
+
 @pytest.mark.parametrize(
     ("load", "reason"),
     [
@@ -115,5 +126,9 @@ def test_a_bound_is_the_larger_of_its_two_sides() -> None:
     assert Difference("p50", 0.0203, 0.02).kept
     assert not Difference("p50", 0.0205, 0.02).kept
     assert not Difference("p99", 0.0185, 0.02).kept
+    assert Difference("p50", 0.1019, 0.1).kept
+    assert not Difference("p50", 0.1021, 0.1).kept
+    assert Difference("p99", 0.1049, 0.1).kept
+    assert not Difference("p99", 0.1051, 0.1).kept
     assert Difference("max", 1.0, 0.02).kept  # it has none
     assert Difference("p50", 0.0002, 0.0).share is None

@@ -45,6 +45,13 @@ def test_one_load_beyond_the_bounds_is_enough(tmp_path: Path) -> None:
     assert any(line.startswith("  beyond: lognormal at 8 users: p50 +50.0 ms") for line in lines)
 
 
+def test_steps_that_were_miscounted_are_told(tmp_path: Path) -> None:
+    found = report(tmp_path, Load(made_up=3))
+    (notice,) = found.notices
+    assert notice.endswith("recorded 3 steps that the server did not answer, and missed 0 that it did.")
+    assert "  beyond: lognormal at 4 users: steps are missing or made up" in verdict_lines(found)
+
+
 def test_nothing_is_shown_where_no_load_could_be_judged(tmp_path: Path) -> None:
     found = report(tmp_path, Load(generator_cores=1.0, added_s=slow))
     assert (found.verdict, found.up_to) == ("not shown", None)

@@ -1,5 +1,6 @@
 """What a figure's points say: where they lie, in which words, and that foreign text stays data."""
 
+import html
 import json
 import re
 from html.parser import HTMLParser
@@ -104,3 +105,10 @@ def test_cells_are_told_from_the_first_to_the_last_that_holds_anything() -> None
 def test_a_figure_without_readings_stays_as_it_was() -> None:
     svg = drawing.draw("plain", "Plain", 100, 100, lambda _: None)
     assert "data-" not in svg
+
+
+def test_what_is_quoted_for_an_attribute_is_the_same_when_it_is_read() -> None:
+    said = {"name": 'it\'s <b> & &lt;b&gt; "&#39;"'}
+    quoted = readings._quoted(said)
+    assert "'" not in quoted
+    assert json.loads(html.unescape(quoted)) == said

@@ -1,5 +1,6 @@
 import pytest
 
+from reports.records.schema import UNASKED_REPLY
 from reports.run.sections.errors import Errors, summarize
 from tests.reports.operations import Row, connect, failures, reset, step, steps
 
@@ -43,6 +44,13 @@ def test_text_from_a_server_is_cut_and_cleaned() -> None:
     assert example is not None
     assert len(example) == 300
     assert example.isprintable()
+
+
+def test_a_reply_that_nothing_asked_for_is_told_from_other_breaches_of_the_protocol() -> None:
+    unasked = errors([step(0, error="protocol", error_detail=UNASKED_REPLY)])
+    assert "the server sent more replies than there were requests" in unasked.takeaways[1]
+    other = errors([step(0, error="protocol", error_detail="bad frame")])
+    assert "more replies" not in other.takeaways[1]
 
 
 def test_an_unknown_category_is_shown() -> None:

@@ -48,6 +48,8 @@ def test_a_session_that_two_users_got() -> None:
         ([1, 2, 2, 3], 0, 1),
         ([1, 1, 1], 0, 2),
         ([0, 1, 2], 0, 0),
+        ([0, 1, 3], 1, 0),
+        ([1, 2, 3, 1, 2], 0, 2),
         ([5, 5], 4, 1),
     ],
 )
@@ -73,6 +75,12 @@ def test_a_reset_that_is_answered_with_steps_is_out_of_order_and_hides_no_loss()
     rows = [*session("s", [1, 2]), reset(5, step_count=3, **S), step(6, step_count=4, **S)]
     found = isolation([*rows, step(7, step_count=6, **S)])
     assert (found.disordered_steps, found.lost_steps, found.violations) == (1, 1, 2)
+
+
+def test_a_reset_that_is_answered_with_steps_is_out_of_order_although_those_after_it_count_anew() -> None:
+    rows = [*session("s", [1, 2]), reset(5, step_count=2, **S), step(6, step_count=1, **S)]
+    found = isolation(rows)
+    assert (found.disordered_steps, found.violations) == (1, 1)
 
 
 @pytest.mark.parametrize("user", [1, 2])
@@ -118,6 +126,89 @@ def test_replies_that_go_to_each_others_connections(op: Callable[..., Row]) -> N
     assert "Session t was named in a reply to s." in found.examples
 
 
+def test_a_reply_that_went_to_another_s_connection_is_told_with_both_sessions() -> None:
+    rows = [
+        *session("s", [1, 2, 3]),
+        *session("t", [1, 2, 3], user=2),
+        step(1, session_hash="t", step_count=4, host="a", pid=7),
+    ]
+    found = isolation(rows)
+    assert (found.misdirected_replies, found.violations) == (1, 1)
+    assert found.examples == ["Session t was named in a reply to s."]
+    assert found.takeaways == ["1 reply went astray, naming the session of another user's connection."]
+
+
+def test_a_reply_that_names_a_session_of_several_others_went_astray() -> None:
+    rows = [
+        *session("t", [1, 2], user=2),
+        step(1, user=2, error="connection_lost"),
+        *session("t", [1, 2], at=2, user=3),
+        *session("s", [1, 2, 3], at=3),
+        step(4, session_hash="t", step_count=3, host="a", pid=7),
+    ]
+    found = isolation(rows)
+    assert (found.misdirected_replies, found.violations) == (1, 1)
+
+
+def test_a_reply_that_names_a_session_of_nobody_went_nowhere() -> None:
+    rows = [
+        *session("s", [1, 2]),
+        step(1, step_count=3, **S | {"pid": 8}),
+        step(2, session_hash="u", step_count=1, host="a", pid=7),
+    ]
+    found = isolation(rows)
+    assert (found.moved_sessions, found.misdirected_replies, found.violations) == (1, 0, 1)
+
+
+def test_the_name_of_a_session_whose_user_connected_again_may_be_given_again() -> None:
+    rows = [*session("s", [1, 2]), *session("u", [1], at=1), *session("s", [1, 2], at=2, user=2, pid=8)]
+    found = isolation(rows)
+    assert (found.sessions_checked, found.violations) == (2, 0)
+
+
+def test_a_connection_whose_session_has_another_name_after_a_reset_is_not_accused() -> None:
+    rows = [
+        *session("t", [1, 2], user=2, pid=8),
+        step(1, user=2, error="connection_lost"),
+        *session("s", [1, 2, 3], at=2),
+        reset(3, session_hash="t", step_count=0, host="a", pid=7),
+        step(4, session_hash="t", step_count=1, host="a", pid=7),
+    ]
+    assert isolation(rows).violations == 0
+
+
+def test_each_violation_is_told_in_a_sentence() -> None:
+    assert isolation(session("s", [1, 3])).takeaways == [
+        "1 step went missing: sessions counted steps that nobody recorded."
+    ]
+    assert isolation(session("s", [1, 2, 2])).takeaways == [
+        "1 step came twice: sessions counted back without a reset."
+    ]
+    assert isolation(session("s", [1, 3, 2])).takeaways == [
+        "1 step came out of order: later ones first, or after the reset that ended them."
+    ]
+
+
+def test_state_that_outlives_requests_over_http_is_a_violation_with_an_example() -> None:
+    http = {"transport": "http", "session_hash": "w", "host": "a", "pid": 7}
+    found = isolation([step(at, step_count=at + 1, user=1 + at % 2, **http) for at in range(6)])
+    assert (found.shared_sessions, found.violations) == (1, 1)
+    assert found.examples == ["Session w counted on from one user's request to another's."]
+
+
+@pytest.mark.parametrize(
+    ("count", "lost", "twice", "sentence"),
+    [(0, 1, 0, "had counted none"), (2, 0, 1, "their environment counted them again")],
+)
+def test_steps_over_http_that_were_not_counted_once_are_violations(
+    count: int, lost: int, twice: int, sentence: str
+) -> None:
+    http = {"transport": "http", "session_hash": "w", "host": "a", "pid": 7}
+    found = isolation([step(at, step_count=said, **http) for at, said in enumerate((1, 1, count, 1))])
+    assert (found.lost_steps, found.duplicated_steps, found.violations) == (lost, twice, 1)
+    assert sentence in found.takeaways[0]
+
+
 def test_unasked_replies_are_violations_on_either_transport() -> None:
     rows = session("s", [1, 2])
     found = summarize(steps(rows), answers(rows), columns(rows).ints("step_count"), NAMES, 2)
@@ -159,6 +250,11 @@ def test_a_failed_step_of_another_user_explains_nothing() -> None:
 def test_after_a_failed_reset_either_count_is_right(next_count: int) -> None:
     rows = [*session("s", [1, 2]), reset(5, error="timeout"), step(6, step_count=next_count, **S)]
     assert isolation(rows).violations == 0
+
+
+def test_after_a_failed_reset_a_step_may_still_be_lost() -> None:
+    rows = [*session("s", [1, 2]), reset(5, error="timeout"), step(6, step_count=3, **S)]
+    assert isolation([*rows, step(7, step_count=5, **S)]).lost_steps == 1
 
 
 def test_a_reply_without_a_count_is_not_lost() -> None:

@@ -27,6 +27,15 @@ def test_state_that_several_users_count_on_in_is_shared() -> None:
     assert (seen.lost, seen.repeated) == (0, 0)
 
 
+def test_state_that_is_shared_is_not_called_lost_or_repeated_besides() -> None:
+    seen = found([*http(1, 1, 4, 6), *http(3, 5, 7, user=2, at=0.1)])
+    assert (len(seen.shared), seen.lost, seen.repeated) == (1, 0, 0)
+
+
+def test_what_one_user_alone_counts_on_in_is_not_shared() -> None:
+    assert found(http(1, 3, 5)) == Stateless(True, [], 0, 0)
+
+
 @pytest.mark.parametrize("name", ["of-its-own", "w"])
 def test_sessions_that_a_cookie_holds_for_each_user_are_not_accused(name: str) -> None:
     rows = [*http(1, 2, 3, 4), *http(1, 2, 3, user=2, name=name, at=0.1)]
