@@ -172,6 +172,30 @@ def build_layers() -> None:
         subprocess.run(build, cwd=ROOT / "benchmark_env", capture_output=True, check=False)
 
 
+ENDS_SWARM = Path(tempfile.gettempdir()) / "openenv-loadtest-tests-swarm"
+"""Is there while the engine is in a swarm of the tests, and says what is to be done at their end."""
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Leaves the swarm of the tests.
+
+    Not before all are over: an engine that leaves forgets the names of all containers, those outside of the
+    swarm too, and whoever looks for a replica by its name finds none.
+    """
+    if hasattr(session.config, "workerinput") or not ENDS_SWARM.exists():
+        return
+    import docker
+
+    from loadtests.deployments import swarm
+
+    todo = ENDS_SWARM.read_text()
+    ENDS_SWARM.unlink()
+    client = docker.from_env()
+    client.swarm.leave(force=True)
+    if todo == "leave, no bridge":
+        client.networks.get(swarm.BRIDGE).remove()
+
+
 class ModulesByPackage(LoadScopeScheduling):
     """Hands out test modules in order; a process keeps to one package as long as that has any left.
 

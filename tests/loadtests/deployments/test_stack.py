@@ -1,6 +1,5 @@
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import docker
@@ -12,6 +11,7 @@ from loadtests.deployments.stack import StackDeployment, as_stack
 from loadtests.deployments.teardown import take_down
 from loadtests.errors import LoadTestError
 from reports.records.run_directory import RunDirectory
+from tests.conftest import ENDS_SWARM
 from tests.loadtests.accounting import counted_by_locust, recorded
 from tests.loadtests.deployments.sessions import reset, session
 from tests.loadtests.harness import harness
@@ -66,17 +66,12 @@ def client(request: pytest.FixtureRequest) -> docker.DockerClient:
 
 
 @pytest.fixture
-def one_node(client: docker.DockerClient) -> Iterator[docker.DockerClient]:
-    """A swarm of this engine alone, unless it is in one already."""
-    bridges = client.networks.list(names=[swarm.BRIDGE])
-    joined = client.info()["Swarm"]["LocalNodeState"] == "active"
-    if not joined:
+def one_node(client: docker.DockerClient) -> docker.DockerClient:
+    """A swarm of this engine alone, until all tests are over, unless it is in one already."""
+    if client.info()["Swarm"]["LocalNodeState"] != "active":
+        ENDS_SWARM.write_text("leave" if client.networks.list(names=[swarm.BRIDGE]) else "leave, no bridge")
         subprocess.run(swarm.INIT.split(), check=True, capture_output=True, timeout=60)
-    yield client
-    if not joined:
-        client.swarm.leave(force=True)
-        if not bridges:
-            client.networks.get(swarm.BRIDGE).remove()
+    return client
 
 
 def left_of_stacks(client: docker.DockerClient) -> list[object]:
@@ -91,10 +86,10 @@ def left_of_stacks(client: docker.DockerClient) -> list[object]:
 
 @pytest.mark.docker
 def test_an_engine_that_is_in_no_swarm_is_told_how_to_make_one(
-    client: docker.DockerClient, registry: Registry
+    client: docker.DockerClient, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if client.info()["Swarm"]["LocalNodeState"] == "active":
-        pytest.skip("this engine is in a swarm")
+    told = client.info() | {"Swarm": {"LocalNodeState": "inactive"}}
+    monkeypatch.setattr(docker.DockerClient, "info", lambda _: told)
     deployment = StackDeployment(DeploymentConfig(generators=1), name="no-swarm", registry=registry)
     with pytest.raises(
         LoadTestError, match=r"is in no swarm: `docker swarm init --advertise-addr 127\.0\.0\.1`"

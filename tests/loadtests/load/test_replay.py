@@ -173,7 +173,11 @@ def test_a_run_is_replayed_with_its_sessions_steps_and_times(
     assert (config["arrivals"], config["arrivals_of"]) == ("trace", "steps")
     assert config["shape"] == "trace:trace.jsonl"
     assert config["trace"]["sha256"] == load_trace(f"trace:{made.path}").sha256
-    assert run["arrivals"] == {"due": made.steps, "begun": made.steps, "late": 0, "longest_wait_s": 0.0}
+    arrivals = run["arrivals"]
+    assert (arrivals["due"], arrivals["begun"], arrivals["late"]) == (made.steps, made.steps, 0)
+    assert (arrivals.get("done"), "held_up" in arrivals) == (made.steps, False)
+    took_s = after["started_at"] - after["intended_at"] + after["latency_s"]
+    assert arrivals.get("in_system_s") == pytest.approx(took_s.sum(), rel=0.05, abs=0.05)
 
 
 @pytest.mark.servers
