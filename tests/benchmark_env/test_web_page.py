@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Error, Page, expect
 
 from .conftest import Server, serving
 
@@ -25,7 +26,12 @@ def page(page_server: Server, browser: Browser) -> Page:
     page = browser.new_page()
     page.set_default_timeout(PATIENCE)
     expect.set_options(timeout=PATIENCE)
-    page.goto(page_server.url)
+    for _ in range(3):
+        page.goto(page_server.url)
+        # On a busy machine gradio was seen to go on loading for ever, until the page is loaded again.
+        with suppress(Error):
+            page.get_by_role("button", name="Reset").click(trial=True, timeout=PATIENCE / 2)
+            break
     return page
 
 
