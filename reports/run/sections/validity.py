@@ -291,7 +291,7 @@ def _doubts(run: RunJson, lag: GeneratorLag | None, law: LittlesLaw | Unchecked 
     warnings = []
     if lag is not None and lag.explained is not None:
         message = (
-            f"The generator's own lag explains the latency: {lag.explained}. Give it more "
+            f"The generator's own lag explains {lag.explained}. Give it more "
             f"processes ({processes_setting(run['config'])}=…), less to do between steps, or a quiet machine."
         )
         warnings.append(RunWarning("generator_late", message))

@@ -15,11 +15,21 @@ ORIGIN = 1000.0
 
 
 def lag_of(
-    *processes: Sequence[float | None], overhead_p99: float | None = 0.05, step_p99: float = 0.1
+    *processes: Sequence[float | None],
+    overhead_p99: float | None = 0.05,
+    step_p99: float = 0.1,
+    step_p50: float = 0.05,
+    cores: float = 0.5,
 ) -> GeneratorLag | None:
     """The lag in the sample run (20 s, measured from 2.1 s to 18.6 s) of processes with a row each second."""
     rows: list[dict[str, Any]] = [
-        {"at": ORIGIN + 1 + n, "role": "generator", "name": f"a:{process}", "cpu_cores": 0.5, "lag_s": lag_s}
+        {
+            "at": ORIGIN + 1 + n,
+            "role": "generator",
+            "name": f"a:{process}",
+            "cpu_cores": cores,
+            "lag_s": lag_s,
+        }
         for process, lags in enumerate(processes)
         for n, lag_s in enumerate(lags)
     ]
@@ -27,11 +37,14 @@ def lag_of(
     report = normal()
     p99 = {"step": step_p99} | ({"overhead": overhead_p99} if overhead_p99 is not None else {})
     table = pa.Table.from_pylist(sorted(rows, key=lambda row: row["at"]), schema=RESOURCES)
-    return summarize(table, ORIGIN, report.totals, latency_of(p99))
+    return summarize(table, ORIGIN, report.totals, latency_of(p99, step_p50))
 
 
-def latency_of(p99: dict[str, float]) -> Latency:
-    in_window = {name: Summary(1000, 0.0, 0.0, 0.0, 0.0, value, 0.0, 0.0) for name, value in p99.items()}
+def latency_of(p99: dict[str, float], p50: float) -> Latency:
+    in_window = {
+        name: replace(Summary(1000, 0.0, 0.0, 0.0, 0.0, value, 0.0, 0.0), p50=p50)
+        for name, value in p99.items()
+    }
     return replace(normal().latency, in_window=in_window)
 
 
@@ -85,6 +98,22 @@ def test_a_loop_that_is_late_by_half_of_the_overhead_explains_it() -> None:
 def test_a_loop_at_ease_explains_nothing_however_fast_the_server_is() -> None:
     assert explained([0.0045] * 20, overhead_p99=0.006) is None
     assert explained([0.0055] * 20, overhead_p99=0.006) is not None
+
+
+def test_a_busy_loop_explains_a_part_of_what_is_not_much_more_than_its_lag() -> None:
+    message = explained([0.01] * 20, cores=0.85)
+    assert message is not None
+    assert message.startswith(
+        "a part of the latency: while it kept 0.85 of a core busy, in the median second"
+    )
+    assert "10.0 ms late in 99 % of the moments, and half of the steps took no more than 50.0 ms" in message
+    assert explained([0.01] * 20, cores=0.75) is None
+    assert explained([0.0045] * 20, cores=0.85) is None, "a virtual machine is as late"
+    assert explained([0.01] * 20, cores=0.85, step_p50=0.21) is None
+    assert explained([0.01] * 20, cores=0.85, step_p50=0.19) is not None
+    whole = explained([0.026] * 20, cores=0.85)
+    assert whole is not None
+    assert whole.startswith("the latency: in the median second")
 
 
 def test_one_bad_second_explains_nothing() -> None:

@@ -241,7 +241,7 @@ def test_lag_that_explains_the_latency_makes_a_run_doubtful_but_not_invalid() ->
     totals, nothing = replace(report.totals, users=200), Resources([], [])
     assert report.lag
     assert judge(report.run, totals, KEPT_APART, nothing, lag=report.lag).warnings == []
-    late = replace(report.lag, explained="it was late")
+    late = replace(report.lag, explained="the latency: it was late")
     found = judge(report.run, totals, KEPT_APART, nothing, lag=late)
     assert [doubt.code for doubt in found.doubts] == ["generator_late"]
     assert found.valid
