@@ -254,9 +254,9 @@ class OpenEnvUser(User):
                 gevent.sleep(self._backoff.after_failure())
             return
         for number in range(most) if most else itertools.count():
-            due = self._await_arrival(schedule) if schedule is not None else None
+            due = self._await_arrival(schedule) if schedule is not None else 0.0
             answer, error = self.step(self._next_request(number))
-            if schedule is not None and due is not None:
+            if schedule is not None:
                 schedule.in_system.leave(due)
             if error is None:
                 self._backoff.after_success()

@@ -66,7 +66,7 @@ def summarize(
     rows = ~np.isnan(steps.late_s)
     due_s = np.sort(steps.started_s[rows])
     begun_s = np.sort((steps.started_s + steps.late_s)[rows])
-    done_s = np.sort(spans.last_s[_arrived(steps)] if of == "sessions" else steps.ended_s[rows])
+    done_s = np.sort(spans.last_s[arrived_users(steps)] if of == "sessions" else steps.ended_s[rows])
     slices = slices_of(steps.duration_s)
     told = run.get("arrivals")
     result = Arrivals(
@@ -92,7 +92,7 @@ def summarize(
     return result
 
 
-def _arrived(steps: Steps) -> Codes:
+def arrived_users(steps: Steps) -> Codes:
     """The users that came by an arrival, of sessions."""
     assert steps.late_s is not None
     users: Codes = np.unique(steps.user[~np.isnan(steps.late_s)])
@@ -110,7 +110,7 @@ def arrival_window(steps: Steps, spans: UserSpans, of: ArrivalUnit, warmup_s: fl
     due_s = steps.started_s[~np.isnan(steps.late_s)]
     begin, end = float(due_s.min()), float(due_s.max())
     if of == "sessions":
-        arrived = _arrived(steps)
+        arrived = arrived_users(steps)
         stay_s = float(np.median(spans.last_s[arrived] - spans.first_s[arrived]))
         begin += min(stay_s, (end - begin) / 2)
     return min(begin + warmup_s, end), end

@@ -10,6 +10,7 @@ from reports.page.words import count, seconds, share
 from reports.records.durations import spread_of
 from reports.records.schema import LONGEST_RETRY_PAUSE_S, RunJson, is_batch
 from reports.records.steps import STEP, Floats, Steps, UserSpans
+from reports.run.sections.arrivals import arrived_users
 from reports.run.sections.rollouts import waits_for_group
 from reports.run.sections.totals import Totals
 from reports.statistics.groups import Together, pieces
@@ -134,12 +135,11 @@ def _of_arrivals(run: RunJson, steps: Steps, spans: UserSpans) -> LittlesLaw:
         raise _UncheckedError("how long arrivals were there was not counted")
     of = run["config"].get("arrivals_of", "sessions")
     _check_enough(told["done"], of)
-    assert steps.late_s is not None
-    came = ~np.isnan(steps.late_s)
     if of == "steps":
-        known = float(steps.latency_s[came].sum())
+        assert steps.late_s is not None
+        known = float(steps.latency_s[~np.isnan(steps.late_s)].sum())
     else:
-        sessions = np.unique(steps.user[came])
+        sessions = arrived_users(steps)
         known = float((spans.last_s[sessions] - spans.first_s[sessions]).sum())
     counted = told["in_system_s"]
     accounted = min(known / counted, 1.0) if counted > 0 else 1.0

@@ -37,9 +37,10 @@ BUSY_S = 0.02
 """By how much a busy machine may hold up most of the replies on their way to the harness."""
 
 
-def calibration(results: Path, seconds: int, *loads: str) -> "subprocess.Popen[str]":
+def calibration(results: Path, seconds: int, *loads: str, first: str = "") -> "subprocess.Popen[str]":
+    """A calibration of such loads, after some code of its own."""
     return subprocess.Popen(
-        [sys.executable, "-c", SHORT, str(results), str(seconds), *loads],
+        [sys.executable, "-c", f"{first}{SHORT}", str(results), str(seconds), *loads],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
@@ -99,6 +100,24 @@ def test_reported_latencies_are_true_in_the_closed_model_and_in_the_open_one(tmp
     assert (entry.kind, unread) == ("calibration", [])
 
 
+SLOW = (
+    "from benchmarks.calibration import plan; slow = plan.Kind('slow, open', 'constant:2', '0', is_open=True)"
+)
+IN_PLAN = "plan.KINDS += (slow,); plan._BY_CELL[slow.name, slow.reply_times] = slow"
+
+
+def test_loads_of_a_kind_beyond_one_that_was_too_much_are_left_out(tmp_path: Path) -> None:
+    loads = ("slow, open@2", "slow, open@4", "constant 0 s@4")
+    output, _ = calibration(tmp_path, 3, *loads, first=f"{SLOW}\n{IN_PLAN}").communicate(timeout=120)
+    first, larger, other = of(tmp_path).read()["cells"]
+    assert (first["status"], other["status"]) == ("completed", "completed"), output
+    assert larger["status"] == "failed"
+    assert (larger["reason"] or "").startswith(
+        "left out, since 2 users were too many: The rate was not reached"
+    )
+    assert larger["run_id"] is None
+
+
 def test_ctrl_c_leaves_what_is_done(tmp_path: Path) -> None:
     process = calibration(tmp_path, 1, "constant 0 s@4", "constant 0 s@8")
     try:
@@ -117,3 +136,12 @@ def test_ctrl_c_leaves_what_is_done(tmp_path: Path) -> None:
     assert [cell["status"] for cell in calibrated["cells"]] == ["completed", "pending"]
     assert len(json.loads(directory.report_json.read_text())["measurements"]) == 1
     assert "was interrupted" in output
+
+
+def test_a_calibration_that_shows_nothing_fails_and_is_in_the_index(tmp_path: Path) -> None:
+    process = calibration(tmp_path, 1)
+    process.communicate(timeout=60)
+    directory = of(tmp_path)
+    assert process.returncode == 1
+    assert directory.report_html.exists()
+    assert f"{directory.path.name}/report.html" in (tmp_path / "index.html").read_text()
