@@ -1,15 +1,17 @@
+import asyncio
 import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 from starlette.testclient import TestClient
 
 from benchmark_env.server.app import build
-from benchmark_env.server.benchmark_environment import BenchmarkEnvironment
 from benchmark_env.settings import Settings
 
 from .conftest import ROOT
@@ -40,18 +42,23 @@ def client() -> Iterator[TestClient]:
         yield client
 
 
-def test_only_so_many_steps_as_the_settings_say_go_on_at_the_same_time(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    limits: list[int] = []
+def test_only_so_many_steps_as_the_settings_say_go_on_at_the_same_time() -> None:
+    app = build(Settings.from_environ({"MAX_STEPS_IN_FLIGHT": "2"}))
 
-    def limited_to(steps: int) -> type[BenchmarkEnvironment]:
-        limits.append(steps)
-        return BenchmarkEnvironment
+    async def ended(steps: int) -> list[float]:
+        async def step() -> float:
+            reply = await client.post("/step", json={"action": {"wait_seconds": 0.2}})
+            assert reply.status_code == 200, reply.text
+            return time.perf_counter() - begin
 
-    monkeypatch.setattr(BenchmarkEnvironment, "limited_to", limited_to)
-    build(Settings.from_environ({"MAX_STEPS_IN_FLIGHT": "3"}))
-    assert limits == [3]
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app") as client:
+            begin = time.perf_counter()
+            return sorted(await asyncio.gather(*(step() for _ in range(steps))))
+
+    ends = asyncio.run(ended(5))
+    assert ends[0] >= 0.2
+    assert ends[2] >= 0.4
+    assert ends[4] >= 0.6
 
 
 def test_a_defect_is_not_taken_for_a_bad_request() -> None:
