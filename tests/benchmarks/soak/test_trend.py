@@ -31,6 +31,18 @@ def test_the_interval_holds_the_slope_however_much_samples_depend_on_each_other(
     assert held >= 0.9 * SERIES
 
 
+def test_the_interval_is_wider_where_samples_depend_on_more_than_their_neighbours() -> None:
+    chance, at = np.random.default_rng(7), np.arange(240, dtype=np.float64)
+    held = 0
+    for _ in range(SERIES):
+        shocks = chance.standard_normal(at.size + 4)
+        found = trend(at, 0.2 * at + shocks[4:] + shocks[2:-2] + shocks[:-4])
+        assert found is not None
+        held += found.low <= 0.2 <= found.high
+    # As if freed samples were independent: 0.79.
+    assert held >= 0.86 * SERIES
+
+
 def test_a_slope_is_found_where_samples_are_nearly_independent() -> None:
     at = np.arange(100.0)
     found = trend(at, 0.1 * at + noise(100, 0.2, np.random.default_rng(3)))
