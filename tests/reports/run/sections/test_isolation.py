@@ -138,6 +138,16 @@ def test_a_reply_that_went_to_another_s_connection_is_told_with_both_sessions() 
     assert found.takeaways == ["1 reply went astray, naming the session of another user's connection."]
 
 
+def test_replies_that_went_astray_from_several_workers_do_not_count_as_a_move() -> None:
+    rows = [
+        *session("s", [1, 2, 3]),
+        *session("t", [1, 2, 3], user=2),
+        *(step(1, session_hash="t", step_count=4, host="a", pid=pid) for pid in (7, 9)),
+    ]
+    found = isolation(rows)
+    assert (found.misdirected_replies, found.moved_sessions, found.violations) == (2, 0, 2)
+
+
 def test_a_reply_that_names_a_session_of_several_others_went_astray() -> None:
     rows = [
         *session("t", [1, 2], user=2),
