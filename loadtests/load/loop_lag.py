@@ -45,6 +45,7 @@ class LoopLag:
 
     def _start(self, **_: object) -> None:
         self._stop()
+        self._moments.clear()
         self._second_began = time.monotonic()
         self._due = self._second_began + _EVERY_SECONDS
         # Not a greenlet that sleeps: to switch to it each time costs twice as much CPU.
@@ -52,7 +53,6 @@ class LoopLag:
 
     def _stop(self, **_: object) -> None:
         self._timer.stop()
-        self._moments.clear()
         self._worst, self.worst_s = 0.0, None
 
     def _look(self) -> None:

@@ -159,8 +159,6 @@ class Recording:
             directory, self._directory = self._directory, None
             lost = recorder.stop() if recorder is not None else 0
             runner = self._environment.runner
-            if self._usage is not None:
-                self._usage.stop()
             if isinstance(runner, WorkerRunner):
                 # Locust's master gives the workers half a second to send these, which busy ones may miss.
                 statistics: dict[str, Any] = {}
@@ -169,6 +167,8 @@ class Recording:
                 runner.send_message(_ROWS, {"final": True, **self._counted_here()})
             elif isinstance(runner, MasterRunner) and directory is not None:
                 self._collect(runner)
+            if self._usage is not None:
+                self._usage.stop()
             if directory is not None:
                 self._close(directory, lost)
 

@@ -29,7 +29,7 @@ class ResourceSampler:
     """A thread that samples between `start` and `stop`; what it cannot read it leaves out.
 
     What generators say of themselves Locust notes in the run directory. Of those elsewhere it takes it over;
-    of those that it samples itself, how late they were.
+    of those that it samples itself, how late they were, at the end in rows of their own.
     """
 
     def __init__(
@@ -57,6 +57,12 @@ class ResourceSampler:
         self._thread.join(timeout=10)
         with contextlib.suppress(OSError):
             self._take_over()
+            last = [
+                {"at": now(), "role": "generator", "name": name, "lag_s": lag_s}
+                for name, lag_s in self._lags.items()
+            ]
+            if last:
+                self._writer.append(pa.RecordBatch.from_pylist(last, schema=RESOURCES))
             self._writer.close()
             self._noted.unlink(missing_ok=True)
 
@@ -90,7 +96,7 @@ class ResourceSampler:
 
     def _take_over(self) -> float:
         """Records what was noted of generators; returns the cores of those that run on this machine too."""
-        newest: dict[str, float] = {}
+        newest: dict[str, float | None] = {}
         for noted in self._reader.read():
             names = noted["name"].to_pylist()
             batch = noted.filter(pa.array([name not in self._here for name in names]))
@@ -99,7 +105,11 @@ class ResourceSampler:
                     self._lags[name] = max(lag_s, self._lags.get(name, 0.0))
             self._writer.append(batch)
             newest |= zip(batch["name"].to_pylist(), batch["cpu_cores"].to_pylist(), strict=True)
-        return sum(cores for name, cores in newest.items() if machine_of(name) == socket.gethostname())
+        return sum(
+            cores
+            for name, cores in newest.items()
+            if cores is not None and machine_of(name) == socket.gethostname()
+        )
 
 
 def machine_cpu_seconds() -> float:

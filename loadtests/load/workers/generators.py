@@ -1,7 +1,7 @@
 """The workers as their master knows them: each introduces itself, and answers a call every second.
 
-An answer says what the worker's clock shows, how many users it has and what it uses. A worker that runs other
-code than the master, or another Locust, is refused.
+An answer says what the worker's clock shows, how many users it has and what it uses; what it used last, it
+says at the end of a test. A worker that runs other code than the master, or another Locust, is refused.
 """
 
 import logging
@@ -25,6 +25,7 @@ from loadtests.machine import machine_of, process_name
 HERE = "openenv-here"
 CALL = "openenv-call"
 ANSWER = "openenv-answer"
+USED = "openenv-used"
 REFUSED = "openenv-refused"
 
 _SECONDS = 1.0
@@ -52,7 +53,14 @@ class Generator:
     clock: ClockComparison = field(default_factory=ClockComparison)
     clock_at_start: ClockSample | None = None
     usage: Mapping[str, Any] | None = None
-    """What its last answer said that it uses, `at` by the master's clock; None once that is recorded."""
+    """What it said last that it uses, `at` by the master's clock; None once that is recorded."""
+
+    def note_usage(self, usage: Mapping[str, Any], at: float) -> None:
+        """Notes what it uses, `at` by its own clock, unless nobody knows yet what that shows."""
+        if (clock := self.clock.best) is not None:
+            lags = [each["lag_s"] for each in (self.usage, usage) if each is not None]
+            lag_s = max((lag for lag in lags if lag is not None), default=None)
+            self.usage = {**usage, "at": at - clock.offset_s, "lag_s": lag_s}
 
 
 class Generators:
@@ -74,6 +82,7 @@ class Generators:
         self._last_seen: tuple[object, ...] = ()
         runner.register_message(HERE, self._greet)
         runner.register_message(ANSWER, self._hear)
+        runner.register_message(USED, self._hear_of_usage)
         environment.events.worker_connect.add_listener(self._connected)
         environment.events.test_start.add_listener(self._start)
         gevent.spawn(self._call_each_second)
@@ -168,17 +177,15 @@ class Generators:
         known.heard_at = back_at
         known.users = answer["users"]
         known.clock.add(clock_sample(answer["asked_at"], answer["received_at"], answer["at"], back_at))
-        if (clock := known.clock.best) is not None:
-            lags = [usage["lag_s"] for usage in (known.usage, answer["usage"]) if usage is not None]
-            known.usage = {
-                **answer["usage"],
-                "at": answer["at"] - clock.offset_s,
-                "lag_s": max((lag for lag in lags if lag is not None), default=None),
-            }
+        known.note_usage(answer["usage"], answer["at"])
         if len(known.clock) < _FIRST_CALLS:
             self._call(msg.node_id)
         elif len(known.clock) == _FIRST_CALLS:
             self._wait_for_all()
+
+    def _hear_of_usage(self, msg: Any, **_: Any) -> None:
+        if (known := self.known.get(msg.node_id)) is not None:
+            known.note_usage(msg.data["usage"], msg.data["at"])
 
     def _refuse(self, worker: str, why: str) -> None:
         logger.error("Refused: %s", why)

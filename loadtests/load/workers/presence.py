@@ -13,7 +13,7 @@ from locust.runners import MASTER_HEARTBEAT_TIMEOUT, WorkerRunner
 from loadtests.clock import now
 from loadtests.errors import EXIT_MASTER_LOST, EXIT_REFUSED
 from loadtests.load.loop_lag import LoopLag
-from loadtests.load.workers.generators import ANSWER, CALL, HERE, REFUSED
+from loadtests.load.workers.generators import ANSWER, CALL, HERE, REFUSED, USED
 from loadtests.load.workers.introduction import introduction
 from loadtests.load.workers.usage import usage_of
 
@@ -33,6 +33,7 @@ class Presence:
         runner.register_message(CALL, self._answer)
         runner.register_message(REFUSED, self._give_up)
         runner.send_message(HERE, dict(introduction()))
+        environment.events.test_stop.add_listener(self._tell_usage)
         environment.events.quitting.add_listener(self._note_silence)
 
     def _answer(self, msg: Any, **_: Any) -> None:
@@ -41,10 +42,17 @@ class Presence:
             "asked_at": msg.data["at"],
             "received_at": received_at,
             "users": self._runner.user_count,
-            "usage": asdict(usage_of(self._process))
-            | {"lag_s": self._lag.take_p99_s(), "worst_lag_s": self._lag.worst_s},
+            "usage": self._usage(),
         }
         self._runner.send_message(ANSWER, answer | {"at": now()})
+
+    def _tell_usage(self, **_: Any) -> None:
+        """What was used since the last call, which belongs to a test that is over."""
+        self._runner.send_message(USED, {"usage": self._usage(), "at": now()})
+
+    def _usage(self) -> dict[str, Any]:
+        lag = {"lag_s": self._lag.take_p99_s(), "worst_lag_s": self._lag.worst_s}
+        return asdict(usage_of(self._process)) | lag
 
     def _give_up(self, msg: Any, **_: Any) -> None:
         logger.error("The master takes no part of this worker: %s", msg.data["why"])

@@ -11,6 +11,7 @@ from typing import Any
 import gevent
 import psutil
 import pyarrow as pa
+from gevent.event import Event
 
 from loadtests.clock import now
 from loadtests.load.loop_lag import LoopLag, write_lag
@@ -21,7 +22,8 @@ from reports.records.run_directory import RunDirectory
 from reports.records.tables import StreamWriter
 
 _SECONDS = 1.0
-_RECORDED = ("role", "name", "memory_bytes", "open_files", "lag_s")
+_LAG = ("at", "role", "name", "lag_s")
+_RECORDED = (*_LAG, "memory_bytes", "open_files")
 
 logger = logging.getLogger(__name__)
 
@@ -39,16 +41,20 @@ class UsageRecording:
         self._lag_folder = Path(options.lag_folder) if options.lag_folder else None
         self._has_harness = bool(options.run_directory or options.run_template)
         self._own = psutil.Process()
+        self._over = Event()
         self._greenlet: gevent.Greenlet | None = None
 
     def start(self, directory: RunDirectory) -> None:
         """Starts to write into the directory of a run."""
         stream = directory.generator_usage if self._has_harness else directory.resources.stream
+        self._over.clear()
         self._greenlet = gevent.spawn(self._write_each_second, stream)
 
     def stop(self) -> None:
+        """Writes how late they were since the last second, too: workers have to have said it by now."""
+        self._over.set()
         if self._greenlet is not None:
-            self._greenlet.kill()
+            self._greenlet.join()
             self._greenlet = None
 
     def _write_each_second(self, stream: Path) -> None:
@@ -56,10 +62,16 @@ class UsageRecording:
         rates = Rates()
         try:
             while True:
-                if rows := list(self._rows(rates)):
+                is_over = self._over.is_set()
+                # CPU time says little of so short a time as is left then.
+                if rows := [
+                    row for usage in self._usages() for row in _row(usage, None if is_over else rates)
+                ]:
                     writer = writer or StreamWriter(stream, RESOURCES)
                     writer.append(pa.RecordBatch.from_pylist(rows, schema=RESOURCES))
-                gevent.sleep(_SECONDS)
+                if is_over:
+                    return
+                self._over.wait(_SECONDS)
         except OSError as error:
             logger.error("What the generators use is not recorded: %s", error)  # noqa: TRY400
         finally:
@@ -67,22 +79,27 @@ class UsageRecording:
                 with suppress(OSError):
                     writer.close()
 
-    def _rows(self, rates: Rates) -> Iterator[dict[str, Any]]:
+    def _usages(self) -> Iterator[Mapping[str, Any]]:
+        """What this process uses now, and what workers have said since the last time."""
         # A master is late for no user.
         lag_s = self._lag.take_p99_s() if self._generators is None else None
-        yield from _row(rates, now(), asdict(usage_of(self._own)) | {"lag_s": lag_s})
+        yield asdict(usage_of(self._own)) | {"at": now(), "lag_s": lag_s}
         if self._generators is None:
             return
-        for each in self._generators.present:
+        for each in self._generators.known.values():
             usage, each.usage = each.usage, None
             if usage is None:
                 continue
             if self._lag_folder is not None and each.process is None and usage["worst_lag_s"] is not None:
                 write_lag(self._lag_folder, each.name, usage["worst_lag_s"])
-            yield from _row(rates, usage["at"], usage)
+            yield usage
 
 
-def _row(rates: Rates, at: float, usage: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    cores = rates.cores((usage["role"], usage["name"]), at, usage["cpu_seconds"])
-    if cores is not None:
-        yield {"at": at, "cpu_cores": cores, **{name: usage[name] for name in _RECORDED}}
+def _row(usage: Mapping[str, Any], rates: Rates | None) -> Iterator[dict[str, Any]]:
+    """A row, if there is anything to say; without rates no more than how late the process was."""
+    cores = None
+    if rates is not None:
+        cores = rates.cores((usage["role"], usage["name"]), usage["at"], usage["cpu_seconds"])
+    if cores is not None or usage["lag_s"] is not None:
+        told = _LAG if rates is None else _RECORDED
+        yield {"cpu_cores": cores, **{name: usage[name] for name in told}}

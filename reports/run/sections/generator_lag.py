@@ -73,7 +73,8 @@ def summarize(table: pa.Table, origin: float, totals: Totals, latency: Latency) 
     slices = slices_of(totals.duration_s)
     p50, p99, most = quantiles_of(lag_s, np.array([0.5, 0.99, 1.0])).tolist()
     begin, end = totals.window_s
-    inside = (since_s >= begin) & (at_s <= end)
+    middle_s = (since_s + at_s) / 2
+    inside = (middle_s >= begin) & (middle_s <= end)
     measured = lag_s[inside]
     busiest = rows[inside].groupby("name", observed=True)["cpu_cores"].mean().max()
     return GeneratorLag(

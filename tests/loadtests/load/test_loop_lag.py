@@ -121,7 +121,10 @@ lag._moments.extend(n / 1000 for n in reversed(range(101)))
 p99s = [lag.take_p99_s(), lag.take_p99_s()]
 lag._moments.append(1.0)
 environment.events.test_stop.fire(environment=environment)
-print(json.dumps([written, p99s, lag.take_p99_s()]))
+after_the_end = lag.take_p99_s()
+lag._moments.append(2.0)
+environment.events.test_start.fire(environment=environment)
+print(json.dumps([written, p99s, after_the_end, lag.take_p99_s()]))
 """
 """What is known by a clock that is set by hand of a loop that is held up once in each of two seconds."""
 
@@ -131,11 +134,12 @@ def test_each_second_has_its_own_worst_moment_and_p99_is_of_what_came_since_it_w
 ) -> None:
     done = locust_python("-c", BY_HAND, str(tmp_path))
     assert done.returncode == 0, done.stderr
-    written, p99s, after_the_end = json.loads(done.stdout)
+    written, p99s, after_the_end, of_the_next_test = json.loads(done.stdout)
     assert [seconds for seconds, _ in written] == pytest.approx([0.3, 0.02])
     assert [in_file for _, in_file in written] == pytest.approx([0.3, 0.02])
     assert p99s == [pytest.approx(0.099), None]
-    assert after_the_end is None
+    assert after_the_end == 1.0
+    assert of_the_next_test is None
 
 
 OUT_OF_STEP = """

@@ -79,6 +79,19 @@ def test_how_late_a_generator_is_that_is_sampled_here_comes_from_what_it_says(tm
     assert samples.loc[samples["role"] == "others", "lag_s"].isna().all()
 
 
+def test_what_a_generator_says_last_is_recorded_too(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    writer = StreamWriter(directory.generator_usage, RESOURCES)
+    for name in (process_name(), "away:1"):
+        row = {"at": time.time(), "role": "generator", "name": name, "lag_s": 0.03}
+        writer.append(pa.RecordBatch.from_pylist([row], schema=RESOURCES))
+    sampler = ResourceSampler(directory, list, os.getpid())
+    sampler.start()
+    sampler.stop()
+    samples = directory.resources.read().to_pandas().dropna(subset="lag_s")
+    assert dict(zip(samples["name"], samples["lag_s"], strict=True)) == {process_name(): 0.03, "away:1": 0.03}
+
+
 def test_what_generators_elsewhere_say_of_themselves_is_taken_over(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path)
     writer = StreamWriter(directory.generator_usage, RESOURCES)
