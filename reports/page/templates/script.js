@@ -10,11 +10,13 @@
   const theme = () => root.dataset.theme || (dark.matches ? "dark" : "light");
   const other = () => (theme() === "dark" ? "light" : "dark");
   const name = () => { button.textContent = other() === "dark" ? "Dark" : "Light"; button.setAttribute("aria-label", `Switch to the ${other()} theme`); };
-  if (["light", "dark"].includes(stored.get())) root.dataset.theme = stored.get();
+  const remember = () => { if (["light", "dark"].includes(stored.get())) root.dataset.theme = stored.get(); name(); };
   button.addEventListener("click", () => { root.dataset.theme = other(); stored.set(root.dataset.theme); name(); });
   dark.addEventListener("change", name);
+  // Switched on another page, or a moment before this one was opened.
+  addEventListener("storage", remember);
   button.hidden = false;
-  name();
+  remember();
 
   const value = (row, column) => {
     const cell = row.cells[column];

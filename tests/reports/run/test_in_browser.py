@@ -196,9 +196,20 @@ def test_the_theme_follows_the_system_until_switched_and_is_remembered(browser: 
     assert dark[1] != light[1]
 
     page.reload()
-    assert page.evaluate(ground) == dark[0]
+    page.wait_for_function(f"{ground} === '{dark[0]}'")
     page.get_by_role("button", name="Switch to the light theme").click()
     assert page.evaluate(ground) == light[0]
+    context.close()
+
+
+def test_pages_that_are_open_follow_the_theme(browser: Browser, pages: Path) -> None:
+    context = browser.new_context(color_scheme="light")
+    page, other = context.new_page(), context.new_page()
+    for each, name in ((page, "normal"), (other, "with_errors")):
+        each.goto((pages / f"{name}.html").as_uri())
+    page.get_by_role("button", name="Switch to the dark theme").click()
+    other.get_by_role("button", name="Switch to the light theme").click()
+    page.get_by_role("button", name="Switch to the dark theme").wait_for()
     context.close()
 
 
