@@ -36,7 +36,14 @@ def program(folder: Path, name: str, code: int) -> None:
 @pytest.fixture
 def container() -> Iterator[int]:
     """A process that was told its host's name, as the first one of a container is."""
-    with subprocess.Popen(["sleep", "60"], env={**os.environ, "HOSTNAME": NAME}) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(["cat"], stdin=pipe, stdout=pipe, env={**os.environ, "HOSTNAME": NAME}) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        # Once it answers, the kernel knows its variables.
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        assert process.stdout.readline()
         yield process.pid
         process.kill()
 
