@@ -23,12 +23,14 @@ class OpenLoad:
         runner, options = self._environment.runner, self._environment.parsed_options
         arrivals, trace = OpenEnvUser.options.arrivals, OpenEnvUser.options.trace
         OpenEnvUser.schedule = OpenEnvUser.replay = None
-        if (arrivals is None and trace is None) or options is None:
+        if options is None:
             return
         if isinstance(runner, MasterRunner):
-            # The workers get these with the order to start.
+            # The workers get these with the order to start; any shape has to have an end.
             options.sharing = [worker.id for worker in runner.clients.all if worker.state != STATE_MISSING]
             options.load_seconds = options.run_time
+            return
+        if arrivals is None and trace is None:
             return
         part: int | None = 0
         parts, length_s = 1, options.run_time

@@ -61,7 +61,9 @@ def test_a_test_on_the_page_is_seen_live_and_becomes_a_run_with_a_report(
         metrics = scrape(metrics_port)
         workers_are_back(page, url)
         page.get_by_role("button", name="New").first.click()
-        start(page, {}, run_time="2s", host=deployment.url.replace("127.0.0.1", "localhost"))
+        start(
+            page, {"shape": "steps:4"}, run_time="4s", host=deployment.url.replace("127.0.0.1", "localhost")
+        )
         page.get_by_role("tab", name="Runs").click()
         expect(page.get_by_role("link", name="Open the report")).to_have_count(2, timeout=60_000)
         assert faults == []
@@ -99,7 +101,12 @@ def test_a_test_on_the_page_is_seen_live_and_becomes_a_run_with_a_report(
     assert whose_lag_is_recorded(first) == set(first.read_steps()["generator"].to_pylist())
 
     changed = second.read()["config"]
-    assert (changed["url"], changed["duration_s"]) == (deployment.url.replace("127.0.0.1", "localhost"), 2)
+    assert (changed["url"], changed["duration_s"]) == (deployment.url.replace("127.0.0.1", "localhost"), 4)
+    assert (config.get("shape"), changed.get("shape")) == (None, "steps:4")
+    connects = second.read_steps().to_pandas().query("op == 'connect'")
+    since_start = connects["started_at"] - second.read()["started_at"]
+    # A quarter of the 40 users comes with each second, not all at once.
+    assert sum(since_start < 2.5) <= 30 < len(connects) <= 40
 
 
 def watch(page: Page) -> list[str]:
