@@ -60,12 +60,12 @@ def node(objects: Rendered, tmp_path: Path) -> Iterator[Node]:
 
 
 def eventually(what: str, condition: Callable[[], bool], container: str) -> None:
-    for _ in range(300):
+    for _ in range(900):
         with suppress(httpx.TransportError):
             if condition():
                 return
         time.sleep(0.2)
-    pytest.fail(f"{what}: not after a minute: {logs(container)[-3000:]}")
+    pytest.fail(f"{what}: not after three minutes: {logs(container)[-3000:]}")
 
 
 def start_all(node: Node, objects: Rendered, name: str) -> list[str]:

@@ -32,7 +32,7 @@ def upstreams(url: str, requests: int = 12) -> set[str]:
     """Who answers so many requests."""
     found = set()
     for _ in range(requests):
-        with urllib.request.urlopen(f"{url}/health", timeout=20) as response:
+        with urllib.request.urlopen(f"{url}/health", timeout=60) as response:
             found.add(response.headers["X-Upstream"].rpartition(", ")[2])
     return found
 
@@ -71,13 +71,13 @@ def test_a_local_replica_that_is_paused_answers_when_it_is_resumed(local: LocalD
     assert len(workers) == 2
     eventually(lambda: all(each.status() == psutil.STATUS_STOPPED for each in workers))
     address, _, port = host.partition(":")
-    with socket.create_connection((address, int(port)), timeout=20) as connection:
+    with socket.create_connection((address, int(port)), timeout=60) as connection:
         connection.sendall(b"GET /health HTTP/1.0\r\n\r\n")
         connection.settimeout(0.5)
         with pytest.raises(TimeoutError):
             connection.recv(1)
         local.resume_replica(host)
-        connection.settimeout(20)
+        connection.settimeout(60)
         assert connection.recv(12) == b"HTTP/1.0 200"
     assert local.is_as_brought_up()
 
@@ -141,7 +141,7 @@ def test_the_network_of_local_processes_is_left_alone(local: LocalDeployment) ->
 def session_of(url: str) -> socket.socket:
     """An idle connection to the balancer."""
     host, _, port = url.removeprefix("http://").partition(":")
-    return socket.create_connection((host, int(port)), timeout=20)
+    return socket.create_connection((host, int(port)), timeout=60)
 
 
 def answers(url: str) -> bool:
@@ -200,7 +200,7 @@ def test_a_container_that_is_paused_answers_when_it_is_resumed(compose: ComposeD
             struck.recv(timeout=0.5)
         assert host in compose.running()
         compose.resume_replica(host)
-        assert struck.recv(timeout=20)
+        assert struck.recv(timeout=60)
 
 
 @pytest.mark.docker
@@ -215,14 +215,14 @@ def test_a_network_is_slow_where_that_is_permitted_and_left_alone_elsewhere(
         slow = False
     with session(compose.url) as (one, _), session(compose.url) as (other, _):
         took = []
-        for each in (one, other):
+        for each in [one, other] * 10:
             start = time.monotonic()
             if reset(each)["host_url"] == f"http://{host}":
                 took.append(time.monotonic() - start)
         if slow:
             compose.restore_network(host)
-    assert len(took) == 1
-    assert (took[0] >= 0.3) == slow
+    assert len(took) == 10
+    assert (min(took) >= 0.3) == slow
 
 
 @pytest.mark.docker

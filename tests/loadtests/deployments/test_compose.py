@@ -4,7 +4,7 @@ import re
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pytest
 
 from loadtests.deployments import DeploymentConfig, docker_engine
 from loadtests.deployments.compose import ComposeDeployment, usage
-from loadtests.deployments.generators import LoadOrder
+from loadtests.deployments.generators import ContainerGenerators, LoadOrder
 from loadtests.deployments.registry import Registry
 from loadtests.errors import LoadTestError
 from tests.confinement import assert_confined, assert_healthy, gateways, published
@@ -120,10 +120,13 @@ def test_usage_follows_the_load(deployment: ComposeDeployment) -> None:
     for _ in range(40):
         with session(deployment.url) as (connection, _):
             reset(connection)
-    start = time.monotonic()
-    after = {usage.name: usage for usage in deployment.resources()}
+    took = []
+    for _ in range(3):
+        start = time.monotonic()
+        after = {usage.name: usage for usage in deployment.resources()}
+        took.append(time.monotonic() - start)
     # Engines before 23 answer at the end of the current second.
-    assert time.monotonic() - start < 2.5
+    assert min(took) < 2.5
     for host in deployment.hosts():
         assert after[host].cpu_seconds > before[host].cpu_seconds
         assert 50e6 < after[host].memory_bytes < 2e9
@@ -150,7 +153,7 @@ def test_only_the_balancer_has_a_port_and_on_this_machine_only(deployment: Compo
         f"{PROJECT}-nginx-1": ["127.0.0.1"],
     }
     port = int(deployment.url.rpartition(":")[2])
-    socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    socket.create_connection(("127.0.0.1", port), timeout=60).close()
     for address in gateways(client, f"{PROJECT}-nginx-1"):
         with pytest.raises(OSError, match=r"refused|timed out"):
             socket.create_connection((address, port), timeout=2)
@@ -194,6 +197,14 @@ def test_a_replica_that_dies_while_starting_says_why(
     assert registry.records() == []
 
 
+def wait_until(holds: Callable[[], bool], generators: ContainerGenerators) -> None:
+    give_up = time.monotonic() + 120
+    while not holds():
+        assert generators.poll() is None
+        assert time.monotonic() < give_up
+        time.sleep(0.1)
+
+
 @pytest.mark.docker
 @pytest.mark.usefixtures("docker_engine")
 def test_a_generator_that_is_killed_is_named_and_all_go_when_the_run_is_over(
@@ -203,15 +214,12 @@ def test_a_generator_that_is_killed_is_named_and_all_go_when_the_run_is_over(
     deployment = ComposeDeployment(config, name="generators-c", registry=registry)
     deployment.up()
     try:
-        options = ["--host", deployment.load_url, "--users", "4", "--run-time", "60s", "--actions", "wait"]
+        options = ["--host", deployment.load_url, "--users", "4", "--run-time", "600s", "--actions", "wait"]
         order = LoadOrder([*options, "--headless"], tmp_path)
         generators = deployment.load_generators(order)
         with (tmp_path / "locust.log").open("wb") as log:
             generators.start(log)
-        give_up = time.monotonic() + 60
-        while not (tmp_path / "steps.arrows").exists() and time.monotonic() < give_up:
-            assert generators.poll() is None
-            time.sleep(0.1)
+        wait_until((tmp_path / "steps.arrows").exists, generators)
         client = docker_engine.connect()
         running = deployment.generator_containers()
         assert [each.service for each in running] == ["locust-master", "locust-worker", "locust-worker"]
@@ -221,9 +229,7 @@ def test_a_generator_that_is_killed_is_named_and_all_go_when_the_run_is_over(
             assert_confined(client, each.name, user)
             assert published(client, each.name) == []
         client.api.kill(running[-1].id)
-        while not generators.incidents() and time.monotonic() < give_up:
-            assert generators.poll() is None
-            time.sleep(0.1)
+        wait_until(lambda: bool(generators.incidents()), generators)
         generators.kill()
         assert re.match(r"locust-worker-2 ended before the load did, \d+ s", generators.incidents()[0])
         assert deployment.generator_containers() == []

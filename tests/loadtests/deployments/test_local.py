@@ -196,7 +196,7 @@ def test_a_replica_that_ended_by_itself_leaves_its_log(registry: Registry) -> No
     deployment.up()
     gunicorn = psutil.Process(registry.records()[0].processes[0].pid)
     gunicorn.kill()
-    gunicorn.wait(10)
+    gunicorn.wait(60)
     assert [usage.name for usage in deployment.resources()] == ["nginx"]
     assert deployment.running() == {"nginx"}
     deployment.down()

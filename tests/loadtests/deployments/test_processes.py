@@ -46,7 +46,7 @@ def start(command: list[str], record: Record, registry: Registry) -> subprocess.
 
 
 def wait_for_lines(log: Path, count: int) -> list[str]:
-    for _ in range(100):
+    for _ in range(1200):
         lines = log.read_text().splitlines()
         if len(lines) >= count:
             return lines

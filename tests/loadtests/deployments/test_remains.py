@@ -40,9 +40,9 @@ deployment = Deployment(
 deployment.up()
 print("up", deployment.url, flush=True)
 if sys.argv[2] == "run":
-    time.sleep(120)
+    time.sleep(600)
 """
-SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
+SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 StartOwner = Callable[..., subprocess.Popen[str]]
 
 
@@ -106,7 +106,7 @@ def test_a_deployment_that_was_left_running_stays_until_it_is_taken_down(
     registry: Registry, start_owner: StartOwner
 ) -> None:
     owner = start_owner("local", "up-test", until="up http://", purpose="up")
-    assert owner.wait(20) == 0
+    assert owner.wait(60) == 0
     assert remove_remains(registry) == []
     running = registry.left_running()
     assert running is not None

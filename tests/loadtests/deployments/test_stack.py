@@ -140,8 +140,9 @@ def test_a_run_on_a_stack_is_complete_here_and_leaves_nothing_behind(
     (tmp_path / "policy.py").write_text(POLICY)
     monkeypatch.setenv("HEADERS", "X-Team: red")
     results = tmp_path / "results"
-    load = ("--users", "8", "--duration", "3", "--generators", "2", "--policy", str(tmp_path / "policy.py"))
-    done = harness("stack", "--workers", "1", "--results", str(results), *load)
+    policy = ("--policy", str(tmp_path / "policy.py"))
+    load = ("--users", "8", "--duration", "6", "--generators", "2", "--slo-p99", "60")
+    done = harness("stack", "--workers", "1", "--results", str(results), *load, *policy)
     assert done.returncode == 0, done.stdout + done.stderr
     (path,) = results.glob("*/run.json")
     directory = RunDirectory(path.parent)
