@@ -26,11 +26,11 @@ def test_with_reload_it_serves_changed_code(serve: Callable[..., Server], tmp_pa
 
     def is_reloaded() -> bool:
         try:
-            return bool(httpx.get(f"{server.url}/metadata").json()["version"] == "9.9.9")
+            return bool(server.get("/metadata").json()["version"] == "9.9.9")
         except httpx.TransportError:
             return False
 
-    assert eventually(is_reloaded, seconds=40)
+    assert eventually(is_reloaded, seconds=120)
 
 
 @pytest.mark.parametrize(
