@@ -3,8 +3,9 @@ where REQUIRE_ALL=1 says that nothing may be missing."""
 
 import fcntl
 import functools
+import itertools
 import os
-import secrets
+import random
 import shutil
 import signal
 import socket
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 ROOT = Path(__file__).parent.parent
-NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".deployments", "results", ".*_cache", ".ci", "docs")
+NOT_COPIED = shutil.ignore_patterns(
+    ".git", ".venv", ".deployments", "results", ".*_cache", "__pycache__", ".ci", "docs"
+)
 CONTAINERS_OF_CLIENTS = (
     "tests/benchmark_env/test_docker_provider.py",
     "tests/benchmark_env/test_openenv_commands.py",
@@ -51,10 +54,18 @@ def missing(what: str) -> NoReturn:
     pytest.skip(what)
 
 
+@functools.cache
+def own_ports() -> Iterator[int]:
+    """Ports that the kernel gives to no outgoing connections; each process of `pytest -n` has its own."""
+    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    ports = range(20_000 + process % 8, 32_000, 8)
+    return itertools.cycle(random.SystemRandom().sample(ports, len(ports)))
+
+
 def free_port() -> int:
-    """A port on 127.0.0.1 that nothing has; below those that the kernel gives to outgoing connections."""
+    """A port on 127.0.0.1 that nothing has, and that no other test is about to take."""
     while True:
-        port = 20_000 + secrets.randbelow(12_000)
+        port = next(own_ports())
         with suppress(OSError), socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
             return port
@@ -92,7 +103,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 env=os.environ | {"PYTHONPATH": WITHOUT_GRADIO},
                 check=True,
                 capture_output=True,
-                timeout=120,
+                timeout=250,
             )
             written = app.read_text()
             assert "max_concurrent_envs=1," in written
@@ -108,7 +119,7 @@ def docker_engine() -> None:
         (["docker", "compose", "version"], "the Docker compose plugin is missing: containers are left out"),
     ):
         try:
-            subprocess.run(command, check=True, capture_output=True, timeout=30)
+            subprocess.run(command, check=True, capture_output=True, timeout=120)
         except (OSError, subprocess.SubprocessError):
             missing(what)
 
@@ -139,7 +150,9 @@ def browser(chromium_path: str) -> Iterator["Browser"]:
 
     offline = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path, args=["--no-sandbox", offline])
+        browser = playwright.chromium.launch(
+            executable_path=chromium_path, args=["--no-sandbox", offline], timeout=120_000
+        )
         yield browser
         browser.close()
 
@@ -149,8 +162,15 @@ REAL_PARTS = ("servers", "docker", "browser")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Brings modules with the most real parts to the front: pure tests then fill the gaps at the end."""
-    real = Counter(item.path for item in items if any(map(item.get_closest_marker, REAL_PARTS)))
+    """Brings modules with the most real parts to the front: pure tests then fill the gaps at the end.
+
+    They may take longer than others, too.
+    """
+    on_real_parts = [item for item in items if any(map(item.get_closest_marker, REAL_PARTS))]
+    for item in on_real_parts:
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(900))
+    real = Counter(item.path for item in on_real_parts)
     items.sort(key=lambda item: -real[item.path])
 
 

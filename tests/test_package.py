@@ -20,7 +20,7 @@ from tests.conftest import ROOT, free_port
 
 pytestmark = pytest.mark.servers
 
-SMALL = ("--users", "4", "--duration", "2")
+SMALL = ("--users", "4", "--scenario", "batch", "--slo-p99", "60")
 ONE_WORKER = ("--port", "0", "--replicas", "1", "--workers", "1")
 
 WATCH = """
@@ -60,10 +60,10 @@ class Installation:
             str(folder),
             str(ROOT),
         ]
-        subprocess.run(wheel, check=True, timeout=120)
+        subprocess.run(wheel, check=True, timeout=250)
         (self.wheel,) = folder.glob("*.whl")
         subprocess.run(
-            [sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True, timeout=60
+            [sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True, timeout=250
         )
         # What others have made comes from here: no index is asked. Of .pth files in there, which may add the
         # checkout, nothing is read.
@@ -76,7 +76,7 @@ class Installation:
             WATCH.format(checkout=f"{ROOT.resolve()}/", environment=f"{sys.prefix}/", log=str(self.opened))
         )
         install = [*pip, "--python", str(self.python), "install", "--no-deps", "--no-index", str(self.wheel)]
-        subprocess.run(install, check=True, timeout=120)
+        subprocess.run(install, check=True, timeout=250)
         self.packages = packages
 
     def environ(self) -> dict[str, str]:
@@ -92,7 +92,7 @@ class Installation:
             env=self.environ(),
             capture_output=True,
             text=True,
-            timeout=200,
+            timeout=800,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
@@ -177,20 +177,20 @@ def test_runs_on_local_processes_and_on_a_url_and_their_comparison(installed: In
 
 
 def test_a_small_experiment(installed: Installation, url: str) -> None:
-    grid = ("--users", "2", "--duration", "1", "--warmup", "0", "--repetitions", "1")
+    grid = ("--users", "2", "--scenario", "batch", "--repetitions", "1")
     printed = installed.run("openenv-loadtest", "scaling", "--target", url, *grid)
     assert "COMPLETED: 1 of 1 cell" in printed
 
 
 def test_a_small_search(installed: Installation, url: str) -> None:
-    search = ("--start", "4", "--most", "4", "--tries", "1", "--wait", "0.1")
+    search = ("--start", "4", "--most", "4", "--tries", "1", "--wait", "0.1", "--slo-p99", "60")
     assert "capacity: " in installed.run("openenv-loadtest", "capacity", "--target", url, *search)
 
 
 def test_the_web_page(installed: Installation, url: str) -> None:
     port = free_port()
     with installed.started("openenv-loadtest", "webui", "--target", url, "--web-port", str(port)) as process:
-        page, deadline = "", time.monotonic() + 60
+        page, deadline = "", time.monotonic() + 120
         while "<title>Locust</title>" not in page and time.monotonic() < deadline:
             assert process.poll() is None, process.communicate()[0]
             try:
@@ -199,16 +199,16 @@ def test_the_web_page(installed: Installation, url: str) -> None:
                 time.sleep(0.1)
         assert "<title>Locust</title>" in page
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 0
+        assert process.wait(120) == 0
 
 
 def test_plain_locust_with_the_installed_locustfile(installed: Installation, url: str) -> None:
     before = installed.runs()
     locustfile = installed.packages / "loadtests" / "locustfile.py"
-    load = ("--headless", "--users", "2", "--run-time", "2s")
+    load = ("--headless", "--users", "2", "--run-time", "2s", "--stop-timeout", "60")
     installed.run("python", "-m", "locust", "-f", locustfile, "-H", url, *load)
     (run,) = (run for run in installed.runs() if run not in before)
-    assert json.loads((installed.cwd / run / "report.json").read_text())["totals"]["steps"] > 0
+    assert json.loads((installed.cwd / run / "report.json").read_text())["totals"]["operations"] > 0
 
 
 @pytest.mark.docker

@@ -8,9 +8,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ ROOT = Path(__file__).parents[2]
 GUNICORN = (sys.executable, "-m", "gunicorn")
 FROM_ROOT = ("-c", "benchmark_env/server/gunicorn.conf.py", "benchmark_env.server.app:app")
 IMAGE = "benchmark-env:latest"
+PATIENCE = 60.0
+"""Seconds that an answer may take."""
 BUILD_COMMAND = f"docker build -t {IMAGE} -f server/Dockerfile ."
 
 
@@ -46,10 +48,28 @@ class Server:
         return f"{self.scheme}://127.0.0.1:{self.port}"
 
     def connect(self) -> ClientConnection:
-        return connect(f"ws://127.0.0.1:{self.port}/ws", open_timeout=20, close_timeout=5)
+        return connect(f"ws://127.0.0.1:{self.port}/ws", open_timeout=PATIENCE, close_timeout=5)
+
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(self.url + path, timeout=PATIENCE)
+
+    def post(self, path: str, body: object = None) -> httpx.Response:
+        return httpx.post(self.url + path, json=body, timeout=PATIENCE)
 
     def workers(self) -> set[int]:
         return {child.pid for child in psutil.Process(self.process.pid).children()}
+
+    def takes_connections(self, *, workers: int, without: Set[int] = frozenset()) -> bool:
+        """Whether so many workers listen, and none of `without` is among them."""
+        listening = self.workers()
+        return len(listening) == workers and not listening & without and all(map(self._listens, listening))
+
+    def _listens(self, pid: int) -> bool:
+        with suppress(psutil.Error):
+            for each in psutil.Process(pid).net_connections("tcp"):
+                if each.status == psutil.CONN_LISTEN and each.laddr.port == self.port:
+                    return True
+        return False
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
@@ -105,7 +125,7 @@ def wait_until_healthy(server: Server) -> None:
     pytest.fail(f"the server did not come up:\n{server.printed()}")
 
 
-def eventually(what: Callable[[], bool], seconds: float = 20) -> bool:
+def eventually(what: Callable[[], bool], seconds: float = PATIENCE) -> bool:
     deadline = time.monotonic() + seconds
     while not what():
         if time.monotonic() > deadline:
@@ -117,7 +137,7 @@ def eventually(what: Callable[[], bool], seconds: float = 20) -> bool:
 def ask(connection: ClientConnection, message: object) -> Any:
     """Send JSON (or what is text or bytes already) and return the parsed reply."""
     connection.send(message if isinstance(message, str | bytes) else json.dumps(message))
-    return json.loads(connection.recv(timeout=20))
+    return json.loads(connection.recv(timeout=PATIENCE))
 
 
 def step(connection: ClientConnection, wait_seconds: float = 0.0) -> Any:
@@ -157,6 +177,7 @@ def image(docker_engine: None) -> str:  # noqa: ARG001
 def server() -> Iterator[Server]:
     """One gunicorn with two workers, shared by all tests; whoever ends its workers waits for new ones."""
     with serving(WORKERS=2) as shared:
+        assert eventually(lambda: shared.takes_connections(workers=2))
         yield shared
 
 

@@ -95,7 +95,8 @@ PAGES = {
 """What is appended to commands that serve Locust's page until Ctrl-C."""
 
 
-MASTER = f"{RUNNING} {SMALL_LOAD} WORKERS_EXPECTED=1 MASTER_BIND=127.0.0.1 MASTER_PORT={{port}}"
+PASSING_LOAD = "USERS=4 SCENARIO=batch SLO_P99=60"
+MASTER = f"{RUNNING} {PASSING_LOAD} WORKERS_EXPECTED=1 MASTER_BIND=127.0.0.1 MASTER_PORT={{port}}"
 WORKER = "MASTER=127.0.0.1 MASTER_PORT={port} PROCESSES=1"
 PAIRS = {
     "make master*": (MASTER, f"make worker {WORKER}"),
@@ -147,10 +148,10 @@ class Walk:
             assert (self.path / report).stat().st_size > 10_000
 
     def runs(self) -> list[str]:
-        """Runs that the walk has recorded, at least two, oldest first; each results/<run_id>."""
-        while len(recorded := sorted(self.path.glob("results/*/run.json"))) < 2:
+        """Runs with steps that the walk has recorded, at least two, oldest first; each results/<run_id>."""
+        while len(recorded := [run for run in self.path.glob("results/*/run.json") if _has_steps(run)]) < 2:
             self.goes("make loadtest TARGET=http://127.0.0.1:8000")
-        return [str(run.parent.relative_to(self.path)) for run in recorded]
+        return [str(run.parent.relative_to(self.path)) for run in sorted(recorded)]
 
     def _with_real_names(self, command: str) -> str:
         first, *_, last = self.runs() if "<run_id>" in command else ("", "")
@@ -194,7 +195,7 @@ class Walk:
         port = free_port()
         with self._started(self._with_real_names(other.format(port=port))) as process:
             self._run(self._with_real_names(f"{command} {settings.format(port=port)}"))
-            assert process.wait(60) == 0, process.communicate()[0]
+            assert process.wait(120) == 0, process.communicate()[0]
 
     def _run(self, command: str) -> str:
         with self._started(command) as process:
@@ -221,6 +222,11 @@ class Walk:
                 yield process
             finally:
                 _kill(process)
+
+
+def _has_steps(run: Path) -> bool:
+    report = run.with_name("report.json")
+    return report.exists() and json.loads(report.read_text())["totals"]["steps"] > 0
 
 
 def _fitting(table: Mapping[str, Value], command: str) -> Value | None:
@@ -257,7 +263,7 @@ def _answer(url: str) -> str:
 
 def _eventually(what: Callable[[], Value], process: subprocess.Popen[str]) -> Value:
     """What comes of a command that is under way; fails with what it printed should it end before."""
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 250
     while not (value := what()):
         if process.poll() is not None or time.monotonic() > deadline:
             _kill(process)

@@ -226,14 +226,11 @@ def test_past_the_cap_a_client_is_told_so() -> None:
 
 def test_an_idle_session_frees_its_slot() -> None:
     with client_with(MAX_CONCURRENT_ENVS="1", SESSION_IDLE_TIMEOUT="0.2") as client:
-        with client.websocket_connect("/ws") as idle:
-            closed = idle.receive()
-        with client.websocket_connect("/ws") as session:
-            session.send_text('{"type": "reset"}')
-            served = session.receive_json()
-
-    assert (closed["type"], closed["code"]) == ("websocket.close", 1001)
-    assert served["type"] == "observation"
+        for _ in range(2):
+            # The second would be refused, were the slot of the first not free.
+            with client.websocket_connect("/ws") as idle:
+                closed = idle.receive()
+            assert (closed["type"], closed["code"]) == ("websocket.close", 1001)
 
 
 def test_a_body_longer_than_a_message_may_be_is_413() -> None:
@@ -253,6 +250,6 @@ def test_the_documented_routes_answer(client: TestClient) -> None:
 def test_what_only_the_web_page_needs_is_not_imported_without_it() -> None:
     code = "import benchmark_env.server.app, sys; print('gradio' in sys.modules)"
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
     )
     assert done.stdout == "False\n"

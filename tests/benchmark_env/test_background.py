@@ -8,7 +8,7 @@ import pytest
 
 from benchmark_env.background import Reply, block, carry_out, in_thread
 
-from .conftest import eventually
+from .conftest import PATIENCE, eventually
 
 
 async def double(number: int, seconds: float = 0.0) -> int:
@@ -63,7 +63,7 @@ def test_what_nobody_awaits_is_done_all_the_same() -> None:
 
     asyncio.run(caller())
 
-    assert done.wait(5)
+    assert done.wait(PATIENCE)
 
 
 @pytest.mark.parametrize(("fails_after", "kept_for"), [(0.0, 0.2), (0.2, 0.0)], ids=["kept", "dropped"])
@@ -108,22 +108,25 @@ def test_an_error_reaches_whoever_awaits() -> None:
 
 
 def test_giving_up_cancels_the_work() -> None:
-    cancelled = threading.Event()
+    begun, cancelled = threading.Event(), threading.Event()
 
     async def endless() -> None:
+        begun.set()
         try:
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()
         except asyncio.CancelledError:
             cancelled.set()
             raise
 
     async def caller() -> None:
-        await asyncio.wait_for(carry_out(endless), 0.05)
+        reply = carry_out(endless)
+        assert begun.wait(PATIENCE)
+        await asyncio.wait_for(reply, 0.05)
 
     with pytest.raises(TimeoutError):
         asyncio.run(caller())
 
-    assert cancelled.wait(5)
+    assert cancelled.wait(PATIENCE)
 
 
 def test_all_threads_share_one_loop() -> None:
@@ -150,7 +153,7 @@ def test_on_the_background_loop_itself_work_is_a_coroutine() -> None:
 def test_what_blocks_leaves_the_loop_free() -> None:
     async def both() -> int:
         opened = threading.Event()
-        waiting = asyncio.ensure_future(in_thread(lambda: opened.wait(10)))
+        waiting = asyncio.ensure_future(in_thread(lambda: opened.wait(PATIENCE)))
         await asyncio.sleep(0)
         opened.set()
         return int(await waiting)
@@ -166,15 +169,18 @@ def test_a_forked_process_gets_a_loop_of_its_own() -> None:
     block(lambda: double(1))
     child = get_context("fork").Process(target=end_with, args=(4,))
     child.start()
-    child.join(20)
+    child.join(PATIENCE)
 
     assert child.exitcode == 8
 
 
 def test_a_pending_reply_says_so() -> None:
+    arrives = threading.Event()
+
     async def caller() -> str:
-        reply: Reply[int] = carry_out(lambda: double(1, seconds=0.2))
+        reply: Reply[bool] = carry_out(lambda: in_thread(arrives.wait))
         text = repr(reply)
+        arrives.set()
         await reply
         return text
 

@@ -1,7 +1,8 @@
 import asyncio
 import contextlib
+import selectors
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -18,6 +19,8 @@ from benchmark_env.server.bounds import (
     requests_within,
 )
 
+LONG_S = 60.0
+"""Of whatever is not to end a connection."""
 TIMEOUT_S = 0.3
 PING_S = 0.2
 GET = b"GET / HTTP/1.1\r\nhost: a\r\n"
@@ -48,26 +51,53 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": BIG if scope["path"] == "/big" else body})
 
 
-@asynccontextmanager
-async def served() -> AsyncIterator[tuple[ServerState, int]]:
-    """The protocols as a worker has them; gives what the server knows, and its port."""
+class JumpingSelector(selectors.DefaultSelector):
+    """Does not wait for a time: while nothing comes in, the clock jumps there."""
+
+    now = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        found = super().select(timeout if timeout is None else 0)
+        if not found and timeout:
+            self.now += timeout
+        return found
+
+
+class JumpingLoop(asyncio.SelectorEventLoop):
+    """An event loop in which everything takes no time but waiting."""
+
+    def __init__(self) -> None:
+        self._clock = JumpingSelector()
+        super().__init__(self._clock)
+
+    def time(self) -> float:
+        return self._clock.now
+
+
+def config_with(timeout_s: float, ping_s: float) -> Config:
+    """The protocols as a worker has them."""
     config = Config(
         cast(Any, application),
-        http=requests_within(TIMEOUT_S),
+        http=requests_within(timeout_s),
         ws=BoundedSessionProtocol,
         ws_per_message_deflate=False,
-        ws_ping_interval=PING_S,
-        ws_ping_timeout=PING_S,
+        ws_ping_interval=ping_s,
+        ws_ping_timeout=ping_s,
         interface="asgi3",
         log_config=None,
     )
     config.load()
-    state = ServerState()
-    loop = asyncio.get_running_loop()
+    return config
+
+
+@asynccontextmanager
+async def served(ping_s: float) -> AsyncIterator[tuple[ServerState, int]]:
+    """What the server knows, and its port."""
+    config, state = config_with(LONG_S, ping_s), ServerState()
     listener = socket.create_server(("127.0.0.1", 0))
     # The kernel would keep megabytes for a client that does not read.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-    server = await loop.create_server(
+    server = await asyncio.get_running_loop().create_server(
         lambda: cast(Any, config.http_protocol_class)(config, state, {}), sock=listener
     )
     try:
@@ -78,36 +108,61 @@ async def served() -> AsyncIterator[tuple[ServerState, int]]:
             cast(Any, connection).transport.abort()
 
 
-def play(client: Callable[[ServerState, int], Awaitable[None]]) -> None:
+def play(client: Callable[[ServerState, int], Awaitable[None]], *, ping_s: float = LONG_S) -> None:
     async def scenario() -> None:
-        async with asyncio.timeout(20), served() as (state, port):
+        async with asyncio.timeout(LONG_S), served(ping_s) as (state, port):
             await client(state, port)
 
     uvloop.run(scenario())
 
 
-def what_comes_of(*pieces: bytes, every_s: float = 0.0) -> bytes:
+async def exchange(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pieces: Iterable[bytes], every_s: float
+) -> bytes:
     """All that a client reads, which sends these pieces, until the server ends the connection."""
     read: list[bytes] = []
 
-    async def send(writer: asyncio.StreamWriter) -> None:
+    async def send() -> None:
         with contextlib.suppress(ConnectionError):
             for piece in pieces:
                 writer.write(piece)
                 await writer.drain()
                 await asyncio.sleep(every_s)
 
+    sending = asyncio.create_task(send())
+    with contextlib.suppress(ConnectionError):
+        while data := await reader.read(65536):
+            read.append(data)
+    sending.cancel()
+    writer.close()
+    return b"".join(read)
+
+
+def what_comes_of(*pieces: bytes, every_s: float = 0.0) -> bytes:
+    """All that a client reads, which sends these pieces, until the server ends the connection."""
+    read: list[bytes] = []
+
     async def client(_state: ServerState, port: int) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        sending = asyncio.create_task(send(writer))
-        with contextlib.suppress(ConnectionError):
-            while data := await reader.read(65536):
-                read.append(data)
-        sending.cancel()
-        writer.close()
+        read.append(await exchange(*await asyncio.open_connection("127.0.0.1", port), pieces, every_s))
 
     play(client)
-    return b"".join(read)
+    return read[0]
+
+
+def what_comes_in_time(*pieces: bytes, every_s: float = 0.0) -> bytes:
+    """The same where each request has `TIMEOUT_S`, of which only the pauses between pieces take any."""
+
+    async def scenario() -> bytes:
+        ours, theirs = socket.socketpair()
+        config, state = config_with(TIMEOUT_S, LONG_S), ServerState()
+        await asyncio.get_running_loop().connect_accepted_socket(
+            lambda: cast(Any, config.http_protocol_class)(config, state, {}), theirs
+        )
+        async with asyncio.timeout(LONG_S):
+            return await exchange(*await asyncio.open_connection(sock=ours), pieces, every_s)
+
+    with asyncio.Runner(loop_factory=JumpingLoop) as runner:
+        return runner.run(scenario())
 
 
 def statuses(read: bytes) -> list[int]:
@@ -120,27 +175,27 @@ def statuses(read: bytes) -> list[int]:
     ids=["nothing", "half a head", "no body", "half a body", "an empty line", "a byte"],
 )
 def test_a_request_that_does_not_arrive_in_time_is_refused(pieces: list[bytes]) -> None:
-    assert statuses(what_comes_of(*pieces)) == [408]
+    assert statuses(what_comes_in_time(*pieces)) == [408]
 
 
 def test_a_request_that_keeps_arriving_slowly_is_refused_all_the_same() -> None:
-    slowly = [bytes((byte,)) for byte in POST]
-    assert statuses(what_comes_of(*slowly, every_s=TIMEOUT_S / 10)) == [408]
+    slowly = [bytes((byte,)) for byte in GET + b"\r\n"]
+    assert statuses(what_comes_in_time(*slowly, every_s=TIMEOUT_S * 0.13)) == [408]
 
 
 def test_each_request_of_a_connection_has_its_own_time() -> None:
     requests = [GET + b"\r\n", b"GET / HTTP/1.1\r\n", b"host: a\r\n\r\n", POST, b"1234567890", POST, b"12345"]
-    read = what_comes_of(*requests, every_s=TIMEOUT_S * 0.6)
+    read = what_comes_in_time(*requests, every_s=TIMEOUT_S * 0.6)
     assert statuses(read) == [200, 200, 200, 408]
 
 
 def test_a_body_that_never_ends_gets_no_second_answer() -> None:
     early = b"POST /early HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n"
-    assert statuses(what_comes_of(early, b"12345", every_s=0.02)) == [200]
+    assert statuses(what_comes_in_time(early, b"12345", every_s=0.02)) == [200]
 
 
 def test_empty_lines_after_a_request_do_not_keep_a_connection() -> None:
-    read = what_comes_of(GET + b"\r\n", *([b"\r\n"] * 20), every_s=TIMEOUT_S / 5)
+    read = what_comes_in_time(GET + b"\r\n", *([b"\r\n"] * 20), every_s=TIMEOUT_S * 0.23)
     assert statuses(read) == [200, 408]
 
 
@@ -211,6 +266,13 @@ async def all_gone(state: ServerState) -> None:
         await asyncio.sleep(0.02)
 
 
+async def only_connection(state: ServerState) -> Any:
+    while not state.connections:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    (connection,) = state.connections
+    return connection
+
+
 async def next_frame(reader: asyncio.StreamReader) -> tuple[int, bytes]:
     """The first byte and the data of the next short frame that is no ping."""
     while True:
@@ -232,7 +294,7 @@ def test_a_session_whose_client_does_not_answer_pings_is_closed() -> None:
         await all_gone(state)
         writer.close()
 
-    play(client)
+    play(client, ping_s=PING_S)
 
 
 def framed_by_a_server(code: CloseCode, reason: bytes = b"") -> bytes:
@@ -246,7 +308,7 @@ def test_a_session_in_mid_frame_is_closed() -> None:
         await all_gone(state)
         writer.close()
 
-    play(client)
+    play(client, ping_s=PING_S)
 
 
 @pytest.mark.parametrize(
@@ -261,7 +323,8 @@ def test_a_session_that_is_not_read_is_cut_off_and_little_is_kept_for_it(
         loop = asyncio.get_running_loop()
         with await unread(port) as connection:
             await loop.sock_sendall(connection, HANDSHAKE + b"\r\n")
-            await asyncio.sleep(0.05)
+            while not isinstance(await only_connection(state), BoundedSessionProtocol):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
             most = most_queued = 0
 
             async def send() -> None:
@@ -281,27 +344,19 @@ def test_a_session_that_is_not_read_is_cut_off_and_little_is_kept_for_it(
             assert 0 < most < 300_000
             assert most_queued < 1000
 
-    play(client)
+    play(client, ping_s=PING_S)
 
 
 def test_a_client_that_does_not_read_its_answers_is_cut_off(caplog: pytest.LogCaptureFixture) -> None:
     async def client(state: ServerState, port: int) -> None:
         with await unread(port) as connection:
+            (await only_connection(state)).request_timeout = TIMEOUT_S
             request = b"GET /big HTTP/1.1\r\nhost: a\r\n\r\n"
             await asyncio.get_running_loop().sock_sendall(connection, request * 20)
-            while not state.connections:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
             await all_gone(state)
 
     play(client)
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
-
-
-async def only_connection(state: ServerState) -> Any:
-    while not state.connections:  # noqa: ASYNC110
-        await asyncio.sleep(0.01)
-    (connection,) = state.connections
-    return connection
 
 
 def test_a_client_that_reads_again_is_not_cut_off() -> None:
@@ -340,8 +395,9 @@ def test_a_connection_that_is_done_ends_although_its_answer_is_not_read(header: 
         length = 40_000
         request = b"POST / HTTP/1.1\r\nhost: a\r\n%bcontent-length: %d\r\n\r\n" % (header, length)
         with await unread(port) as connection:
-            await asyncio.get_running_loop().sock_sendall(connection, request + b"x" * length)
             served = await only_connection(state)
+            served.request_timeout = TIMEOUT_S
+            await asyncio.get_running_loop().sock_sendall(connection, request + b"x" * length)
             if not header:
                 while not served.transport.get_write_buffer_size():  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
@@ -366,7 +422,7 @@ def test_a_session_that_floods_with_pings_is_closed() -> None:
 
 
 def test_a_body_after_its_answer_is_read_if_short_and_left_if_long() -> None:
-    async def client(_state: ServerState, port: int) -> None:
+    async def client(state: ServerState, port: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         early = b"POST /early HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\n"
         for _ in range(4):
@@ -376,6 +432,10 @@ def test_a_body_after_its_answer_is_read_if_short_and_left_if_long() -> None:
             await asyncio.sleep(0.02)
         writer.write(b"POST /early HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000000\r\n\r\n")
         await reader.readuntil(b"0\r\n\r\n")
+        connection = await only_connection(state)
+        connection._expect_nothing()
+        connection.request_timeout = TIMEOUT_S
+        connection._expect()
         sent = 0
         with contextlib.suppress(ConnectionError):
             while True:

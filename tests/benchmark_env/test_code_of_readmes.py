@@ -75,7 +75,7 @@ def environ() -> dict[str, str]:
 
 
 def run(*command: str, cwd: Path) -> str:
-    done = subprocess.run(command, cwd=cwd, env=environ(), capture_output=True, text=True, timeout=250)
+    done = subprocess.run(command, cwd=cwd, env=environ(), capture_output=True, text=True, timeout=800)
     assert done.returncode == 0, (
         f"{shlex.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
     )

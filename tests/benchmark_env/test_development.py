@@ -4,6 +4,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -22,15 +23,24 @@ def test_with_reload_it_serves_changed_code(serve: Callable[..., Server], tmp_pa
         assert step(session)["host_url"] == server.url
 
     environment = copy / "server" / "benchmark_environment.py"
+    assert eventually(lambda: watches(server.process.pid, environment.parent))
     environment.write_text(re.sub(r'version="[^"]+"', 'version="9.9.9"', environment.read_text()))
 
     def is_reloaded() -> bool:
         try:
-            return bool(httpx.get(f"{server.url}/metadata").json()["version"] == "9.9.9")
+            return bool(server.get("/metadata").json()["version"] == "9.9.9")
         except httpx.TransportError:
             return False
 
-    assert eventually(is_reloaded, seconds=40)
+    assert eventually(is_reloaded, seconds=120)
+
+
+def watches(pid: int, folder: Path) -> bool:
+    """Whether the process is told by the kernel of changes in the folder."""
+    inode = f" ino:{folder.stat().st_ino:x} "
+    with suppress(OSError):
+        return any(inode in each.read_text() for each in Path(f"/proc/{pid}/fdinfo").iterdir())
+    return False
 
 
 @pytest.mark.parametrize(

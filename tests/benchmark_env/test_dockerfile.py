@@ -8,7 +8,7 @@ from websockets.sync.client import connect
 
 from tests.conftest import free_port
 
-from .conftest import docker, eventually, step
+from .conftest import PATIENCE, docker, eventually, step
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
 
@@ -25,7 +25,7 @@ def container(image: str) -> Iterator[tuple[str, int]]:
     port = free_port()
     name = docker("run", "--detach", *HARDENING, *CHECKED_OFTEN, "--publish", f"127.0.0.1:{port}:8000", image)
     try:
-        if not eventually(lambda: is_healthy(port), seconds=60):
+        if not eventually(lambda: is_healthy(port), seconds=120):
             pytest.fail(docker("logs", name))
         yield name, port
     finally:
@@ -41,7 +41,7 @@ def is_healthy(port: int) -> bool:
 
 def test_a_hardened_container_answers_with_its_own_name(container: tuple[str, int]) -> None:
     name, port = container
-    with connect(f"ws://127.0.0.1:{port}/ws") as session:
+    with connect(f"ws://127.0.0.1:{port}/ws", open_timeout=PATIENCE) as session:
         seen = step(session, wait_seconds=0.1)
 
     assert seen["host_url"] == f"http://{name[:12]}:8000"
@@ -54,18 +54,18 @@ def test_a_hardened_container_answers_with_its_own_name(container: tuple[str, in
 def test_the_health_check_passes(container: tuple[str, int]) -> None:
     name, _ = container
     assert eventually(
-        lambda: docker("inspect", name, "--format", "{{.State.Health.Status}}") == "healthy", seconds=60
+        lambda: docker("inspect", name, "--format", "{{.State.Health.Status}}") == "healthy", seconds=120
     )
 
 
 def test_stopping_a_container_lets_steps_in_flight_finish(container: tuple[str, int]) -> None:
     name, port = container
-    with connect(f"ws://127.0.0.1:{port}/ws") as session:
-        step(session)
+    with connect(f"ws://127.0.0.1:{port}/ws", open_timeout=PATIENCE) as session:
         session.send('{"type": "step", "data": {"wait_seconds": 1.5}}')
-        docker("stop", "--time", "20", name)
-        assert json.loads(session.recv(timeout=5))["data"]["observation"]["waited_seconds"] >= 1.4
+        assert session.ping().wait(PATIENCE)
+        docker("stop", "--time", "60", name)
+        assert json.loads(session.recv(timeout=PATIENCE))["data"]["observation"]["waited_seconds"] >= 1.5
         with pytest.raises(ConnectionClosed):
-            session.recv(timeout=5)
+            session.recv(timeout=PATIENCE)
 
     assert docker("inspect", name, "--format", "{{.State.ExitCode}}") == "0"

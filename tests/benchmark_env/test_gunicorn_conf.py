@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.conftest import free_port
 
-from .conftest import FROM_ROOT, GUNICORN, ROOT, Server, ask, environ_with, step
+from .conftest import FROM_ROOT, GUNICORN, PATIENCE, ROOT, Server, ask, environ_with, step
 
 pytestmark = pytest.mark.servers
 
@@ -81,10 +81,10 @@ def test_settings_reach_the_server(strict_server: Server) -> None:
         assert first.response.headers["x-served-by"] == f"balancer;pid={step(first)['pid']}"
         too_long = ask(first, {"type": "step", "data": {"wait_seconds": 2}})
         step(second)
-        refused = json.loads(third.recv(timeout=10))
+        refused = json.loads(third.recv(timeout=PATIENCE))
         second.send("x" * 1001)
         with pytest.raises(ConnectionClosed) as closed:
-            second.recv(timeout=10)
+            second.recv(timeout=PATIENCE)
 
     assert too_long["data"]["code"] == "VALIDATION_ERROR"
     assert refused["data"]["code"] == "CAPACITY_REACHED"
@@ -105,7 +105,7 @@ def test_every_worker_gets_sessions(server: Server) -> None:
 
 
 def test_stateless_requests_bear_the_hash_of_their_worker(server: Server) -> None:
-    with httpx.Client(limits=httpx.Limits(max_keepalive_connections=0)) as client:
+    with httpx.Client(timeout=PATIENCE, limits=httpx.Limits(max_keepalive_connections=0)) as client:
         replies = [client.post(f"{server.url}/step", json={"action": {}}) for _ in range(40)]
     seen = [reply.json()["observation"] for reply in replies]
 
@@ -118,7 +118,7 @@ def test_stateless_requests_bear_the_hash_of_their_worker(server: Server) -> Non
 def test_connections_and_requests_leave_no_lines_unless_asked(server: Server) -> None:
     with server.connect() as session:
         step(session)
-    httpx.post(f"{server.url}/reset")
+    server.post("/reset")
 
     lines = server.printed().splitlines()
     assert not [line for line in lines if "WebSocket" in line or "connection" in line or "POST" in line]

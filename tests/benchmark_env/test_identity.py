@@ -9,6 +9,8 @@ import pytest
 
 from benchmark_env.server import identity
 
+from .conftest import PATIENCE
+
 
 def hash_of_stateless_request() -> str:
     def request() -> str:
@@ -40,8 +42,8 @@ def test_a_forked_worker_has_an_identity_of_its_own() -> None:
     queue: Queue[tuple[int, str, bytes]] = fork.Queue()
     child = fork.Process(target=report_identity, args=(queue,))
     child.start()
-    pid, its_hash, its_header = queue.get(timeout=10)
-    child.join(10)
+    pid, its_hash, its_header = queue.get(timeout=PATIENCE)
+    child.join(PATIENCE)
 
     assert its_hash != before[0]
     assert its_header.endswith(f";pid={pid}".encode())

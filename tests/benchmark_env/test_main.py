@@ -3,13 +3,14 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 
 import psutil
 import pytest
 
 from benchmark_env.__main__ import main
 
-from .conftest import ROOT, Server, environ_with, eventually, step
+from .conftest import PATIENCE, ROOT, Server, environ_with, eventually, step
 
 
 @pytest.mark.servers
@@ -101,12 +102,13 @@ def test_a_reader_that_has_read_enough_is_no_error(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.servers
-def test_ctrl_c_closes_the_sessions_and_ends_it_with_130(server: Server) -> None:
-    command = [sys.executable, "-m", "benchmark_env", "--url", server.url, "--wait", "3", "--steps", "1"]
+def test_ctrl_c_closes_the_sessions_and_ends_it_with_130(serve: Callable[..., Server]) -> None:
+    server = serve(GRACEFUL_TIMEOUT=0)
+    command = [sys.executable, "-m", "benchmark_env", "--url", server.url, "--wait", "600", "--steps", "1"]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
-        assert eventually(lambda: len(connections(process.pid)) >= 8, seconds=60)
+        assert eventually(lambda: len(connections(process.pid)) >= 8, seconds=120)
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 130
     assert errors == "interrupted: all sessions are closed\n"

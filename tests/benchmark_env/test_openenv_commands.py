@@ -19,7 +19,7 @@ from websockets.sync.client import connect
 
 from tests.conftest import WITHOUT_GRADIO, free_port
 
-from .conftest import ROOT, Server, containers, docker, eventually, step
+from .conftest import PATIENCE, ROOT, Server, containers, docker, eventually, step
 from .stand_in_hub import USER, Space, stand_in_hub
 
 ENVIRONMENT = ROOT / "benchmark_env"
@@ -82,7 +82,7 @@ def without_docker(
     with stand_in_hub() as hub:
         *pushed, validated = openenv(
             *(("push", *arguments) for arguments in PUSHES),
-            ("validate", "--url", server.url),
+            ("validate", "--url", server.url, "--timeout", "60"),
             env={**hub.environ(), "HOME": str(tmp_path_factory.mktemp("home"))},
         )
     assert not hub.unknown_calls
@@ -158,14 +158,14 @@ def answers(url: str) -> bool:
 @pytest.mark.docker
 @pytest.mark.timeout(900)
 def test_the_image_serves_the_space(space_url: str) -> None:
-    with connect(f"{space_url.replace('http', 'ws')}/ws") as session:
+    with connect(f"{space_url.replace('http', 'ws')}/ws", open_timeout=PATIENCE) as session:
         assert step(session, wait_seconds=0.1)["waited_seconds"] >= 0.1
-    page = httpx.get(space_url, follow_redirects=True)
-
-    assert page.status_code == 200
-    assert page.url.path == "/web/"
-    assert "Benchmark Environment" in httpx.get(f"{space_url}/web/metadata").json()["readme_content"]
-    assert httpx.get(f"{space_url}/docs").status_code == 200
+    with httpx.Client(base_url=space_url, follow_redirects=True, timeout=PATIENCE) as client:
+        page = client.get("/")
+        assert page.status_code == 200
+        assert page.url.path == "/web/"
+        assert "Benchmark Environment" in client.get("/web/metadata").json()["readme_content"]
+        assert client.get("/docs").status_code == 200
 
 
 @pytest.mark.docker

@@ -4,7 +4,7 @@ import time
 
 from benchmark_env.server.step_limit import StepLimit
 
-from .conftest import eventually
+from .conftest import PATIENCE, eventually
 
 
 def test_there_are_so_many_places_and_no_more() -> None:
@@ -55,7 +55,7 @@ def test_who_is_cancelled_leaves_the_queue_and_takes_no_place_along() -> None:
         limit.leave(1.0)
         # It has been given the place and does not know yet.
         given.cancel()
-        return await asyncio.wait_for(waiting, 5)
+        return await asyncio.wait_for(waiting, PATIENCE)
 
     assert asyncio.run(last()) > 1.0
 
@@ -81,8 +81,8 @@ def test_threads_and_tasks_stand_in_one_queue() -> None:
         task = asyncio.create_task(enter_async())
         await asyncio.sleep(0.01)
         limit.leave(time.perf_counter())
-        await asyncio.wait_for(task, 5)
-        thread.join(5)
+        await asyncio.wait_for(task, PATIENCE)
+        thread.join(PATIENCE)
 
     asyncio.run(both())
     assert sorted(order) == ["task", "thread"]

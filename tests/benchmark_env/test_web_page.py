@@ -8,11 +8,10 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Error, Page, expect
 
-from .conftest import Server, serving
+from .conftest import PATIENCE, Server, serving
 
 pytestmark = [pytest.mark.servers, pytest.mark.browser]
-PATIENCE = 60_000
-"""Milliseconds."""
+PATIENCE_MS = PATIENCE * 1000
 
 
 @pytest.fixture(scope="module")
@@ -24,29 +23,29 @@ def page_server() -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def page(page_server: Server, browser: Browser) -> Page:
     page = browser.new_page()
-    page.set_default_timeout(PATIENCE)
-    expect.set_options(timeout=PATIENCE)
+    page.set_default_timeout(PATIENCE_MS)
+    expect.set_options(timeout=PATIENCE_MS)
     for _ in range(3):
-        page.goto(page_server.url)
         # On a busy machine gradio was seen to go on loading for ever, until the page is loaded again.
         with suppress(Error):
-            page.get_by_role("button", name="Reset").click(trial=True, timeout=PATIENCE / 2)
+            page.goto(page_server.url)
+            page.get_by_role("button", name="Reset").click(trial=True, timeout=PATIENCE_MS / 2)
             break
     return page
 
 
 def test_one_resets_and_steps_by_hand(page: Page, page_server: Server) -> None:
+    body = page.locator("body")
     page.get_by_role("button", name="Reset").click()
-    expect(page.locator("body")).to_contain_text("session_hash")
+    expect(body).to_contain_text("new episode")
+    expect(body).to_contain_text("session_hash")
     page.get_by_label("wait_seconds").fill("0.25")
     page.get_by_role("button", name="Run step").click()
-    expect(page.locator("body")).to_contain_text(re.compile(r"reward\D*0\.8"))
-    text = page.locator("body").inner_text()
 
-    assert page_server.url in text
-    assert re.search(r"waited_seconds\D*0\.25", text)
-    state = httpx.get(f"{page_server.url}/web/state").json()
-    assert state["step_count"] == 1
+    expect(body).to_contain_text(re.compile(r"reward\D*0\.8"))
+    expect(body).to_contain_text(re.compile(r"waited_seconds\D*0\.25"))
+    expect(body).to_contain_text(page_server.url)
+    assert page_server.get("/web/state").json()["step_count"] == 1
 
 
 def test_the_page_says_what_the_environment_is_for(page: Page) -> None:
@@ -54,7 +53,7 @@ def test_the_page_says_what_the_environment_is_for(page: Page) -> None:
 
 
 def test_the_environment_itself_is_served_beside_the_page(page_server: Server) -> None:
-    with httpx.Client(base_url=page_server.url) as client:
+    with httpx.Client(base_url=page_server.url, timeout=PATIENCE) as client:
         assert client.get("/health").json() == {"status": "healthy"}
         assert client.get("/metadata").json()["name"] == "benchmark_env"
         assert client.get("/schema").json()["action"]["properties"]["wait_seconds"]
@@ -64,4 +63,4 @@ def test_the_environment_itself_is_served_beside_the_page(page_server: Server) -
 
 
 def test_the_page_is_off_unless_asked_for(server: Server) -> None:
-    assert httpx.get(f"{server.url}/web").status_code == 404
+    assert server.get("/web").status_code == 404
