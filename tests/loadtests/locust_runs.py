@@ -2,8 +2,12 @@
 
 import json
 import math
+import os
+import signal
+import subprocess
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,7 +15,7 @@ import pandas as pd
 from websockets.sync.server import ServerConnection, serve
 
 from reports.records.run_directory import RunDirectory
-from tests.loadtests.locust_python import locust_python
+from tests.loadtests.locust_python import LocustPython, locust_python
 
 LOCUST = ("-m", "locust", "-f", "loadtests/locustfile.py", "--headless")
 NO_REPORT = ("pandas",)
@@ -27,6 +31,19 @@ def steps_of_a_run(url: str, directory: Path, *options: str) -> pd.DataFrame:
     locust_python(*locust_arguments(url, "--run-directory", str(directory), *options))
     steps: pd.DataFrame = RunDirectory(directory).read_steps().to_pandas()
     return steps
+
+
+def ended_when(locust: LocustPython, is_enough: Callable[[], bool]) -> "subprocess.CompletedProcess[str]":
+    """Lets a load without a run time, which completes thus, go on until there is enough of it."""
+    deadline = time.monotonic() + 120
+    try:
+        while locust.goes_on() and time.monotonic() < deadline and not is_enough():
+            time.sleep(0.05)
+        if locust.goes_on():
+            os.kill(locust.pid, signal.SIGTERM)
+        return locust.wait()
+    finally:
+        locust.kill()
 
 
 @contextmanager
