@@ -12,9 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 from websockets.sync.server import ServerConnection, serve
 
+from reports.records.columns import STEPS
 from reports.records.run_directory import RunDirectory
+from reports.records.tables import StreamReader
 from tests.loadtests.locust_python import LocustPython, locust_python
 
 LOCUST = ("-m", "locust", "-f", "loadtests/locustfile.py", "--headless")
@@ -31,6 +34,14 @@ def steps_of_a_run(url: str, directory: Path, *options: str) -> pd.DataFrame:
     locust_python(*locust_arguments(url, "--run-directory", str(directory), *options))
     steps: pd.DataFrame = RunDirectory(directory).read_steps().to_pandas()
     return steps
+
+
+def rows_so_far(results: Path) -> pd.DataFrame:
+    """What is recorded of the one run in a folder, which goes on."""
+    streams = results.glob("*/steps.arrows")
+    batches = [batch for stream in streams for batch in StreamReader(stream).read()]
+    rows: pd.DataFrame = pa.Table.from_batches(batches, schema=STEPS).to_pandas()
+    return rows
 
 
 def ended_when(locust: LocustPython, is_enough: Callable[[], bool]) -> "subprocess.CompletedProcess[str]":
