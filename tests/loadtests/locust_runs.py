@@ -36,6 +36,13 @@ def steps_of_a_run(url: str, directory: Path, *options: str) -> pd.DataFrame:
     return steps
 
 
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def rows_so_far(results: Path) -> pd.DataFrame:
     """What is recorded of the one run in a folder, which goes on."""
     streams = results.glob("*/steps.arrows")

@@ -21,7 +21,7 @@ from tests.loadtests.harness import harness
 from tests.loadtests.locust_python import LocustPython
 from tests.loadtests.locust_runs import LOCUST, NO_REPORT, ended_when, rows_so_far
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.servers
 
 TOOLBOX = ROOT / "examples" / "toolbox"
 SHORT = ["--users", "8", "--duration", "4", "--think-time", "0.1", "--slo-p99", "60"]

@@ -4,7 +4,6 @@ import resource
 import signal
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -26,6 +25,7 @@ from tests.loadtests.locust_runs import (
     locust_arguments,
     rows_so_far,
     steps_of_a_run,
+    wait_until,
 )
 
 pytestmark = pytest.mark.servers
@@ -34,13 +34,6 @@ pytestmark = pytest.mark.servers
 def arguments(url: str, results: Path, *options: str) -> list[str]:
     load = ("-u", "8", "-r", "100", "-t", "4s", "--wait", "0.1", "--json-file", str(results / "locust"))
     return locust_arguments(url, "--results", str(results), *load, *options)
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def generators(results: Path) -> int:
