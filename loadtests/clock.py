@@ -4,7 +4,7 @@ import time
 
 
 def _offset() -> float:
-    """What the wall clock is ahead by, from the closest of a few readings: a process may be held up in one."""
+    """What the wall clock is ahead by: by the closest of a few readings, for one may be held up."""
     readings = []
     for _ in range(10):
         before = time.perf_counter()
