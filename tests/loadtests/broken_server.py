@@ -115,12 +115,12 @@ class _Faulty:
             other, waiting = self.parked.pop()
             waiting.set_result(result)
             return other
-        place = (result, asyncio.get_running_loop().create_future())
+        swapped: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        place = (result, swapped)
         self.parked.append(place)
-        with suppress(TimeoutError):
-            return await asyncio.wait_for(asyncio.shield(place[1]), _PARTNER_S)
-        if place not in self.parked:
-            return place[1].result()
+        await asyncio.wait([swapped], timeout=_PARTNER_S)
+        if swapped.done():
+            return swapped.result()
         self.parked.remove(place)
         return result
 

@@ -112,6 +112,7 @@ def test_workers_join_do_the_test_and_end_with_it(deployment: LocalDeployment, t
     assert whose_lag_is_recorded(RunDirectory(path)) == set(steps["generator"])
     assert (sampled["memory_bytes"] > 10e6).all()
     assert (sampled["open_files"] > 4).all()
+    assert run["ended_at"] is not None
     assert run["started_at"] - 60 < resources["at"].min() <= resources["at"].max() < run["ended_at"] + 60
     assert not list(path.glob("*.arrows"))
 
