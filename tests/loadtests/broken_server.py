@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from time import perf_counter, time
+from time import time
 from typing import Any, Literal, get_args
 
 from websockets.frames import Frame, Opcode
@@ -94,14 +94,13 @@ class _Faulty:
         befalls = number % _EVERY == 0
         if befalls and self.fault == "waits_too_short":
             wait_s /= 2
-        began = perf_counter()
         await asyncio.sleep(wait_s)
         session.step_count += 1
         if befalls and self.fault == "loses_a_step":
             session.step_count += -1 if over_http else 1
         if befalls and self.fault == "moves_a_session" and not over_http:
             session.pid += 1
-        result = session.result(perf_counter() - began)
+        result = session.result(wait_s)
         if befalls and self.fault == "reports_too_long_a_wait":
             result["observation"]["waited_seconds"] += _TOO_MUCH_S
         if self.fault == "answers_out_of_order" and not over_http:
