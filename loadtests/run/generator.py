@@ -1,6 +1,7 @@
 """Locust as a process of its own: started for one run, watched, stopped."""
 
 import contextlib
+import functools
 import json
 import math
 import os
@@ -17,7 +18,7 @@ import psutil
 
 from loadtests.actions.policy import FOLDER
 from loadtests.deployments.generators import LoadOrder
-from loadtests.deployments.ports import LOOPBACK, free_port
+from loadtests.deployments.ports import LOOPBACK, HeldPort
 from loadtests.deployments.processes import deferred, raise_open_file_limit
 from loadtests.load.options import LoadOptions
 from loadtests.places import PACKAGES
@@ -57,11 +58,17 @@ def locust_command(
         command += ["--master", "--expect-workers", str(joining.workers)]
         command += ["--master-bind-host", joining.bind, "--master-bind-port", str(joining.port)]
     elif config.processes > 1:
-        port = str(free_port())
+        port = str(_master_port().port)
         command += ["--processes", str(config.processes)]
         command += ["--master-bind-host", LOOPBACK, "--master-bind-port", port]
         command += ["--master-host", LOOPBACK, "--master-port", port]
     return command
+
+
+@functools.cache
+def _master_port() -> HeldPort:
+    """Where this command's Locust masters listen, one after another; nobody else is given it meanwhile."""
+    return HeldPort(0)
 
 
 def locust_options(config: LoadTestConfig, url: str, scratch: Path, *, web: bool = False) -> list[str]:

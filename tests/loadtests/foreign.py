@@ -87,7 +87,7 @@ def running(command: Sequence[str], folder: Path) -> Iterator[None]:
 
 def wait_for(url: str) -> None:
     """Waits until something answers, whatever it says."""
-    for _ in range(600):
+    for _ in range(1200):
         try:
             httpx.get(f"{url}/health", verify=False)
         except httpx.TransportError:

@@ -56,7 +56,7 @@ class Harness:
     def goes_on(self) -> bool:
         return self._process.is_alive()
 
-    def wait(self, timeout: float = 300) -> "subprocess.CompletedProcess[str]":
+    def wait(self, timeout: float = 500) -> "subprocess.CompletedProcess[str]":
         """Waits for its end."""
         self._process.join(timeout)
         code = self._process.exitcode

@@ -2,16 +2,23 @@
 
 import json
 import math
+import os
+import signal
+import subprocess
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 from websockets.sync.server import ServerConnection, serve
 
+from reports.records.columns import STEPS
 from reports.records.run_directory import RunDirectory
-from tests.loadtests.locust_python import locust_python
+from reports.records.tables import StreamReader
+from tests.loadtests.locust_python import LocustPython, locust_python
 
 LOCUST = ("-m", "locust", "-f", "loadtests/locustfile.py", "--headless")
 NO_REPORT = ("pandas",)
@@ -27,6 +34,34 @@ def steps_of_a_run(url: str, directory: Path, *options: str) -> pd.DataFrame:
     locust_python(*locust_arguments(url, "--run-directory", str(directory), *options))
     steps: pd.DataFrame = RunDirectory(directory).read_steps().to_pandas()
     return steps
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def rows_so_far(results: Path) -> pd.DataFrame:
+    """What is recorded of the one run in a folder, which goes on."""
+    streams = results.glob("*/steps.arrows")
+    batches = [batch for stream in streams for batch in StreamReader(stream).read()]
+    rows: pd.DataFrame = pa.Table.from_batches(batches, schema=STEPS).to_pandas()
+    return rows
+
+
+def ended_when(locust: LocustPython, is_enough: Callable[[], bool]) -> "subprocess.CompletedProcess[str]":
+    """Lets a load without a run time, which completes thus, go on until there is enough of it."""
+    deadline = time.monotonic() + 120
+    try:
+        while locust.goes_on() and time.monotonic() < deadline and not is_enough():
+            time.sleep(0.05)
+        if locust.goes_on():
+            os.kill(locust.pid, signal.SIGTERM)
+        return locust.wait()
+    finally:
+        locust.kill()
 
 
 @contextmanager

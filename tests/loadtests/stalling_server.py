@@ -1,6 +1,6 @@
 """A server that freezes for one second in every five: `python -m tests.loadtests.stalling_server PORT`.
 
-It speaks as much of OpenEnv as a load test needs. A step takes it 20 ms.
+It speaks as much of OpenEnv as a load test needs. A step takes it 10 ms.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-STEP_S = 0.02
+STEP_S = 0.01
 STALL_S = 1.0
 EVERY_S = 5.0
 _ANSWERS = {

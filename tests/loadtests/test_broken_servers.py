@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from reports.records.run_directory import RunDirectory
@@ -12,8 +13,8 @@ from reports.run import page
 from reports.run.report import RunReport, report_run
 from reports.run.sections.validity import INVALIDATING
 from tests.loadtests.broken_server import Fault, broken_server
-from tests.loadtests.locust_python import locust_python
-from tests.loadtests.locust_runs import LOCUST, NO_REPORT
+from tests.loadtests.locust_python import LocustPython
+from tests.loadtests.locust_runs import LOCUST, NO_REPORT, ended_when, rows_so_far
 from tests.reports.sample_reports import undrawn
 
 pytestmark = pytest.mark.servers
@@ -32,16 +33,26 @@ def server() -> Iterator[str]:
 
 
 def reported(url: str, fault: Fault, transport: str, results: Path, **changes: str) -> RunReport:
-    """The report of a second's load."""
-    options = {"wait": "0.02", "think-time": "0.01", "run-time": "1s"} | changes
-    locust_python(
+    """The report of a load in which every user made a number of steps."""
+    options = {"wait": "0.05", "think-time": "0.01", "steps-per-episode": "0"} | changes
+    locust = LocustPython(
         *(*LOCUST, "-H", f"{url}/{fault}", "-u", "4", "-r", "100", "--transport", transport),
         *(word for name, value in options.items() for word in (f"--{name}", value)),
         *("--actions", "wait", "--results", str(results)),
         without=NO_REPORT,
     )
+    ended_when(locust, lambda: every_user_made(20, rows_so_far(results)))
     (path,) = results.iterdir()
-    return report_run(RunDirectory(path))
+    directory = RunDirectory(path)
+    run = directory.read()
+    run["config"]["slo"]["total_p99_s"] = 60.0
+    directory.write(run)
+    return report_run(directory)
+
+
+def every_user_made(number: int, rows: pd.DataFrame) -> bool:
+    steps = rows[(rows["op"] == "step") & rows["error"].isna()].groupby("user").size()
+    return len(steps) == 4 and bool((steps >= number).all())
 
 
 def accused(report: RunReport) -> set[str]:
@@ -95,7 +106,7 @@ def test_each_fault_is_accused_and_no_other(
 
 
 def test_a_hash_that_is_given_again_accuses_nobody(server: str, tmp_path: Path) -> None:
-    report = reported(server, "reuses_a_hash", "ws", tmp_path, **{"run-time": "2s"})
+    report = reported(server, "reuses_a_hash", "ws", tmp_path)
     assert accused(report) == {"connection_lost"}
     (path,) = tmp_path.iterdir()
     steps = RunDirectory(path).read_steps().to_pandas()
@@ -113,7 +124,7 @@ def test_swapped_replies_show_over_http_by_waits_that_do_not_fit(server: str, tm
 def test_a_second_reply_that_comes_late_is_not_taken_for_the_next_ones_without_notice(
     server: str, tmp_path: Path, transport: str
 ) -> None:
-    report = reported(server, "answers_twice_late", transport, tmp_path, **{"think-time": "0"})
+    report = reported(server, "answers_twice_late", transport, tmp_path, **{"wait": "0.1", "think-time": "0"})
     found = accused(report)
     assert "waits_wrong" in found
     if transport == "ws":  # over HTTP it may shift all replies by one, which only their waits show

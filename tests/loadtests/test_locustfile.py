@@ -14,30 +14,37 @@ import pytest
 
 from loadtests.deployments.local import LocalDeployment
 from reports.records.run_directory import RunDirectory
-from reports.records.tables import StreamReader
 from reports.run.report import report_run
 from tests.conftest import free_port
 from tests.loadtests.locust_python import LocustPython, locust_python
 from tests.loadtests.locust_runs import (
+    LOCUST,
     NO_REPORT,
+    ended_when,
     foreign_environment,
     locust_arguments,
+    rows_so_far,
     steps_of_a_run,
+    wait_until,
 )
 
 pytestmark = pytest.mark.servers
 
 
 def arguments(url: str, results: Path, *options: str) -> list[str]:
-    load = ("-u", "8", "-r", "8", "--wait", "0.1", "--json-file", str(results / "locust"))
+    load = ("-u", "8", "-r", "100", "-t", "4s", "--wait", "0.1", "--json-file", str(results / "locust"))
     return locust_arguments(url, "--results", str(results), *load, *options)
 
 
-def wait_for_rows(results: Path) -> None:
-    deadline = time.monotonic() + 30
-    while not any(stream.stat().st_size > 10_000 for stream in results.glob("*/steps.arrows")):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+def generators(results: Path) -> int:
+    """How many generators have rows so far."""
+    return int(rows_so_far(results)["generator"].nunique())
+
+
+def answers(url: str) -> bool:
+    with suppress(httpx.TransportError):
+        return httpx.get(url).status_code == 200
+    return False
 
 
 def only_run(results: Path) -> RunDirectory:
@@ -78,38 +85,45 @@ def test_every_operation_of_every_user_becomes_a_row(
 
 
 def test_episodes_begin_with_a_reset(deployment: LocalDeployment, tmp_path: Path) -> None:
-    steps = steps_of_a_run(deployment.url, tmp_path, "--steps-per-episode", "5", "--wait", "0.05")
+    load = ("--results", str(tmp_path), "--steps-per-episode", "5", "--wait", "0.05")
+    locust = LocustPython(*LOCUST, "-H", deployment.url, "-u", "4", "-r", "4", *load, without=NO_REPORT)
+    ended_when(locust, lambda: (rows_so_far(tmp_path)["op"] == "reset").sum() >= 12)
+    steps = only_run(tmp_path).read_steps().to_pandas()
     assert steps.loc[steps["op"] == "step", "step_count"].max() == 5
     one = steps[steps["user"] == 0]["op"].tolist()
     assert one[:8] == ["connect", "reset", "step", "step", "step", "step", "step", "reset"]
 
 
-def test_a_kill_loses_at_most_the_last_second(deployment: LocalDeployment, tmp_path: Path) -> None:
-    process = LocustPython(*arguments(deployment.url, tmp_path, "-t", "60s"))
-    try:
-        wait_for_rows(tmp_path)
-        time.sleep(1.5)
-    finally:
-        killed_at = time.time()
-        process.kill()
+def test_a_kill_loses_at_most_the_last_second(tmp_path: Path) -> None:
+    users, pause_s = 8, 0.1
+    with foreign_environment(episode=1000) as (url, messages):
+        load = ("-u", str(users), "--think-time", str(pause_s), "--action", "{}", "-t", "200s")
+        process = LocustPython(*arguments(url, tmp_path, *load))
+        try:
+            wait_until(lambda: len(messages) > 5 * users / pause_s)
+        finally:
+            process.kill()
+        sent = len(messages)
     directory = only_run(tmp_path)
-    newest = max(
-        batch["started_at"].to_numpy().max() for batch in StreamReader(directory.steps.stream).read()
-    )
-    assert killed_at - newest < 1.5
+    rows = rows_so_far(tmp_path)
+    # What takes the generator time lets no user go on either: there are as many rows to a second at most.
+    assert sent - (rows["op"] != "connect").sum() < 2 * users / pause_s
     report = report_run(directory)
     assert report.totals.steps > 0
     assert any("cut short" in notice for notice in report.notices)
 
 
 def test_a_killed_worker_process_leaves_the_others_rows(deployment: LocalDeployment, tmp_path: Path) -> None:
-    options = ("--processes", "2", "-t", "5s")
+    options = ("--processes", "2", "-t", "200s")
     process = LocustPython(*arguments(deployment.url, tmp_path, *options), without=NO_REPORT)
     try:
-        wait_for_rows(tmp_path)
-        time.sleep(1)
-        os.kill(psutil.Process(process.pid).children()[0].pid, signal.SIGKILL)
-        process.wait(60)
+        wait_until(lambda: generators(tmp_path) == 2)
+        killed = psutil.Process(process.pid).children()[0].pid
+        os.kill(killed, signal.SIGKILL)
+        killed_at = time.time()
+        wait_until(lambda: bool(rows_so_far(tmp_path)["started_at"].max() > killed_at + 2))
+        os.kill(process.pid, signal.SIGTERM)
+        process.wait()
     finally:
         process.kill()
     steps = only_run(tmp_path).read_steps().to_pandas()
@@ -124,13 +138,13 @@ def test_ctrl_c_in_a_terminal_is_said_to_have_ended_the_test(
 ) -> None:
     options = ["--processes", "2"] if processes == 2 else []
     process = LocustPython(
-        *arguments(deployment.url, tmp_path, *options, "-t", "60s"),
+        *arguments(deployment.url, tmp_path, *options, "-t", "200s"),
         without=[] if processes == 1 else NO_REPORT,
     )
     try:
-        wait_for_rows(tmp_path)
+        wait_until(lambda: generators(tmp_path) == processes)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-        process.wait(60)
+        process.wait()
     finally:
         process.kill()
     directory = only_run(tmp_path)
@@ -145,7 +159,7 @@ def test_ctrl_c_in_a_terminal_is_said_to_have_ended_the_test(
 def test_rows_that_cannot_be_written_are_told_by_the_exit_code(
     deployment: LocalDeployment, tmp_path: Path
 ) -> None:
-    process = LocustPython(*arguments(deployment.url, tmp_path, "--wait", "0.05"), without=NO_REPORT)
+    process = LocustPython(*arguments(deployment.url, tmp_path, "--wait", "0.01"), without=NO_REPORT)
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (20_000, 20_000))
     done = process.wait()
     assert done.returncode == 3
@@ -198,27 +212,21 @@ def test_the_page_obeys_no_other_page_and_sends_headers_to_no_other_server(
     )
 
     def swarm(host: str, origin: str) -> int:
-        form = {"user_count": "1", "spawn_rate": "1", "run_time": "1s", "host": host}
-        return httpx.post(f"{page}/swarm", data=form, headers={"Origin": origin}).status_code
+        form = {"user_count": "1", "spawn_rate": "1", "run_time": "4s", "host": host}
+        headers = {"Origin": origin}
+        return httpx.post(f"{page}/swarm", data=form, headers=headers, timeout=60).status_code
 
     try:
-        for _ in range(300):
-            with suppress(httpx.TransportError):
-                if httpx.get(page).status_code == 200:
-                    break
-            time.sleep(0.1)
+        wait_until(lambda: answers(page))
         assert swarm(deployment.url, "http://elsewhere.example") == 403
         assert swarm(f"http://127.0.0.1:{other.server_port}", page) == 200
         time.sleep(1)
         assert not list(tmp_path.glob("*/run.json"))
         assert swarm(deployment.url, page) == 200
-        for _ in range(300):
-            if any("completed" in path.read_text() for path in tmp_path.glob("*/run.json")):
-                break
-            time.sleep(0.1)
+        wait_until(lambda: any("completed" in path.read_text() for path in tmp_path.glob("*/run.json")))
     finally:
         os.kill(locust.pid, signal.SIGTERM)
-        log = locust.wait(30).stderr
+        log = locust.wait().stderr
         other.shutdown()
         other.server_close()
 

@@ -14,7 +14,7 @@ HAVE_USERS = "loadtest, faults, master, webui, scaling, stack and calibrate have
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:
     # As if everything were installed.
     command = ["make", "-C", str(ROOT), "-o", ".venv/.ready", "-o", ".venv/.complete", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from reports.records.run_directory import RunDirectory
 from tests.conftest import ROOT
 from tests.loadtests.foreign import serving
 from tests.loadtests.harness import harness
-from tests.loadtests.locust_python import locust_python
-from tests.loadtests.locust_runs import foreign_environment
+from tests.loadtests.locust_python import LocustPython, locust_python
+from tests.loadtests.locust_runs import ended_when, foreign_environment
 
 pytestmark = pytest.mark.servers
 
@@ -28,8 +28,8 @@ def connect_four() -> Iterator[str]:
 
 def load(url: str, results: Path, *options: str) -> tuple[int, str]:
     """The exit code of a short load test, and all that it printed."""
-    load = ("--users", "4", "--duration", "2", "--think-time", "0.02")
-    done = harness("run", "--target", url, "--results", str(results), *options, *load)
+    load = ("--users", "4", "--duration", "5", "--think-time", "0.02", "--slo-p99", "60")
+    done = harness("run", "--target", url, "--results", str(results), *load, *options)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -51,7 +51,11 @@ def test_a_policy_plays_a_game_to_the_end_of_its_episodes(connect_four: str, tmp
     played = report["episodes"]
     assert f"episodes: {played['finished']:,} finished" in printed
     assert 4 <= played["steps"]["min"] <= played["steps"]["max"] <= 21
-    assert 0.5 < played["reward"]["mean"] <= 1
+    steps = directory.read_steps().to_pandas()
+    ends = steps[steps["done"].fillna(False).astype(bool)]
+    assert played["finished"] == len(ends)
+    assert played["reward"]["mean"] == pytest.approx(ends["reward"].mean())
+    assert {1.0} <= set(ends["reward"]) <= {0.0, 0.5, 1.0}
     episodes = pd.read_parquet(directory.episodes)
     assert episodes["done"].sum() == played["finished"]
     assert episodes["user"].nunique() == 4
@@ -67,9 +71,8 @@ def test_a_policy_that_fails_ends_the_run_and_says_where(connect_four: str, tmp_
     )
     results = tmp_path / "results"
 
-    code, printed = load(
-        connect_four, results, "--policy", str(policy), "--transport", "http", "--processes", "2"
-    )
+    options = ("--transport", "http", "--processes", "2", "--duration", "60")
+    code, printed = load(connect_four, results, "--policy", str(policy), *options)
     report, _ = only_run(results)
 
     assert code == 1, printed
@@ -88,11 +91,12 @@ def test_users_of_ones_own_act_and_are_recorded(tmp_path: Path) -> None:
         "        return {'seen': observation['text'], 'reward': reward, 'step': step}\n"
     )
     with foreign_environment(episode=2) as (url, messages):
-        done = locust_python(
-            *("-m", "locust", "-f", str(own), "-H", url, "--headless", "-u", "2", "-t", "1s"),
+        locust = LocustPython(
+            *("-m", "locust", "-f", str(own), "-H", url, "--headless", "-u", "2"),
             *("--think-time", "0.02", "--results", str(tmp_path / "results")),
             cwd=tmp_path,
         )
+        done = ended_when(locust, lambda: len(messages) >= 40)
 
     assert done.returncode == 0, done.stderr
     assert [each["data"] for each in messages if each["type"] == "step"][:1] == [

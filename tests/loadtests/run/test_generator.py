@@ -121,7 +121,7 @@ def test_steps_in_flight_get_time_to_finish_but_not_for_ever(wait: str, seconds:
 
 
 def with_a_worker(folder: Path) -> tuple[Generator, psutil.Process, list[psutil.Process]]:
-    sleep = "import time; time.sleep(60)"
+    sleep = "import time; time.sleep(600)"
     program = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', '{sleep}']).wait()"
     generator = Generator([sys.executable, "-c", program])
     with (folder / "log").open("wb") as log:
@@ -136,7 +136,7 @@ def test_a_generator_is_killed_with_its_workers(tmp_path: Path) -> None:
     generator, _, workers = with_a_worker(tmp_path)
     generator.kill()
     assert generator.poll() == -9
-    _, alive = psutil.wait_procs(workers, timeout=10)
+    _, alive = psutil.wait_procs(workers, timeout=60)
     assert alive == []
     generator.kill()
 
@@ -165,5 +165,5 @@ def test_workers_whose_master_was_killed_are_killed_too(tmp_path: Path) -> None:
     process.kill()
     assert generator.wait() == -9
     generator.kill()
-    _, alive = psutil.wait_procs(workers, timeout=10)
+    _, alive = psutil.wait_procs(workers, timeout=60)
     assert alive == []

@@ -1,6 +1,6 @@
 import os
 import socket
-import time
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from tests.conftest import free_port
 from tests.loadtests.accounting import whose_lag_is_recorded
 from tests.loadtests.harness import Harness
 from tests.loadtests.locust_python import LocustPython
+from tests.loadtests.locust_runs import wait_until
 
 HERE = Joining(workers=2, bind="127.0.0.1", port=5557, wait_s=300)
 ELSEWHERE = UrlDeployment("http://10.0.0.1:8000")
@@ -30,13 +31,13 @@ runpy.run_module("locust", run_name="__main__", alter_sys=True)
 
 
 def test_any_free_port_can_be_chosen_and_a_taken_one_is_named() -> None:
-    chosen = listening(Joining(2, "127.0.0.1", 0, 300))
-    assert chosen.port > 0
-    with (
-        socket.create_server(("127.0.0.1", chosen.port)),
-        pytest.raises(LoadTestError, match=f"MASTER_PORT={chosen.port} is taken on 127.0.0.1"),
-    ):
-        listening(chosen)
+    any_port = Joining(2, "127.0.0.1", 0, 300)
+    assert listening(any_port).port > 0
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        with pytest.raises(LoadTestError, match=f"MASTER_PORT={taken} is taken on 127.0.0.1"):
+            listening(replace(any_port, port=taken))
+    chosen = replace(any_port, port=free_port())
     assert listening(replace(chosen, bind="localhost")) == chosen
     assert listening(replace(chosen, bind="*")).bind == "0.0.0.0"
 
@@ -72,51 +73,55 @@ def test_of_a_deployment_of_ours_workers_elsewhere_have_nothing(deployment: Loca
 def test_workers_join_do_the_test_and_end_with_it(deployment: LocalDeployment, tmp_path: Path) -> None:
     port = str(free_port())
     join = ("--master", "127.0.0.1", "--master-port", port)
-    old = LocustPython(
-        *("-c", ANOTHER_VERSION, "-f", "loadtests/locustfile.py", "--worker"),
-        *("--master-host", "127.0.0.1", "--master-port", port),
-    )
-    workers = Harness("worker", *join, "--processes", "2")  # before there is a master
-    master = Harness(
-        *("master", "--workers-expected", "2", "--master-port", port, "--target", deployment.url),
-        *("--users", "8", "--duration", "3", "--wait", "0.1", "--results", str(tmp_path)),
-        environ=os.environ | {"LOCUST_MASTER_BIND_PORT": "1"},
-    )
-    try:
-        done, joined, refused = master.wait(60), workers.wait(20), old.wait(20)
-    finally:
-        for process in (master, workers, old):
-            process.kill()
+    load = ("--users", "9", "--duration", "6", "--wait", "0.1", "--slo-p99", "60")
+    with ExitStack() as stack:
+        old = LocustPython(
+            *("-c", ANOTHER_VERSION, "-f", "loadtests/locustfile.py", "--worker"),
+            *("--master-host", "127.0.0.1", "--master-port", port),
+        )
+        stack.callback(old.kill)
+        workers = Harness("worker", *join, "--processes", "2")  # before there is a master
+        stack.callback(workers.kill)
+        master = Harness(
+            *("master", "--workers-expected", "3", "--master-port", port, "--target", deployment.url),
+            *(*load, "--results", str(tmp_path)),
+            environ=os.environ | {"LOCUST_MASTER_BIND_PORT": "1"},
+        )
+        stack.callback(master.kill)
+        wait_until(lambda: any("refused_workers" in path.read_text() for path in tmp_path.glob("*/run.json")))
+        last = Harness("worker", *join)
+        stack.callback(last.kill)
+        done, joined, alone, refused = master.wait(200), workers.wait(60), last.wait(60), old.wait(60)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert joined.returncode == 0, joined.stdout + joined.stderr
-    assert "the master has ended the test" in joined.stdout
+    for each in (joined, alone):
+        assert each.returncode == 0, each.stdout + each.stderr
+        assert "the master has ended the test" in each.stdout
     assert refused.returncode != 0
     assert "runs another version of the load test (0ld" in refused.stderr
     assert "refused: " in done.stdout
-    assert "2 of 2 workers are there" in done.stdout
+    assert "3 of 3 workers are there" in done.stdout
     (path,) = (run.parent for run in tmp_path.glob("*/run.json"))
     run, steps = RunDirectory(path).read(), RunDirectory(path).read_steps().to_pandas()
-    assert run["config"]["processes"] == 2
+    assert run["config"]["processes"] == 3
     assert {each["name"] for each in run["generators"]} == set(steps["generator"])
     assert run["counted"] == steps["op"].value_counts().to_dict()
-    assert steps["user"].nunique() == 8
+    assert steps["user"].nunique() == 9
     resources = RunDirectory(path).resources.read().to_pandas()
     sampled = resources[resources["name"].isin(set(steps["generator"]))]
-    assert sampled["name"].nunique() == 2
+    assert sampled["name"].nunique() == 3
     assert whose_lag_is_recorded(RunDirectory(path)) == set(steps["generator"])
     assert (sampled["memory_bytes"] > 10e6).all()
     assert (sampled["open_files"] > 4).all()
-    assert resources["at"].max() - resources["at"].min() < 15
+    assert run["ended_at"] is not None
+    assert run["started_at"] - 60 < resources["at"].min() <= resources["at"].max() < run["ended_at"] + 60
     assert not list(path.glob("*.arrows"))
 
 
 @pytest.mark.servers
 def test_workers_that_do_not_come_are_given_up(deployment: LocalDeployment, tmp_path: Path) -> None:
-    start = time.monotonic()
     done = Harness(
         *("master", "--workers-expected", "2", "--master-port", "0", "--join-wait", "1"),
         *("--target", deployment.url, "--results", str(tmp_path)),
-    ).wait(60)
+    ).wait(200)
     assert done.returncode == 2, done.stdout + done.stderr
     assert "after 1.00 s 0 of 2 workers are there: start the others in time" in done.stderr
-    assert time.monotonic() - start < 50

@@ -96,5 +96,5 @@ def test_the_first_rows_import_nothing_where_pyarrow_would_lose_a_ctrl_c(tmp_pat
     writer.append(batch({}))
     writer.close()
     command = [sys.executable, "-c", FOLD, str(tmp_path / "steps.arrows")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=200)
     assert done.stdout == "True []\n"

@@ -69,7 +69,7 @@ def test_a_run_shows_its_metrics_while_it_goes_on_and_a_missed_objective_to_ever
     deployment: LocalDeployment, tmp_path: Path
 ) -> None:
     port = free_port()
-    load = ["--users", "8", "--duration", "4", "--wait", "0.1", "--processes", "2", "--slo-p99", "0.001"]
+    load = ["--users", "8", "--duration", "10", "--wait", "0.1", "--processes", "2", "--slo-p99", "0.001"]
     files = ["--junit", str(tmp_path / "junit.xml"), "--summary", str(tmp_path / "summary.md")]
     target = ["--target", deployment.url, "--results", str(tmp_path / "results")]
     process = Harness("run", *target, *load, *files, "--metrics-port", str(port), "--tag", "nightly,main")
@@ -83,8 +83,8 @@ def test_a_run_shows_its_metrics_while_it_goes_on_and_a_missed_objective_to_ever
                 found = {name: value for (name, _), value in scrape(port).items()}
             except OSError:
                 continue
-        assert 0 <= found["generator_lag_seconds"] < 5
-        done = process.wait(120)
+        assert 0 <= found["generator_lag_seconds"] < 60
+        done = process.wait(200)
     finally:
         process.kill()
     assert done.returncode == 1

@@ -25,7 +25,7 @@ def test_a_deployment_stays_up_until_it_is_taken_down(checkout: Path) -> None:
     try:
         assert up.returncode == 0, up.stderr
         url = up.stdout.splitlines()[-1].split()[0]
-        assert httpx.get(f"{url}/health").json() == {"status": "healthy"}
+        assert httpx.get(f"{url}/health", timeout=60).json() == {"status": "healthy"}
         second = loadtests(checkout, "up", *local)
         assert second.returncode == 2
         assert "make down" in second.stderr
@@ -33,5 +33,5 @@ def test_a_deployment_stays_up_until_it_is_taken_down(checkout: Path) -> None:
         down = loadtests(checkout, "down")
     assert url in down.stdout
     with pytest.raises(httpx.ConnectError):
-        httpx.get(f"{url}/health")
+        httpx.get(f"{url}/health", timeout=60)
     assert "nothing is up" in loadtests(checkout, "down").stdout

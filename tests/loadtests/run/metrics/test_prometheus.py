@@ -26,7 +26,7 @@ def metered(folder: Path) -> Meter:
 
 
 def scrape(port: int) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as reply:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as reply:
         text = reply.read().decode()
     return {
         (sample.name.removeprefix("openenv_loadtest_"), tuple(sorted(sample.labels.items()))): sample.value
@@ -57,12 +57,12 @@ def test_prometheus_reads_the_metrics_of_the_moment(tmp_path: Path) -> None:
 
 def test_nothing_listens_but_on_this_machine_and_nothing_after_it(tmp_path: Path) -> None:
     port = free_port()
-    with served(Meter(tmp_path), port), socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+    with served(Meter(tmp_path), port), socket.create_connection(("127.0.0.1", port), timeout=60) as client:
         assert client.getpeername() == ("127.0.0.1", port)
         with pytest.raises(OSError, match="refused"):
-            socket.create_connection(("127.0.0.2", port), timeout=5).close()
+            socket.create_connection(("127.0.0.2", port), timeout=60).close()
     with pytest.raises(OSError, match="refused"):
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        socket.create_connection(("127.0.0.1", port), timeout=60).close()
 
 
 def test_a_port_that_is_taken_is_refused_with_what_to_do(tmp_path: Path) -> None:
