@@ -73,7 +73,12 @@ class LocustPython:
         forking.stdin.write(json.dumps(order).encode() + b"\n")
         self.pid = int(self._answers.readline())
 
-    def wait(self, timeout: float = 90) -> "subprocess.CompletedProcess[str]":
+    def goes_on(self) -> bool:
+        if self._code is None and select.select([self._answers], [], [], 0)[0]:
+            self._code = int(self._answers.readline())
+        return self._code is None
+
+    def wait(self, timeout: float = 200) -> "subprocess.CompletedProcess[str]":
         """Waits for its end."""
         if self._code is None:
             if not select.select([self._answers], [], [], timeout)[0]:

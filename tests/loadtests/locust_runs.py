@@ -2,16 +2,20 @@
 
 import json
 import math
+import os
+import signal
+import subprocess
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pandas as pd
 from websockets.sync.server import ServerConnection, serve
 
-from reports.records.run_directory import RunDirectory
-from tests.loadtests.locust_python import locust_python
+from reports.records.run_directory import RunDirectory, RunDirectoryError
+from tests.loadtests.locust_python import LocustPython, locust_python
 
 LOCUST = ("-m", "locust", "-f", "loadtests/locustfile.py", "--headless")
 NO_REPORT = ("pandas",)
@@ -27,6 +31,19 @@ def steps_of_a_run(url: str, directory: Path, *options: str) -> pd.DataFrame:
     locust_python(*locust_arguments(url, "--run-directory", str(directory), *options))
     steps: pd.DataFrame = RunDirectory(directory).read_steps().to_pandas()
     return steps
+
+
+def ended_when(locust: LocustPython, is_enough: Callable[[], bool]) -> "subprocess.CompletedProcess[str]":
+    """Lets a load without a run time, which completes thus, go on until there is enough of it."""
+    deadline = time.monotonic() + 120
+    try:
+        while locust.goes_on() and time.monotonic() < deadline and not is_enough():
+            time.sleep(0.05)
+        if locust.goes_on():
+            os.kill(locust.pid, signal.SIGTERM)
+        return locust.wait()
+    finally:
+        locust.kill()
 
 
 @contextmanager
@@ -54,3 +71,26 @@ def foreign_environment(
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.socket.getsockname()[1]}", messages
         server.shutdown()
+
+
+def recorded_until(
+    url: str, results: Path, is_enough: Callable[[pd.DataFrame], bool], *options: str
+) -> tuple[RunDirectory, pd.DataFrame]:
+    """A run of four users that goes on until what it has recorded is enough, and its steps table."""
+    arguments = (*LOCUST, "-H", url, "-u", "4", "-r", "4", "--results", str(results), *options)
+    known = set(results.glob("*/run.json"))
+
+    def steps() -> pd.DataFrame:
+        for path in set(results.glob("*/run.json")) - known:
+            with suppress(RunDirectoryError):
+                found: pd.DataFrame = RunDirectory(path.parent).read_steps().to_pandas()
+                return found
+        return pd.DataFrame()
+
+    done = ended_when(
+        LocustPython(*arguments, without=NO_REPORT), lambda: not (now := steps()).empty and is_enough(now)
+    )
+    (path,) = set(results.glob("*/run.json")) - known
+    recorded = steps()
+    assert is_enough(recorded), done.stderr
+    return RunDirectory(path.parent), recorded
