@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from tests.loadtests.locust_runs import NO_REPORT, locust_arguments, recorded_un
 pytestmark = pytest.mark.servers
 
 
-def gaps(moments: "pd.Series[float]", every_s: float) -> npt.NDArray[np.float64]:
+def gaps(moments: "pd.Series[float]", every_s: float) -> npt.NDArray[np.floating[Any]]:
     """How many arrivals lie from each moment to the next, where one comes every so many seconds.
 
     More than one where those between them have no row: the end of the load cut them off.

@@ -146,7 +146,7 @@ def test_sessions_that_are_turned_away_keep_no_user_from_those_that_arrive(
 
 def test_a_step_that_takes_too_long_ends_its_session(small_server: LocalDeployment, tmp_path: Path) -> None:
     def is_enough(steps: pd.DataFrame) -> bool:
-        return (steps["op"] == "step").any() and (steps["op"] == "connect").sum() >= 2
+        return bool((steps["op"] == "step").any()) and bool((steps["op"] == "connect").sum() >= 2)
 
     options = ("-u", "1", "--wait", "30", "--step-timeout", "0.5")
     _, steps = recorded_until(small_server.url, tmp_path, is_enough, *options)
