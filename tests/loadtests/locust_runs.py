@@ -1,5 +1,6 @@
 """Runs of plain Locust, and an environment of another kind for them to load."""
 
+import itertools
 import json
 import math
 import os
@@ -8,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +17,7 @@ import pyarrow as pa
 from websockets.sync.server import ServerConnection, serve
 
 from reports.records.columns import STEPS
-from reports.records.run_directory import RunDirectory
+from reports.records.run_directory import RunDirectory, RunDirectoryError
 from reports.records.tables import StreamReader
 from tests.loadtests.locust_python import LocustPython, locust_python
 
@@ -73,6 +74,7 @@ def foreign_environment(
     After so many `answers` in all it hangs.
     """
     messages: list[dict[str, object]] = []
+    numbers = itertools.count(1)
 
     def handle(connection: ServerConnection) -> None:
         steps = 0
@@ -80,7 +82,7 @@ def foreign_environment(
             message = json.loads(text)
             messages.append(message)
             steps = 0 if message["type"] == "reset" else steps + 1
-            if len(messages) > answers:
+            if next(numbers) > answers:
                 continue
             data = {"observation": {"text": "hi"}, "reward": 0.0, "done": steps >= episode}
             connection.send(json.dumps({"type": "observation", "data": data}))
@@ -89,3 +91,26 @@ def foreign_environment(
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.socket.getsockname()[1]}", messages
         server.shutdown()
+
+
+def recorded_until(
+    url: str, results: Path, is_enough: Callable[[pd.DataFrame], bool], *options: str
+) -> tuple[RunDirectory, pd.DataFrame]:
+    """A run of four users that goes on until what it has recorded is enough, and its steps table."""
+    arguments = (*LOCUST, "-H", url, "-u", "4", "-r", "4", "--results", str(results), *options)
+    known = set(results.glob("*/run.json"))
+
+    def steps() -> pd.DataFrame:
+        for path in set(results.glob("*/run.json")) - known:
+            with suppress(RunDirectoryError):
+                found: pd.DataFrame = RunDirectory(path.parent).read_steps().to_pandas()
+                return found
+        return pd.DataFrame()
+
+    done = ended_when(
+        LocustPython(*arguments, without=NO_REPORT), lambda: not (now := steps()).empty and is_enough(now)
+    )
+    (path,) = set(results.glob("*/run.json")) - known
+    recorded = steps()
+    assert is_enough(recorded), done.stderr
+    return RunDirectory(path.parent), recorded

@@ -95,7 +95,7 @@ def test_the_cap_of_a_real_server_is_found_and_recorded(tmp_path: Path) -> None:
     done = search(
         tmp_path,
         *("--target", "local", "--workers", "1", "--start", "8", "--tries", "1", "--precision", "50"),
-        *("--wait", "0.5", "--slo-p99", "20"),
+        *("--wait", "1", "--slo-p99", "60"),
         MAX_CONCURRENT_ENVS="8",
     )
     assert done.returncode == 0, done.stderr + done.stdout
@@ -120,26 +120,28 @@ def test_the_cap_of_a_real_server_is_found_and_recorded(tmp_path: Path) -> None:
 
 @pytest.mark.servers
 def test_the_rate_that_a_real_server_can_do_is_not_exceeded(tmp_path: Path) -> None:
-    # One step at a time, of 20 ms and what a timer is late: between 40 and 50 a second.
+    # One step at a time, of 20 ms at least: 50 a second at most.
     done = search(
         tmp_path,
-        *("--target", "local", "--workers", "1", "--arrivals", "constant:40", "--arrivals-of", "steps"),
-        *("--wait", "0.02", "--most", "60", "--duration", "3", "--tries", "1", "--precision", "50"),
-        *("--budget", "29"),
+        *("--target", "local", "--workers", "1", "--arrivals", "constant:64", "--arrivals-of", "steps"),
+        *("--wait", "0.02", "--most", "64", "--duration", "3", "--tries", "1", "--precision", "50"),
+        *("--budget", "45"),
         MAX_STEPS_IN_FLIGHT="1",
     )
     assert done.returncode == 0, done.stderr + done.stdout
     directory = only_experiment(tmp_path)
     capacity = found_in(directory)
-    assert (capacity["sessions"], capacity["high"]) == (40, 60), done.stdout
+    assert 1 <= capacity["sessions"] <= 50, done.stdout
+    assert capacity["sessions"] < (capacity["high"] or 0) <= 64, done.stdout
     assert capacity["limit"] in ("throughput", "latency")
-    assert "carries at least 40 steps/s within the objective" in done.stdout
-    assert "· 60 steps/s, try 1: 100 % succeeded, p99 from the intended time " in done.stdout
+    amount = f"{capacity['sessions']} steps/s within the objective"
+    assert f"carries {'at least ' * capacity['lower_bound']}{amount}" in done.stdout
+    assert "· 64 steps/s, try 1: 100 % succeeded, p99 from the intended time " in done.stdout
     assert "of what arrived was carried" in done.stdout
     assert "batch" not in done.stdout
-    missed = next(each for each in capacity["tries"] if each["users"] == 60)
+    missed = next(each for each in capacity["tries"] if each["users"] == 64)
     report = json.loads(directory.run(missed["run_id"]).report_json.read_text())
-    assert (report["arrivals"]["process"], report["arrivals"]["of"]) == ("constant:60", "steps")
+    assert (report["arrivals"]["process"], report["arrivals"]["of"]) == ("constant:64", "steps")
     page = directory.report_html.read_text()
     assert "How high a rate?" in page
     assert "How many sessions?" not in page
@@ -149,7 +151,7 @@ def test_the_rate_that_a_real_server_can_do_is_not_exceeded(tmp_path: Path) -> N
 @pytest.mark.servers
 def test_an_experiment_beyond_a_real_server_s_cap_names_it_as_the_search_does(tmp_path: Path) -> None:
     grid = ["--target", "local", "--replicas", "1", "--workers", "1", "--users", "8,24"]
-    batches = ["--scenario", "batch", "--repetitions", "1", "--wait", "0.5", "--slo-p99", "20"]
+    batches = ["--scenario", "batch", "--repetitions", "1", "--wait", "6", "--slo-p99", "60"]
     done = harness(
         *("scaling", "--results", str(tmp_path), *grid, *batches),
         environ={**owned(tmp_path), "MAX_CONCURRENT_ENVS": "8"},
@@ -193,7 +195,7 @@ def searching(results: Path, *options: str) -> Iterator[Harness]:
         yield process
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(90)
+        process.wait(200)
 
 
 def wait_for(process: Harness, happened: Callable[[], bool]) -> None:
@@ -216,10 +218,12 @@ def another_batch_goes_on(results: Path) -> bool:
 
 @pytest.mark.servers
 def test_ctrl_c_leaves_what_is_known_and_nothing_running(tmp_path: Path) -> None:
-    with searching(tmp_path, "--target", "local", "--workers", "1", "--wait", "3") as process:
+    with searching(
+        tmp_path, "--target", "local", "--workers", "1", "--wait", "8", "--slo-p99", "60"
+    ) as process:
         wait_for(process, lambda: another_batch_goes_on(tmp_path))
         process.send_signal(signal.SIGINT)
-        done = process.wait(90)
+        done = process.wait(200)
     output = done.stdout + done.stderr
     assert done.returncode == 130, output
     assert "stopped by Ctrl-C" in output
@@ -240,12 +244,12 @@ def test_ctrl_c_leaves_what_is_known_and_nothing_running(tmp_path: Path) -> None
 def test_a_search_that_can_write_no_more_ends_with_what_is_known(
     deployment: LocalDeployment, tmp_path: Path
 ) -> None:
-    with searching(tmp_path, "--target", deployment.url, "--wait", "3") as process:
+    with searching(tmp_path, "--target", deployment.url, "--wait", "8", "--slo-p99", "60") as process:
         wait_for(process, lambda: another_batch_goes_on(tmp_path))
         directory = only_experiment(tmp_path)
         directory.runs.rename(tmp_path / "elsewhere")
         directory.runs.touch()
-        done = process.wait(90)
+        done = process.wait(200)
     output = done.stdout + done.stderr
     assert done.returncode == 1, output
     assert "the search could not go on" in output
@@ -261,7 +265,7 @@ def test_a_search_that_can_write_no_more_ends_with_what_is_known(
 
 @pytest.mark.servers
 def test_a_killed_search_leaves_what_is_known(deployment: LocalDeployment, tmp_path: Path) -> None:
-    with searching(tmp_path, "--target", deployment.url) as process:
+    with searching(tmp_path, "--target", deployment.url, "--slo-p99", "60") as process:
         wait_for(process, lambda: a_batch_is_done(tmp_path))
         process.kill()
     directory = only_experiment(tmp_path)

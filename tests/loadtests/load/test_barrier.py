@@ -12,7 +12,7 @@ def test_nobody_goes_before_all_are_there() -> None:
     gevent.sleep(0)
     assert gone == []
     users.append(gevent.spawn(lambda: gone.append(barrier.wait())))
-    gevent.joinall(users, timeout=10)
+    gevent.joinall(users, timeout=60)
     assert gone == [True, True, True]
 
 
@@ -21,7 +21,7 @@ def test_it_opens_when_it_learns_that_all_are_there() -> None:
     user = gevent.spawn(barrier.wait)
     gevent.sleep(0)
     barrier.expect(1)
-    assert user.get(timeout=10) is True
+    assert user.get(timeout=60) is True
 
 
 def test_who_comes_later_does_not_go() -> None:
@@ -42,5 +42,5 @@ def test_all_have_begun_before_the_first_goes_on() -> None:
 
     users = [gevent.spawn(user) for _ in range(50)]
     barrier.expect(50)
-    gevent.joinall(users, timeout=10)
+    gevent.joinall(users, timeout=60)
     assert events == ["begin"] * 50 + ["go on"] * 50

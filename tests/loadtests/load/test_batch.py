@@ -95,7 +95,7 @@ def test_nothing_is_tried_again(tmp_path: Path) -> None:
 
 def test_one_that_hangs_times_out_and_holds_up_nobody(tmp_path: Path) -> None:
     with foreign_environment(episode=10, answers=5) as (url, messages):
-        steps = steps_of_a_run(url, tmp_path, *BATCH, "--action", "{}", "--step-timeout", "2")
+        steps = steps_of_a_run(url, tmp_path, *BATCH, "--action", "{}", "--step-timeout", "10")
     hung = steps[steps["error"] == "timeout"]
     answered = steps[steps["error"].isna() & (steps["op"] != "connect")]
     assert len(answered) == 5
@@ -107,15 +107,15 @@ def test_one_that_hangs_times_out_and_holds_up_nobody(tmp_path: Path) -> None:
 def test_a_lost_process_does_not_keep_the_test_from_ending(
     deployment: LocalDeployment, tmp_path: Path
 ) -> None:
-    options = (*BATCH, "--wait", "4", "--processes", "2", "--run-directory", str(tmp_path))
+    options = (*BATCH, "--wait", "12", "--processes", "2", "--run-directory", str(tmp_path))
     process = LocustPython(*locust_arguments(deployment.url, *options))
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not any(stream.stat().st_size > 2000 for stream in tmp_path.glob("steps.arrows")):
             assert time.monotonic() < deadline
             time.sleep(0.1)
         os.kill(psutil.Process(process.pid).children()[0].pid, signal.SIGKILL)
-        assert process.wait(60).returncode == EXIT_WORKER_LOST
+        assert process.wait().returncode == EXIT_WORKER_LOST
     finally:
         process.kill()
     steps = RunDirectory(tmp_path).read_steps().to_pandas()

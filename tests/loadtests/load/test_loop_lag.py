@@ -20,16 +20,28 @@ loop_lag = LoopLag(environment, folder, every_s=0.1)
 def lag():
     for path in folder.iterdir():
         path.unlink()
-    with gevent.Timeout(20):
+    with gevent.Timeout(60):
         while not (lags := read_lags(folder)):
             gevent.sleep(0.01)
     [(generator, seconds)] = lags.items()
     assert generator.endswith(f":{os.getpid()}")
     return seconds
 
+longest_turn = 0.0
+
+def look_at_turns():
+    global longest_turn
+    while True:
+        before = time.monotonic()
+        gevent.sleep(0.001)
+        longest_turn = max(longest_turn, time.monotonic() - before)
+
+gevent.spawn(look_at_turns)
 environment.events.test_start.fire(environment=environment)
 lag()
 at_ease = lag()
+gevent.sleep(0.002)
+turn_at_ease = longest_turn
 until = time.monotonic() + 0.3
 while time.monotonic() < until:
     pass
@@ -45,17 +57,21 @@ environment.events.test_stop.fire(environment=environment)
 for path in folder.iterdir():
     path.unlink()
 gevent.sleep(0.2)
-print(json.dumps([at_ease, held_up, p99, loop_lag.take_p99_s(), len(list(folder.iterdir()))]))
+print(json.dumps([at_ease, turn_at_ease, held_up, p99, loop_lag.take_p99_s(), len(list(folder.iterdir()))]))
 """
-"""Watches an event loop that has nothing to do, then one that is held up for 0.3 s, then none."""
+"""Watches an event loop that has nothing to do, then one that is held up for 0.3 s, then none.
+
+How long the turns of a loop take that has nothing to do is up to the machine.
+"""
 
 
 def test_a_loop_that_is_held_up_is_late_by_as_much(tmp_path: Path) -> None:
     done = locust_python("-c", WATCH, str(tmp_path))
     assert done.returncode == 0, done.stderr
-    at_ease, held_up, p99, p99_of_none, files_of_none = json.loads(done.stdout)
-    assert at_ease < 0.2 < held_up < 5
-    assert 0.2 < p99 < 5
+    at_ease, turn_at_ease, held_up, p99, p99_of_none, files_of_none = json.loads(done.stdout)
+    assert at_ease < 2 * turn_at_ease + 0.05
+    assert 0.2 < held_up < 60
+    assert 0.2 < p99 < 60
     assert p99_of_none is None
     assert files_of_none == 0
 
@@ -87,7 +103,7 @@ def test_what_falls_due_while_the_loop_is_held_up_counts_too() -> None:
     assert done.returncode == 0, done.stderr
     moments, median = json.loads(done.stdout)
     assert moments >= 99
-    assert 0.3 < median < 5
+    assert 0.2 < median < 60
 
 
 BY_HAND = """
@@ -144,6 +160,7 @@ def test_each_second_has_its_own_worst_moment_and_p99_is_of_what_came_since_it_w
 
 OUT_OF_STEP = """
 import json, time
+from statistics import median
 import gevent
 from locust.env import Environment
 from loadtests.load.loop_lag import LoopLag
@@ -151,23 +168,31 @@ from loadtests.load.loop_lag import LoopLag
 environment = Environment()
 loop_lag = LoopLag(environment, None)
 environment.events.test_start.fire(environment=environment)
-medians = []
+later = []
+
+def look_at_clock():
+    while True:
+        due = time.monotonic() + 0.01
+        gevent.sleep(0.01)
+        others.append(max(time.monotonic() - due, 0.0))
+
+others = []
+gevent.spawn(look_at_clock)
 for _ in range(20):
     until = time.monotonic() + 0.037
     while time.monotonic() < until:
         pass
     gevent.sleep(0.03)
     loop_lag.take_p99_s()
+    others.clear()
     gevent.sleep(0.2)
-    late = sorted(loop_lag._moments)
-    medians.append(late[len(late) // 2])
-print(json.dumps(sorted(medians)))
+    later.append(median(loop_lag._moments) - median(others))
+print(json.dumps(median(later)))
 """
-"""What is known of a loop that was held up a while ago."""
+"""What is known of a loop that was held up a while ago: how much later than what sleeps in it."""
 
 
 def test_a_loop_that_was_held_up_once_is_not_called_late_from_then_on() -> None:
     done = locust_python("-c", OUT_OF_STEP)
     assert done.returncode == 0, done.stderr
-    medians = json.loads(done.stdout)
-    assert medians[10] < 0.004
+    assert json.loads(done.stdout) < 0.004

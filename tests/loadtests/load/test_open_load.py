@@ -1,36 +1,44 @@
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pytest
 
 from loadtests.deployments.local import LocalDeployment
 from reports.records.run_directory import RunDirectory
 from tests.loadtests.locust_python import locust_python
-from tests.loadtests.locust_runs import NO_REPORT, locust_arguments
+from tests.loadtests.locust_runs import NO_REPORT, locust_arguments, recorded_until
 
 pytestmark = pytest.mark.servers
 
 
-def recorded(url: str, results: Path, *options: str) -> tuple[RunDirectory, pd.DataFrame]:
-    arguments = locust_arguments(url, "--wait", "0.05", "--results", str(results), *options)
-    locust_python(*arguments, without=NO_REPORT)
-    (path,) = [path for path in results.iterdir() if path.is_dir()]
-    return RunDirectory(path), RunDirectory(path).read_steps().to_pandas()
+def gaps(moments: "pd.Series[float]", every_s: float) -> npt.NDArray[np.floating[Any]]:
+    """How many arrivals lie from each moment to the next, where one comes every so many seconds.
+
+    More than one where those between them have no row: the end of the load cut them off.
+    """
+    apart = moments.sort_values().diff().dropna().to_numpy() / every_s
+    assert apart == pytest.approx(apart.round(), abs=1e-6 / every_s)
+    assert (apart.round() >= 1).all()
+    return apart.round()
 
 
 @pytest.mark.parametrize("options", [[], ["--transport", "http"], ["--processes", "2"]])
 def test_sessions_arrive_at_their_rate_and_live_for_an_episode(
     deployment: LocalDeployment, tmp_path: Path, options: list[str]
 ) -> None:
-    directory, steps = recorded(
+    def is_enough(steps: pd.DataFrame) -> bool:
+        taken = steps[steps["op"] == "step"].groupby(["generator", "user"], observed=True).size()
+        return steps["user"].nunique() >= 40 and (taken == 3).groupby("generator").any().sum() == processes
+
+    processes = 2 if "--processes" in options else 1
+    directory, steps = recorded_until(
         deployment.url,
         tmp_path,
-        "--arrivals",
-        "constant:20",
-        "--steps-per-episode",
-        "3",
-        "-u",
-        "30",
+        is_enough,
+        *("--wait", "0.05", "--arrivals", "constant:20", "--steps-per-episode", "3", "-u", "30", "-r", "30"),
         *options,
     )
     first = steps.groupby("user").first()
@@ -38,65 +46,73 @@ def test_sessions_arrive_at_their_rate_and_live_for_an_episode(
     assert first["intended_at"].notna().all()
     assert steps["intended_at"].count() == len(first)
     assert (steps["started_at"] >= steps["intended_at"].fillna(0)).all()
-    if "--processes" not in options:
-        assert first["intended_at"].diff().dropna().to_numpy() == pytest.approx(0.05, abs=1e-6)
-    assert steps["generator"].nunique() == (2 if "--processes" in options else 1)
+    if processes == 1:
+        assert (gaps(first["intended_at"], 0.05) == 1).mean() > 0.5
+    assert steps["generator"].nunique() == processes
     assert steps.groupby("user")["op"].apply(lambda ops: (ops == "step").sum()).max() == 3
     if "http" not in options:
         assert steps["session_hash"].nunique() >= steps.loc[steps["op"] == "reset", "user"].nunique() - 1
     run = directory.read()
     assert (run["config"]["arrivals"], run["config"]["arrivals_of"]) == ("constant:20", "sessions")
-    # One that the end of the load cut off in its connect has no row.
-    assert len(first) <= run["arrivals"]["begun"] <= len(first) + 2
-    assert len(first) <= run["arrivals"]["due"] <= 45
+    # Those that the end of the load cut off in their connect have no row.
+    assert len(first) <= run["arrivals"]["begun"] <= len(first) + 30
+    assert run["arrivals"]["begun"] <= run["arrivals"]["due"]
+    length_s = (run["ended_at"] or 0.0) - first["intended_at"].min()
+    assert run["arrivals"]["due"] <= 20 * length_s + 2
 
 
 def test_steps_arrive_over_a_pool_of_sessions_and_are_sent_late_where_none_is_free(
     deployment: LocalDeployment, tmp_path: Path
 ) -> None:
-    directory, steps = recorded(
+    directory, steps = recorded_until(
         deployment.url,
         tmp_path,
+        lambda steps: (steps["op"] == "step").sum() >= 60,
         *("--arrivals", "constant:100", "--arrivals-of", "steps", "--steps-per-episode", "0", "-u", "2"),
+        *("--wait", "0.05"),
     )
     assert steps["user"].nunique() == 2
     assert steps["op"].value_counts()[["connect", "reset"]].tolist() == [2, 2]
     found = steps[steps["op"] == "step"].sort_values("intended_at")
-    assert found["intended_at"].diff().dropna().to_numpy() == pytest.approx(0.01, abs=1e-6)
+    unrecorded = gaps(found["intended_at"], 0.01) - 1
+    assert unrecorded.sum() <= 2  # of each user one
     # Two sessions carry at most 40 steps a second, each of which takes 50 ms.
     waited = found["started_at"] - found["intended_at"]
-    assert waited.is_monotonic_increasing or waited.iloc[-1] > 0.3
-    arrivals = directory.read()["arrivals"]
+    assert waited.iloc[-1] > 0.3
+    run = directory.read()
+    arrivals = run["arrivals"]
     assert arrivals["late"] > 0.5 * arrivals["begun"]
     assert arrivals["due"] > 1.5 * arrivals["begun"]
-    assert arrivals["longest_wait_s"] == pytest.approx(waited.max(), abs=0.1)
+    assert waited.median() < arrivals["longest_wait_s"]
+    assert arrivals["longest_wait_s"] < (run["ended_at"] or 0.0) - found["intended_at"].min()
 
 
 def test_the_rate_follows_a_shape(deployment: LocalDeployment, tmp_path: Path) -> None:
-    _, steps = recorded(
+    def longest(steps: pd.DataFrame) -> float:
+        return float(steps["intended_at"].dropna().sort_values().diff().max())
+
+    _, steps = recorded_until(
         deployment.url,
         tmp_path,
-        *(
-            "--arrivals",
-            "constant:100",
-            "--arrivals-of",
-            "steps",
-            "--shape",
-            "spike:0:0.5:0.5",
-            "--wait",
-            "0",
-        ),
+        lambda steps: longest(steps) > 0.4,
+        *("--arrivals", "constant:100", "--arrivals-of", "steps", "--shape", "spike:0:0.5:0.5"),
+        *("--wait", "0", "-t", "2m"),
     )
-    due = steps["intended_at"].dropna().sort_values()
-    assert due.diff().max() == pytest.approx(0.51, abs=0.02)
+    assert longest(steps) == pytest.approx(0.51, abs=0.02)
 
 
 def test_users_follow_a_shape_in_the_closed_model(deployment: LocalDeployment, tmp_path: Path) -> None:
-    directory, steps = recorded(deployment.url, tmp_path, "--shape", "ramp:1:0.1", "-u", "20", "-t", "5s")
+    options = ("--shape", "ramp:1:0.1", "-u", "20", "-t", "16s", "--wait", "0.4", "--results", str(tmp_path))
+    locust_python(*locust_arguments(deployment.url, *options), without=NO_REPORT)
+    (path,) = [path for path in tmp_path.iterdir() if path.is_dir()]
+    directory = RunDirectory(path)
+    steps = directory.read_steps().to_pandas()
     spans = steps.groupby("user")["started_at"].agg(["min", "max"]) - steps["started_at"].min()
-    assert len(spans) == 20
-    assert (spans["max"] > 4).sum() < 10
-    assert spans["max"].median() < 3.5
+    # As many as the shape asks for when Locust first looks at it, which is at once on an idle machine.
+    assert 12 <= len(spans) <= 20
+    # Half of the users are to be gone by then for five seconds.
+    assert (spans["max"] > 14).sum() < 10
+    assert (spans["max"] > 2).sum() > 2
     config = directory.read()["config"]
     assert (config["users"], config["shape"]) == (20, "ramp:1:0.1")
 

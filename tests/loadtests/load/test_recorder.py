@@ -68,10 +68,13 @@ def test_rows_reach_the_disk_each_second(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path)
     recorder = Recorder(StreamWriter(directory.steps.stream, STEPS).append)
     recorder.start()
-    recorder.append(row())
-    gevent.sleep(1.2)
-    assert directory.read_steps().num_rows == 1
+    for number in (1, 2):
+        recorder.append(row())
+        with gevent.Timeout(60):
+            while not directory.steps.stream.exists() or directory.read_steps().num_rows < number:
+                gevent.sleep(0.02)
     recorder.stop()
+    assert directory.read_steps().num_rows == 2
 
 
 def test_a_second_of_many_rows_is_one_batch_in_order() -> None:
@@ -83,7 +86,9 @@ def test_a_second_of_many_rows_is_one_batch_in_order() -> None:
     gevent.sleep(0.2)
     for user in range(1200, 1300):
         recorder.append(row(user=user))
-    gevent.sleep(1.2)
+    with gevent.Timeout(60):
+        while not delivered:
+            gevent.sleep(0.02)
     recorder.stop()
     assert [user for batch in delivered for user in batch["user"].to_pylist()] == list(range(1300))
     assert len(delivered) == 1
@@ -129,6 +134,6 @@ def test_a_locust_process_stays_light() -> None:
         "print([name for name in ('openenv', 'pandas', 'matplotlib', 'scipy') if name in sys.modules])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True, timeout=240
     )
     assert done.stdout.strip() == "[]"

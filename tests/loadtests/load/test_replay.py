@@ -15,8 +15,7 @@ from loadtests.load.trace import LEAD_S, Trace, load_trace
 from reports.outputs.trace import write_trace
 from reports.records.run_directory import RunDirectory
 from reports.run.report import report_run
-from tests.loadtests.locust_python import locust_python
-from tests.loadtests.locust_runs import NO_REPORT, foreign_environment, locust_arguments
+from tests.loadtests.locust_runs import foreign_environment, recorded_until
 
 
 def trace(folder: Path, *steps: tuple[Any, ...]) -> Trace:
@@ -27,34 +26,63 @@ def trace(folder: Path, *steps: tuple[Any, ...]) -> Trace:
     return load_trace(f"trace:{file}")
 
 
+class Clock:
+    """A clock that goes on as a test says."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("loadtests.load.replay.time", clock)
+    return clock
+
+
 def begun_by_now(replay: Replay, late_s: float = -0.02) -> None:
     """As if the first user had come so long ago that the trace has gone on for `late_s`.
 
     Of less than 0: it is about to begin.
     """
-    replay._start = time.perf_counter() - late_s
+    replay._start = 1000.0 - late_s
 
 
-def test_a_session_connects_ahead_of_its_first_step(tmp_path: Path) -> None:
+def test_a_session_connects_ahead_of_its_first_step(tmp_path: Path, clock: Clock) -> None:
     replay = Replay(trace(tmp_path, (0, "a"), (0.05, "b")))
-    start = time.perf_counter()
-    first = replay.take()
-    assert time.perf_counter() - start < 0.5 * LEAD_S
-    assert first is not None
     assert replay.take() is not None
-    assert 0.05 <= time.perf_counter() - start < LEAD_S
-    due = replay.begin(0.0)
-    assert due is not None
-    assert due - start == pytest.approx(LEAD_S, abs=0.3)
-    assert time.perf_counter() >= due
+    second = gevent.spawn(replay.take)
+    clock.now += 0.04
+    gevent.sleep(0.06)
+    assert not second.ready()
+    clock.now += 0.01
+    assert second.get(timeout=30) is not None
+    step = gevent.spawn(replay.begin, 0.0)
+    clock.now = 1000 + LEAD_S - 0.01
+    gevent.sleep(0.03)
+    assert not step.ready()
+    clock.now = 1000 + LEAD_S
+    assert step.get(timeout=30) == 1000 + LEAD_S
     assert replay.take() is None
 
 
-def test_sessions_are_dealt_out_in_turn(tmp_path: Path) -> None:
+def test_no_step_is_sent_before_it_is_due(tmp_path: Path) -> None:
+    replay = Replay(trace(tmp_path, (0, "a"), (0.05, "b")))
+    assert replay.take() is not None
+    due = replay.begin(0.0)
+    assert due is not None
+    assert time.perf_counter() >= due
+
+
+def test_sessions_are_dealt_out_in_turn(tmp_path: Path, clock: Clock) -> None:
     read = trace(tmp_path, *((0.0, f"s{n}", n) for n in range(5)))
     waits = []
     for share in (0, 1):
         replay = Replay(read, share, 2)
+        clock.now = 1000
         begun_by_now(replay)
         while (session := replay.take()) is not None:
             waits.append([(step.action or {})["wait_seconds"] for step in session.steps()])
@@ -62,28 +90,32 @@ def test_sessions_are_dealt_out_in_turn(tmp_path: Path) -> None:
     assert Replay(read, None, 2).take() is None
 
 
-def test_a_session_for_which_no_user_is_free_is_late_with_all_its_steps_that_were_due(tmp_path: Path) -> None:
+def test_a_session_for_which_no_user_is_free_is_late_with_all_its_steps_that_were_due(
+    tmp_path: Path, clock: Clock
+) -> None:
     replay = Replay(trace(tmp_path, (0, "a"), (0.1, "b"), (0.2, "b"), (0.3, "c"), (60, "b")))
     begun_by_now(replay)
     assert replay.take() is not None
+    clock.now += 0.02
     assert replay.begin(0.0) is not None
-    begun_by_now(replay, 0.25)
+    clock.now += 0.25
     assert replay.take() is not None
     assert [replay.begin(at) is not None for at in (0.1, 0.2)] == [True, True]
-    begun_by_now(replay, 0.35)
+    clock.now += 0.1
     replay.close()
     counted = replay.counted()
     assert (counted["due"], counted["begun"], counted["late"]) == (4, 3, 2)
-    assert 0.15 <= counted["longest_wait_s"] < 5
+    assert counted["longest_wait_s"] == pytest.approx(0.15)
     assert "held_up" not in counted
 
 
-def test_what_a_session_could_not_send_before_the_end_was_held_up(tmp_path: Path) -> None:
+def test_what_a_session_could_not_send_before_the_end_was_held_up(tmp_path: Path, clock: Clock) -> None:
     replay = Replay(trace(tmp_path, (0, "a"), (0.1, "a"), (0.2, "a"), (0.3, "b"), (60, "a")))
     begun_by_now(replay)
     replay.take()
+    clock.now += 0.02
     replay.begin(0.0)
-    begun_by_now(replay, 0.4)
+    clock.now += 0.4
     replay.close()
     assert replay.begin(0.1) is None
     assert replay.take() is None
@@ -99,24 +131,17 @@ def test_steps_that_left_are_counted_with_how_long_they_were_there(tmp_path: Pat
     assert 10 <= counted["in_system_s"] < 40
 
 
-def test_those_who_wait_are_told_when_it_closes(tmp_path: Path) -> None:
+def test_those_who_wait_are_told_when_it_closes(tmp_path: Path, clock: Clock) -> None:
     replay = Replay(trace(tmp_path, (0, "a"), (60, "b")))
     begun_by_now(replay)
     assert replay.take() is not None
     waiting = [gevent.spawn(replay.take), gevent.spawn(replay.begin, 60.0)]
-    gevent.sleep(0.01)
+    gevent.sleep(0)
+    clock.now += 1
     replay.close()
-    gevent.joinall(waiting, timeout=5, raise_error=True)
+    gevent.joinall(waiting, timeout=30, raise_error=True)
     assert [each.value for each in waiting] == [None, None]
     assert replay.counted()["begun"] == 0
-
-
-def recorded(url: str, results: Path, *options: str) -> RunDirectory:
-    before = set(results.iterdir()) if results.exists() else set()
-    done = locust_python(*locust_arguments(url, "--results", str(results), *options), without=NO_REPORT)
-    assert done.returncode == 0, done.stderr
-    (path,) = set(results.iterdir()) - before
-    return RunDirectory(path)
 
 
 def steps_of(directory: RunDirectory) -> pd.DataFrame:
@@ -137,17 +162,19 @@ def test_a_run_is_replayed_with_its_sessions_steps_and_times(
     deployment: LocalDeployment, tmp_path: Path, options: list[str]
 ) -> None:
     transport = options if "http" in options else []
-    first = recorded(
+    first, _ = recorded_until(
         deployment.url,
         tmp_path,
+        lambda steps: steps.loc[steps["op"] == "step", "user"].nunique() > 5,
         *("--arrivals", "poisson:6", "--steps-per-episode", "4", "--wait", "uniform:0:0.2"),
         *transport,
     )
     made = write_trace(first.path)
-    second = recorded(
+    second, _ = recorded_until(
         deployment.url,
         tmp_path,
-        *("--shape", f"trace:{made.path}", "-u", "30", "-r", "30", "-t", "5s", *options),
+        lambda steps: (steps["op"] == "step").sum() == made.steps,
+        *("--shape", f"trace:{made.path}", "-u", "30", "-r", "30", "-t", "2m", *options),
     )
     before, after = steps_of(first), steps_of(second)
     assert made.sessions == before["user"].nunique() > 3
@@ -165,7 +192,7 @@ def test_a_run_is_replayed_with_its_sessions_steps_and_times(
     rows = second.read_steps().to_pandas()
     opened = rows[rows["op"] != "step"].groupby("user")["started_at"].min()
     lead = after.groupby("user")["intended_at"].min() - opened
-    assert lead.median() == pytest.approx(LEAD_S, abs=0.3)
+    assert lead.max() == pytest.approx(LEAD_S, abs=0.3)
     assert rows.loc[rows["op"] != "step", "intended_at"].isna().all()
     assert rows["generator"].nunique() == (2 if "--processes" in options else 1)
     run = second.read()
@@ -174,10 +201,12 @@ def test_a_run_is_replayed_with_its_sessions_steps_and_times(
     assert config["shape"] == "trace:trace.jsonl"
     assert config["trace"]["sha256"] == load_trace(f"trace:{made.path}").sha256
     arrivals = run["arrivals"]
-    assert (arrivals["due"], arrivals["begun"], arrivals["late"]) == (made.steps, made.steps, 0)
+    assert (arrivals["due"], arrivals["begun"]) == (made.steps, made.steps)
+    assert arrivals["late"] == 0 or lead.min() < 0
     assert (arrivals.get("done"), "held_up" in arrivals) == (made.steps, False)
     took_s = after["started_at"] - after["intended_at"] + after["latency_s"]
-    assert arrivals.get("in_system_s") == pytest.approx(took_s.sum(), rel=0.05, abs=0.05)
+    # A step leaves a moment after its reply was recorded.
+    assert took_s.sum() - 0.001 <= arrivals.get("in_system_s", 0.0) < took_s.sum() + 5
 
 
 @pytest.mark.servers
@@ -187,8 +216,11 @@ def test_too_few_users_are_late_and_slow_replies_hold_only_their_own_session_up(
     # Each session is to send its second step while the first is waited for.
     steps = [(at + 0.2 * number, number, 0.3) for number in range(3) for at in (0.0, 0.1)]
     made = trace(tmp_path, *sorted(steps))
-    directory = recorded(
-        deployment.url, tmp_path / "results", *("--shape", made.text, "-u", "1", "-r", "1", "-t", "6s")
+    directory, _ = recorded_until(
+        deployment.url,
+        tmp_path / "results",
+        lambda steps: (steps["op"] == "step").sum() == 6,
+        *("--shape", made.text, "-u", "1", "-r", "1", "-t", "2m"),
     )
     rows = directory.read_steps().to_pandas()
     sent = rows[rows["op"] == "step"].sort_values("started_at")
@@ -214,10 +246,11 @@ def test_steps_send_their_own_actions_or_what_the_options_say_and_reset_between_
     own: list[dict[str, Any]] = [{"action": {"say": "a"}}, {"wait": 0.25}, {}, {"action": {"say": "b"}}]
     file.write_text("\n".join(json.dumps({"at": 0.05 * n, "session": 1, **x}) for n, x in enumerate(own)))
     with foreign_environment(done_after) as (url, messages):
-        recorded(
+        recorded_until(
             url,
             tmp_path / "results",
-            *("--shape", f"trace:{file}", "--action", '{"say": "given"}', "-u", "1", "-t", "2s"),
+            lambda steps: (steps["op"] == "step").sum() == 4,
+            *("--shape", f"trace:{file}", "--action", '{"say": "given"}', "-u", "1", "-t", "2m"),
             *("--steps-per-episode", steps_per_episode),
         )
     told = [message.get("data") if message["type"] == "step" else message["type"] for message in messages]
@@ -234,12 +267,11 @@ def test_steps_send_their_own_actions_or_what_the_options_say_and_reset_between_
 @pytest.mark.servers
 def test_where_the_server_is_gone_each_step_fails_at_its_time(tmp_path: Path) -> None:
     made = trace(tmp_path, (0, "a"), (0.3, "a"), (0.6, "a"))
-    with foreign_environment(3) as (url, _):
-        pass
-    directory = recorded(
-        url,
+    directory, _ = recorded_until(
+        "http://127.0.0.1:9",
         tmp_path / "results",
-        *("--shape", made.text, "--action", "{}", "-u", "1", "-t", "3s", "--exit-code-on-error", "0"),
+        lambda steps: steps["intended_at"].count() == 3,
+        *("--shape", made.text, "--action", "{}", "-u", "1", "-t", "2m"),
     )
     rows = directory.read_steps().to_pandas().sort_values("started_at")
     assert set(rows["op"]) == {"connect"}

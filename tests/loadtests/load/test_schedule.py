@@ -7,114 +7,140 @@ from loadtests.load.schedule import Schedule, added
 from reports.records.schema import ArrivalsJson
 
 
+class Clock:
+    """A clock that goes on as a test says."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("loadtests.load.schedule.time", clock)
+    return clock
+
+
 def schedule(*after_s: float, gathers: bool = False) -> Schedule:
     return Schedule(iter(after_s), gathers=gathers)
 
 
-def test_a_free_user_waits_until_its_arrival_is_due_and_never_begins_before() -> None:
+def waiting(given: Schedule, users: int = 1) -> list["gevent.Greenlet[..., float | None]"]:
+    """Users that wait for an arrival."""
+    found = [gevent.spawn(given.take) for _ in range(users)]
+    gevent.sleep(0)
+    assert not any(user.ready() for user in found)
+    return found
+
+
+def test_a_free_user_waits_until_its_arrival_is_due_and_never_begins_before(clock: Clock) -> None:
     given = schedule(0.02, 0.04, 10.0)
-    begun = []
-    for _ in range(2):
-        due = given.take()
-        assert due is not None
-        begun.append(time.perf_counter() - due)
-    assert min(begun) >= 0
+    for due in (0.02, 0.04):
+        (user,) = waiting(given)
+        clock.now = 1000 + due - 0.001
+        gevent.sleep(0.03)
+        assert not user.ready()
+        clock.now = 1000 + due + 0.005
+        assert user.get(timeout=30) == 1000 + due
     assert given.counted() == {"due": 2, "begun": 2, "late": 0, "longest_wait_s": 0.0}
 
 
-def test_arrivals_that_find_nobody_free_are_taken_late_in_their_order() -> None:
+def test_a_timer_that_goes_off_early_gives_nothing_out() -> None:
+    given = schedule(0.02, 0.04)
+    for user in [gevent.spawn(given.take) for _ in range(2)]:
+        due = user.get(timeout=30)
+        assert due is not None
+        assert time.perf_counter() >= due
+
+
+def test_arrivals_that_find_nobody_free_are_taken_late_in_their_order(clock: Clock) -> None:
     given = schedule(0.01, 0.02, 0.03)
-    first = given.take()
-    gevent.sleep(0.05)
-    second, third = given.take(), given.take()
-    assert first is not None
-    assert second is not None
-    assert third is not None
-    assert (second - first, third - second) == pytest.approx((0.01, 0.01))
+    (first,) = waiting(given)
+    clock.now += 0.01
+    assert first.get(timeout=30) == 1000.01
+    clock.now += 0.05
+    assert (given.take(), given.take()) == (1000.02, 1000.03)
     counted = given.counted()
     assert (counted["due"], counted["begun"], counted["late"]) == (3, 3, 2)
-    assert 0.03 < counted["longest_wait_s"] < 5
+    assert counted["longest_wait_s"] == pytest.approx(0.04)
 
 
-def test_when_it_closes_nobody_waits_any_more_and_what_was_due_is_counted() -> None:
+def test_when_it_closes_nobody_waits_any_more_and_what_was_due_is_counted(clock: Clock) -> None:
     given = schedule(0.01, 0.02, 0.03, 60.0, 61.0)
-    given.take()
-    gevent.sleep(0.05)
+    (first,) = waiting(given)
+    clock.now += 0.015
+    first.get(timeout=30)
+    clock.now += 0.05
     given.close()
     assert given.take() is None
+    clock.now += 60
     assert given.counted()["due"] == 3
     assert given.counted()["begun"] == 1
 
 
-def test_what_a_busy_process_did_not_get_to_give_out_has_not_waited_for_a_user() -> None:
+def test_what_a_busy_process_did_not_get_to_give_out_has_not_waited_for_a_user(clock: Clock) -> None:
     given = schedule(0.01, 0.02)
-    gevent.spawn(given.take)
-    gevent.sleep(0.001)
-    time.sleep(0.05)
+    waiting(given)
+    clock.now += 0.05
     given.close()
     assert given.counted()["due"] == 0
 
 
-def test_those_who_wait_for_an_arrival_are_told_when_it_closes() -> None:
+def test_those_who_wait_for_an_arrival_are_told_when_it_closes(clock: Clock) -> None:
     given = schedule(60.0)
-    waiting = gevent.spawn(given.take)
-    gevent.sleep(0.02)
+    (user,) = waiting(given)
+    clock.now += 0.02
     given.close()
-    assert waiting.get(timeout=5) is None
+    assert user.get(timeout=30) is None
     assert given.counted() == {"due": 0, "begun": 0, "late": 0, "longest_wait_s": 0.0}
 
 
-def test_they_are_given_out_in_the_order_in_which_users_became_free() -> None:
+def test_they_are_given_out_in_the_order_in_which_users_became_free(clock: Clock) -> None:
     given = schedule(0.01, 0.02, 0.03)
-    begun: list[int] = []
-
-    def take(user: int) -> None:
-        if given.take() is not None:
-            begun.append(user)
-
-    gevent.joinall([gevent.spawn(take, user) for user in range(3)], timeout=5)
-    assert begun == [0, 1, 2]
+    users = waiting(given, 3)
+    clock.now += 0.01
+    assert users[0].get(timeout=30) == 1000.01
+    assert not any(user.ready() for user in users[1:])
+    clock.now += 0.02
+    assert [user.get(timeout=30) for user in users[1:]] == [1000.02, 1000.03]
     assert given.counted()["late"] == 0
 
 
-def test_several_that_are_due_at_the_same_time_go_to_several_users() -> None:
+def test_several_that_are_due_at_the_same_time_go_to_several_users(clock: Clock) -> None:
     given = schedule(0.01, 0.01, 0.01)
-    takers = [gevent.spawn(given.take) for _ in range(4)]
-    assert len(gevent.joinall(takers, timeout=5)) == 4, "the last is told that there are no more"
-    taken = [taker.value for taker in takers]
-    assert taken[3] is None
-    assert len(set(taken[:3])) == 1
+    users = waiting(given, 4)
+    clock.now += 0.01
+    assert len(gevent.joinall(users, timeout=30)) == 4, "the last is told that there are no more"
+    assert [user.value for user in users] == [1000.01] * 3 + [None]
     assert given.counted() == {"due": 3, "begun": 3, "late": 0, "longest_wait_s": 0.0}
 
 
-def test_who_is_stopped_while_it_waits_takes_no_arrival_along() -> None:
+def test_who_is_stopped_while_it_waits_takes_no_arrival_along(clock: Clock) -> None:
     given = schedule(0.03)
-    gone, stays = (gevent.spawn(given.take) for _ in range(2))
-    gevent.sleep(0.01)
+    gone, stays = waiting(given, 2)
     gone.kill()
-    assert stays.get(timeout=5) is not None
+    clock.now += 0.03
+    assert stays.get(timeout=30) is not None
     assert given.counted() == {"due": 1, "begun": 1, "late": 0, "longest_wait_s": 0.0}
 
 
-def test_who_comes_when_one_is_due_does_not_take_it_from_those_who_waited() -> None:
+def test_who_comes_when_one_is_due_does_not_take_it_from_those_who_waited(clock: Clock) -> None:
     given = schedule(0.2, 0.25)
-    waited = gevent.spawn(given.take)
-    gevent.sleep(0)
-    given._start -= 1  # as if the loop had not got to it yet
-    second = given.take()
-    first = waited.get(timeout=5)
-    assert first is not None
-    assert second is not None
-    assert first < second
+    (waited,) = waiting(given)
+    clock.now += 1  # the loop has not got to it yet
+    assert given.take() == 1000.25
+    assert waited.get(timeout=30) == 1000.2
     assert given.counted()["late"] == 0
 
 
-def test_one_that_finds_nobody_free_is_taken_by_the_first_who_comes_after_all_had_gone() -> None:
+def test_one_that_finds_nobody_free_is_taken_by_the_first_who_comes_after_all_had_gone(clock: Clock) -> None:
     given = schedule(0.03)
-    gone = gevent.spawn(given.take)
-    gevent.sleep(0.01)
+    (gone,) = waiting(given)
     gone.kill()
-    gevent.sleep(0.04)
+    clock.now += 0.05
     assert given.take() is not None
     assert given.counted()["late"] == 1
 
@@ -131,7 +157,7 @@ def test_the_clock_starts_when_all_who_gather_are_there() -> None:
     assert not any(taker.ready() for taker in takers)
     before = time.perf_counter()
     given.expect(2)
-    assert all((taker.get(timeout=5) or 0) >= before for taker in takers)
+    assert all((taker.get(timeout=30) or 0) >= before for taker in takers)
 
 
 def test_it_ends_with_its_arrivals() -> None:
@@ -140,9 +166,11 @@ def test_it_ends_with_its_arrivals() -> None:
     assert given.take() is None
 
 
-def test_the_arrivals_of_processes_add_up() -> None:
+def test_the_arrivals_of_processes_add_up(clock: Clock) -> None:
     one = schedule(0.01)
-    one.take()
+    (user,) = waiting(one)
+    clock.now += 0.01
+    user.get(timeout=30)
     both = added(added(None, one.counted()), {"due": 5, "begun": 3, "late": 2, "longest_wait_s": 0.5})
     assert both == {"due": 6, "begun": 4, "late": 2, "longest_wait_s": 0.5}
 

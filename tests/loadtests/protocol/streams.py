@@ -1,7 +1,9 @@
 """Streams as a network may deliver them."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+
+import gevent
 
 
 def in_pieces(stream: bytes, rng: random.Random) -> Iterator[bytes]:
@@ -13,3 +15,10 @@ def in_pieces(stream: bytes, rng: random.Random) -> Iterator[bytes]:
         size = rng.randint(1, longest)
         yield stream[:size]
         stream = stream[size:]
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    """Lets the hub go on until that has happened."""
+    with gevent.Timeout(60):
+        while not happened():
+            gevent.sleep(0.01)

@@ -1,6 +1,7 @@
 import contextlib
 import gc
 import json
+import select
 import socket
 import ssl
 import threading
@@ -19,7 +20,10 @@ from loadtests.protocol.replies import Answer, OperationError, parse_http
 from loadtests.protocol.responses import Response
 from reports.records.schema import UNASKED_REPLY
 from tests.certificates import make_certificate
+from tests.loadtests.protocol.streams import wait_until
 
+LONG_S = 60.0
+"""No reply takes as long, however busy the machine is."""
 RESULT = {"observation": {"pid": 5, "host_url": "http://h:1"}, "reward": 1.0, "done": False}
 Respond = Callable[[BaseHTTPRequestHandler], None]
 Start = Callable[..., str]
@@ -62,11 +66,11 @@ def reply(handler: BaseHTTPRequestHandler, status: int = 200, body: object = RES
     handler.wfile.write(data)
 
 
-def client(url: str, access: Access = OPEN, timeout_s: float = 5) -> HttpClient:
+def client(url: str, access: Access = OPEN, timeout_s: float = LONG_S) -> HttpClient:
     return HttpClient(url, access, timeout_s)
 
 
-def post(url: str, timeout_s: float = 5) -> Response:
+def post(url: str, timeout_s: float = LONG_S) -> Response:
     return client(url).post("/step", b'{"action": {}}', timeout_s)
 
 
@@ -74,11 +78,11 @@ def parsed(response: Response) -> Answer:
     return parse_http(response.status, response.content())
 
 
-def step(url: str, timeout_s: float = 5) -> Answer:
+def step(url: str, timeout_s: float = LONG_S) -> Answer:
     return parsed(post(url, timeout_s))
 
 
-def failure(url: str, timeout_s: float = 5) -> OperationError:
+def failure(url: str, timeout_s: float = LONG_S) -> OperationError:
     with pytest.raises(OperationError) as raised:
         step(url, timeout_s)
     return raised.value
@@ -105,7 +109,7 @@ def test_an_error_status_has_its_category(start: Start, status: int, category: s
 
 
 def test_no_reply_in_time_is_a_timeout(start: Start) -> None:
-    assert failure(start(lambda _: time.sleep(1)), 0.2).category == "timeout"
+    assert failure(start(lambda handler: handler.rfile.read()), 1).category == "timeout"
 
 
 def test_a_server_that_drips_bytes_does_not_put_the_timeout_off(start: Start) -> None:
@@ -113,9 +117,9 @@ def test_a_server_that_drips_bytes_does_not_put_the_timeout_off(start: Start) ->
         for byte in b"HTTP/1.1 200 OK\r\n" * 20:
             with contextlib.suppress(OSError):
                 handler.connection.sendall(bytes([byte]))
-            time.sleep(0.02)
+            time.sleep(0.1)
 
-    assert failure(start(drip), 0.3).category == "timeout"
+    assert failure(start(drip), 1).category == "timeout"
 
 
 def test_a_connection_that_ends_is_lost(start: Start) -> None:
@@ -153,7 +157,7 @@ def raw_server(*connections: Callable[[socket.socket], None]) -> Iterator[str]:
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        thread.join(5)
+        thread.join(LONG_S)
         assert not thread.is_alive()
 
 
@@ -177,7 +181,7 @@ def plain(pid: int, *headers: str) -> bytes:
 def pids(one: HttpClient, requests: int, pause_s: float = 0) -> list[int | None]:
     answers = []
     for _ in range(requests):
-        answers.append(parsed(one.post("/step", b"{}", 2)).pid)
+        answers.append(parsed(one.post("/step", b"{}", LONG_S)).pid)
         gevent.sleep(pause_s)
     one.close()
     return answers
@@ -217,9 +221,12 @@ def test_a_connection_that_cannot_go_on_is_followed_by_another(last: bytes, paus
 def test_a_connection_that_the_server_closed_meanwhile_is_followed_by_another() -> None:
     with raw_server(answering(plain(1)), answering(plain(2))) as url:
         one = client(url)
-        assert parsed(one.post("/step", b"{}", 2)).pid == 1
-        time.sleep(0.1)  # the hub has not had its turn when the next request is made
-        assert parsed(one.post("/step", b"{}", 2)).pid == 2
+        assert parsed(one.post("/step", b"{}", LONG_S)).pid == 1
+        assert one._connection is not None
+        # The hub has not had its turn when the next request is made, and that is not at once.
+        assert select.select([one._connection._descriptor], [], [], LONG_S)[0]
+        time.sleep(0.01)
+        assert parsed(one.post("/step", b"{}", LONG_S)).pid == 2
         one.close()
 
 
@@ -227,12 +234,12 @@ def test_a_connection_that_the_server_closed_meanwhile_is_followed_by_another() 
 def test_a_reply_that_comes_twice_is_told_at_the_next_request(pause_s: float) -> None:
     with raw_server(answering(plain(1) * 2), answering(plain(2))) as url:
         one = client(url)
-        assert parsed(one.post("/step", b"{}", 2)).pid == 1
+        assert parsed(one.post("/step", b"{}", LONG_S)).pid == 1
         gevent.sleep(pause_s)
         with pytest.raises(OperationError) as raised:
-            one.post("/step", b"{}", 2)
+            one.post("/step", b"{}", LONG_S)
         assert (raised.value.category, raised.value.detail) == ("protocol", UNASKED_REPLY)
-        assert parsed(one.post("/step", b"{}", 2)).pid == 2
+        assert parsed(one.post("/step", b"{}", LONG_S)).pid == 2
         one.close()
 
 
@@ -241,12 +248,11 @@ def test_what_read_a_connection_that_is_closed_is_freed_without_a_collection_of_
         gc.disable()
         try:
             one = client(url)
-            one.post("/step", b"{}", 2)
+            one.post("/step", b"{}", LONG_S)
             assert one._connection is not None
             freed = weakref.ref(one._connection), weakref.ref(one._connection._reader)
             one.close()
-            gevent.sleep(0.05)
-            assert [each() for each in freed] == [None, None]
+            wait_until(lambda: [each() for each in freed] == [None, None])
         finally:
             gc.enable()
 
@@ -255,22 +261,29 @@ def test_a_server_that_gives_up_on_an_idle_connection_is_not_accused() -> None:
     def idle(connection: socket.socket) -> None:
         connection.recv(65536)
         connection.sendall(plain(1))
-        time.sleep(0.05)
+        replied.wait(LONG_S)
         connection.sendall(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
 
+    replied = threading.Event()
     with raw_server(idle, answering(plain(2))) as url:
-        assert pids(client(url), 2, 0.2) == [1, 2]
+        one = client(url)
+        assert parsed(one.post("/step", b"{}", LONG_S)).pid == 1
+        connection = one._connection
+        assert connection is not None
+        replied.set()
+        wait_until(lambda: not connection._reader.open)
+        assert pids(one, 1) == [2]
 
 
 def test_a_request_is_never_sent_twice() -> None:
     asked: list[bytes] = []
     with raw_server(answering(plain(1), b"", asked=asked), answering(plain(3), asked=asked)) as url:
         one = client(url)
-        one.post("/step", b"1", 2)
+        one.post("/step", b"1", LONG_S)
         with pytest.raises(OperationError) as raised:
-            one.post("/step", b"2", 2)
+            one.post("/step", b"2", LONG_S)
         assert raised.value.category == "connection_lost"
-        one.post("/step", b"3", 2)
+        one.post("/step", b"3", LONG_S)
         one.close()
     assert [request[-1:] for request in asked] == [b"1", b"2", b"3"]
 
@@ -278,14 +291,16 @@ def test_a_request_is_never_sent_twice() -> None:
 def test_after_a_timeout_no_late_reply_is_taken_for_the_next() -> None:
     def late(connection: socket.socket) -> None:
         connection.recv(65536)
-        time.sleep(0.3)
+        timed_out.wait(LONG_S)
         connection.sendall(plain(1))
 
+    timed_out = threading.Event()
     with raw_server(late, answering(plain(2))) as url:
         one = client(url)
         with pytest.raises(OperationError):
             one.post("/step", b"{}", 0.1)
-        assert parsed(one.post("/step", b"{}", 2)).pid == 2
+        timed_out.set()
+        assert parsed(one.post("/step", b"{}", LONG_S)).pid == 2
         one.close()
 
 
@@ -308,7 +323,7 @@ def test_large_requests_and_replies_are_whole() -> None:
 
     with raw_server(handle) as url:
         one = client(url)
-        assert parsed(one.post("/step", b"x" * 9_000_000, 10)).pid == 9
+        assert parsed(one.post("/step", b"x" * 9_000_000, LONG_S)).pid == 9
         one.close()
 
 
@@ -318,7 +333,7 @@ def test_a_reply_that_comes_before_the_request_was_read_counts() -> None:
         connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 
     with raw_server(refuse) as url:
-        assert client(url).post("/step", b"x" * 9_000_000, 5).status == 413
+        assert client(url).post("/step", b"x" * 9_000_000, LONG_S).status == 413
 
 
 def test_a_connection_with_half_a_request_in_it_carries_no_other() -> None:
@@ -327,13 +342,13 @@ def test_a_connection_with_half_a_request_in_it_carries_no_other() -> None:
     def hasty(connection: socket.socket) -> None:
         connection.recv(1000)
         connection.sendall(plain(1))
-        replied.wait(5)
+        replied.wait(LONG_S)
         while connection.recv(65536):
             pass
 
     with raw_server(hasty, answering(plain(2))) as url:
         one = client(url)
-        assert parsed(one.post("/step", b"x" * 9_000_000, 5)).pid == 1
+        assert parsed(one.post("/step", b"x" * 9_000_000, LONG_S)).pid == 1
         replied.set()
         assert pids(one, 1) == [2]
 
@@ -371,8 +386,8 @@ def test_a_server_that_does_not_let_in_is_a_connect_timeout() -> None:
                 waiting.connect_ex(address)
             begin = time.monotonic()
             with pytest.raises(OperationError) as raised:
-                client(f"http://127.0.0.1:{address[1]}", timeout_s=0.3).post("/step", b"{}", 5)
-    assert (raised.value.category, time.monotonic() - begin < 3) == ("connect_timeout", True)
+                client(f"http://127.0.0.1:{address[1]}", timeout_s=0.3).post("/step", b"{}", LONG_S)
+    assert (raised.value.category, time.monotonic() - begin < 30) == ("connect_timeout", True)
 
 
 def test_it_posts_over_tls_to_whom_it_trusts(tmp_path: Path, start: Start) -> None:
@@ -382,7 +397,7 @@ def test_it_posts_over_tls_to_whom_it_trusts(tmp_path: Path, start: Start) -> No
     url = start(lambda handler: reply(handler, 200, RESULT | {"more": "x" * 100_000}), context)
     one = client(url.replace("http:", "https:"), Access(verify_tls=False))
     for _ in range(3):
-        assert parsed(one.post("/step", b" " * 100_000, 5)).pid == 5
+        assert parsed(one.post("/step", b" " * 100_000, LONG_S)).pid == 5
     one.close()
     error = failure(url.replace("http:", "https:"))
     assert (error.category, "certificate not trusted" in error.detail) == ("handshake", True)

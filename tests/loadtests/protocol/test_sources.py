@@ -45,7 +45,7 @@ def test_another_address_is_taken_where_ports_are_used_up() -> None:
             env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=120,
             check=False,
         )
     except FileNotFoundError:

@@ -135,4 +135,4 @@ def test_a_process_is_measured() -> None:
     pulse = Meter().measure(3, generates=True)
     assert pulse.users == 3
     assert 0 <= pulse.cpu_cores < 4
-    assert 0 <= pulse.lag_s < 5
+    assert 0 <= pulse.lag_s < 60

@@ -19,6 +19,8 @@ from tests.reports.hostile_directories import PAYLOADS, Hostile
 
 pytestmark = [pytest.mark.servers, pytest.mark.browser]
 
+LONG_MS = 60_000
+
 SERVE = """
 import json, sys
 from pathlib import Path
@@ -44,7 +46,7 @@ for recorded in StreamReader(directory.steps.stream).read():
 directory.compact()
 tabs.end(directory, None)
 environment.runner.state = "stopped"
-gevent.sleep(120)
+gevent.sleep(300)
 """
 
 
@@ -85,7 +87,7 @@ def test_what_a_server_says_runs_nothing_on_locusts_page(
     browser: Browser, page_of_a_hostile_run: str
 ) -> None:
     context = browser.new_context(viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(LONG_MS)
     page = context.new_page()
     dialogs: list[str] = []
     requests: list[str] = []
@@ -96,7 +98,7 @@ def test_what_a_server_says_runs_nothing_on_locusts_page(
 
     page.on("dialog", refuse)
     page.on("request", lambda request: requests.append(request.url))
-    give_up = time.monotonic() + 60
+    give_up = time.monotonic() + 120
     while True:
         try:
             page.goto(page_of_a_hostile_run)
@@ -107,14 +109,14 @@ def test_what_a_server_says_runs_nothing_on_locusts_page(
     tab = page.locator("#loadtest-tab")
     for name, table in (("Distribution", "Errors by category"), ("Runs", "Open the report")):
         page.get_by_role("tab", name=name).click()
-        expect(tab).to_contain_text(table)
-        expect(tab).to_contain_text("window.__pwned=1")
+        expect(tab).to_contain_text(table, timeout=LONG_MS)
+        expect(tab).to_contain_text("window.__pwned=1", timeout=LONG_MS)
         assert page.locator(".theirs, iframe, base, object, [onerror], [onload], [autofocus]").count() == 0
         assert page.evaluate("window.__pwned") is None
     with page.expect_popup() as opened:
         page.get_by_role("link", name="Open the report").click()
     report = opened.value
-    expect(report.locator("p")).to_have_text("Seen.")
+    expect(report.locator("p")).to_have_text("Seen.", timeout=LONG_MS)
     assert report.evaluate("window.__pwned") is None
     assert dialogs == []
     assert [url for url in requests if not url.startswith((page_of_a_hostile_run, "data:"))] == []

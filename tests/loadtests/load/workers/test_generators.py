@@ -6,13 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pandas as pd
 import psutil
+import pyarrow as pa
 import pytest
 
 from loadtests.deployments.local import LocalDeployment
 from loadtests.errors import EXIT_WORKER_LOST
 from loadtests.machine import process_name
+from reports.records.columns import STEPS
 from reports.records.run_directory import RunDirectory
+from reports.records.tables import StreamReader
 from reports.run.report import RunReport, report_run
 from tests.conftest import free_port
 from tests.loadtests.locust_python import LocustPython
@@ -25,7 +29,7 @@ LOCUST = ("-f", "loadtests/locustfile.py")
 MASTER = """
 import runpy
 from loadtests.load.workers import watch
-watch._PATIENCE_SECONDS, watch._RECONNECT_SECONDS = 3, 1
+watch._PATIENCE_SECONDS, watch._RECONNECT_SECONDS = 12, 1
 runpy.run_module("locust", run_name="__main__", alter_sys=True)
 """
 """A master that does not wait long for workers that are silent."""
@@ -69,15 +73,19 @@ def under_way(
         away.kill()
 
 
-def worker_of(parent: LocustPython) -> int:
-    return psutil.Process(parent.pid).children()[0].pid
-
-
-def wait_for_rows(results: Path) -> None:
-    deadline = time.monotonic() + 30
-    while not any(stream.stat().st_size > 10_000 for stream in results.glob("*/steps.arrows")):
+def wait_for_steps(results: Path, pid: int, number: int) -> None:
+    """Waits until so many steps of a worker are recorded."""
+    deadline = time.monotonic() + 120
+    while steps_of(results, pid) < number:
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def steps_of(results: Path, pid: int) -> int:
+    """How many steps of a worker are recorded by now."""
+    batches = [batch for path in results.glob("*/steps.arrows") for batch in StreamReader(path).read()]
+    rows: pd.DataFrame = pa.Table.from_batches(batches, schema=STEPS).to_pandas()
+    return int(((rows["op"] == "step") & (rows["generator"] == process_name(pid))).sum())
 
 
 def only_report(results: Path) -> RunReport:
@@ -92,11 +100,11 @@ def codes(report: RunReport) -> list[str]:
 def test_workers_elsewhere_account_for_all_that_they_did(deployment: LocalDeployment, tmp_path: Path) -> None:
     actions = tmp_path / "actions.jsonl"
     actions.write_text('{"wait_seconds": 0.05}\n')
-    with under_way(deployment.url, tmp_path, "-t", "3s", "--actions", str(actions), ahead_s=2.5) as (
+    with under_way(deployment.url, tmp_path, "-t", "8s", "--actions", str(actions), ahead_s=2.5) as (
         master,
         away,
     ):
-        done, ended = master.wait(60), away.wait(20)
+        done, ended = master.wait(), away.wait()
     assert (done.returncode, ended.returncode) == (0, 0), done.stderr + ended.stderr
     report = only_report(tmp_path)
     run, counted = report.run, json.loads((tmp_path / "locust.json").read_text())
@@ -116,7 +124,9 @@ def test_workers_elsewhere_account_for_all_that_they_did(deployment: LocalDeploy
     sampled = {part.name: part for part in report.resources.parts if part.role == "generator"}
     assert set(sampled) == names | {process_name(master.pid)}
     assert all((part.open_files_max or 0) > 4 for part in sampled.values())
-    assert all(part.at_s.size >= 2 and part.at_s[-1] < 4 for part in sampled.values())
+    assert all(part.at_s.size >= 2 for part in sampled.values())
+    took_s = (run["ended_at"] or 0.0) - run["started_at"]
+    assert max(part.at_s[-1] for part in sampled.values()) < took_s + 0.5
     carried = [line for line in ended.stdout.splitlines() if line.startswith("actions: ")]
     assert len(carried) == 2
     assert not any(str(actions) in line for line in carried)
@@ -128,12 +138,16 @@ def test_workers_elsewhere_account_for_all_that_they_did(deployment: LocalDeploy
 def test_a_generator_that_is_lost_is_named_with_what_was_lost(
     deployment: LocalDeployment, tmp_path: Path, number: signal.Signals
 ) -> None:
-    with under_way(deployment.url, tmp_path, "-t", "4s") as (master, away):
-        wait_for_rows(tmp_path)
-        time.sleep(0.5)
-        lost_at, pid = time.time(), worker_of(away)
+    with under_way(deployment.url, tmp_path, "-t", "16s") as (master, away):
+        deadline = time.monotonic() + 60
+        while not (children := psutil.Process(away.pid).children()):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        pid = children[0].pid
+        wait_for_steps(tmp_path, pid, 100)
+        lost_at = time.time()
         os.kill(pid, number)
-        done = master.wait(60)
+        done = master.wait()
     assert done.returncode == EXIT_WORKER_LOST, done.stderr
     report = only_report(tmp_path)
     assert report.run["status"] == "failed"
@@ -141,9 +155,10 @@ def test_a_generator_that_is_lost_is_named_with_what_was_lost(
     (entry,) = (each for each in report.run["generators"] if "lost" in each)
     lost = entry["lost"]
     assert entry["name"] == process_name(pid)
-    assert lost["heard_at"] == pytest.approx(lost_at, abs=1.5)
-    assert lost["last_row_at"] == pytest.approx(lost_at, abs=1.5)
-    assert lost["recorded"]["step"] > 10
+    # The load goes on for much longer.
+    assert lost["heard_at"] == pytest.approx(lost_at, abs=6)
+    assert lost["last_row_at"] == pytest.approx(lost_at, abs=6)
+    assert lost["recorded"]["step"] >= 100
     if number == signal.SIGTERM:  # it said goodbye
         assert lost["counted"] == lost["recorded"]
     else:

@@ -30,10 +30,10 @@ print(worker.heartbeat)
 def test_a_worker_that_is_too_busy_for_heartbeats_is_not_dead(
     deployment: LocalDeployment, tmp_path: Path
 ) -> None:
-    options = ("-t", "12s", "--wait", "0.1", "--processes", "2", "--run-directory", str(tmp_path))
+    options = ("-t", "18s", "--wait", "0.1", "--processes", "2", "--run-directory", str(tmp_path))
     locust = LocustPython(*locust_arguments(deployment.url, *options))
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not any(stream.stat().st_size > 2000 for stream in tmp_path.glob("steps.arrows")):
             assert time.monotonic() < deadline
             time.sleep(0.1)
@@ -41,7 +41,8 @@ def test_a_worker_that_is_too_busy_for_heartbeats_is_not_dead(
         os.kill(worker, signal.SIGSTOP)
         time.sleep(6)
         os.kill(worker, signal.SIGCONT)
-        done = locust.wait(60)
+        goes_on_at = time.time()
+        done = locust.wait()
     finally:
         locust.kill()
     assert done.returncode == 0, done.stderr
@@ -49,7 +50,7 @@ def test_a_worker_that_is_too_busy_for_heartbeats_is_not_dead(
     steps = RunDirectory(tmp_path).read_steps().to_pandas()
     last = steps.groupby("generator", observed=True)["started_at"].max()
     assert len(last) == 2
-    assert last.max() - last.min() < 1
+    assert last.min() > goes_on_at
     assert steps["user"].nunique() == 4
 
 
