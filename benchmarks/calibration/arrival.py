@@ -4,6 +4,8 @@ import socket
 import struct
 import time
 
+from loadtests.clock import both_clocks
+
 _SO_TIMESTAMPNS = 35
 """Of Linux, asm-generic/socket.h; Python has no name for it."""
 _TIMESPEC = struct.Struct("@ll")
@@ -22,10 +24,10 @@ def received(connection: socket.socket) -> tuple[bytes, float]:
     That is now where the kernel does not tell. Raises what `socket.recvmsg` does.
     """
     data, told, _, _ = connection.recvmsg(_MOST_BYTES, _ROOM)
-    read, now_ns = time.perf_counter(), time.time_ns()
     for level, kind, value in told:
         if (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS):
+            read, now_ns = both_clocks()
             seconds, nanoseconds = _TIMESPEC.unpack(value)
             # Not before: somebody may have set the clock.
             return data, read - max(now_ns - (seconds * 1_000_000_000 + nanoseconds), 0) / 1e9
-    return data, read
+    return data, time.perf_counter()
