@@ -118,14 +118,17 @@ def _line(
     rise = trend(at, values, doubt)
     for_sessions = SESSIONS / sessions_a_second if sessions_a_second else 0.0
     growth = rise and Trend(*(each * for_sessions for each in (rise.slope, rise.low, rise.high)))
-    before, after = (_level(samples, kind, phase, measure) for phase in ("idle before", "idle after"))
+    before, after = (
+        _level(samples, kind, phase, measure, processes) for phase in ("idle before", "idle after")
+    )
     sessions = sessions_a_second * float(at[-1] - at[0]) if at.size else 0.0
     return Line(kind, measure, processes, growth, sessions, before, after)
 
 
-def _level(samples: list[Sample], kind: Kind, phase: Phase, measure: Measure) -> float | None:
-    """The lowest: connections may take a moment to be closed."""
-    totals = [_total(each, measure) for _, each in of_kind(samples, kind, phase) if each]
+def _level(samples: list[Sample], kind: Kind, phase: Phase, measure: Measure, processes: int) -> float | None:
+    """The lowest of so many processes: connections may take a moment to be closed."""
+    moments = of_kind(samples, kind, phase)
+    totals = [_total(each, measure) for _, each in moments if len(each) == processes]
     return min(totals[len(totals) // 2 :], default=None)
 
 

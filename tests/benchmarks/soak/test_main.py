@@ -10,7 +10,7 @@ from benchmarks.soak.samples import KINDS
 from loadtests.deployments import local
 from tests.benchmarks import leaking_server
 
-SHORT = Load(duration_s=8, warmup_s=3, idle_s=5, arrivals=15, pool=4, every_s=0.25)
+SHORT = Load(duration_s=16, warmup_s=8, idle_s=10, arrivals=15, pool=4, every_s=0.25)
 
 
 def soaked(results: Path) -> tuple[int, str, Path]:
