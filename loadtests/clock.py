@@ -2,28 +2,7 @@
 
 import time
 
-_TOGETHER_S = 2e-5
-_TRIES = 1000
-
-
-def both_clocks() -> tuple[float, int]:
-    """`time.perf_counter` and Unix nanoseconds of the same moment; the counter is not before that.
-
-    They are read again where the process was held up between the two.
-    """
-    for _ in range(_TRIES):
-        before, unix_ns, counter = time.perf_counter(), time.time_ns(), time.perf_counter()
-        if counter - before < _TOGETHER_S:
-            break
-    return counter, unix_ns
-
-
-def _offset() -> float:
-    counter, unix_ns = both_clocks()
-    return unix_ns / 1e9 - counter
-
-
-_OFFSET = _offset()
+_OFFSET = time.time() - time.perf_counter()
 
 
 def now() -> float:
