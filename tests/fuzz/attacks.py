@@ -205,7 +205,8 @@ async def _first_line(connection: socket.socket) -> str:
 async def attack_all(outcomes: list[Outcome]) -> None:
     """All at once, until the server has ended each, or the standard input ends."""
     loop = asyncio.get_running_loop()
-    clients = asyncio.gather(*(attack(each) for each in outcomes for _ in range(each.clients)))
+    attacks = (attack(each) for each in outcomes for _ in range(each.clients))
+    clients = asyncio.gather(*attacks, return_exceptions=True)
 
     def stop() -> None:
         loop.remove_reader(sys.stdin.fileno())
