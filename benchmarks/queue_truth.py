@@ -95,6 +95,18 @@ class Served:
     waited_s: Floats
     """What the server says to have waited, which is how long the step had a place in it."""
 
+    def service_s(self, queue: Queue) -> Floats:
+        """The wait that the server measured; in a queue of the generator the time from sending to the reply.
+
+        During that a user is taken.
+        """
+        return self.waited_s if queue.queues_in == "server" else self.sojourn_s - self.late_s
+
+    def path_s(self, queue: Queue) -> Floats:
+        """The sojourns that these very arrivals and services lead to."""
+        service_s = self.service_s(queue).tolist()
+        return np.array(queueing_theory.sojourns(self.due_s.tolist(), service_s, queue.servers))
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -205,12 +217,9 @@ def recorded(directory: Path) -> Served:
 def judge(queue: Queue, served: Served) -> Judged:
     """Holds the sojourn times from the moment that steps were due against theory.
 
-    The service is the wait that the server measured; in a queue of the generator it is the time from sending
-    to the reply, during which a user is taken. Theory gets the rate and the mean service as measured.
+    Theory gets the rate and the mean service as measured.
     """
-    sojourn_s = served.sojourn_s
-    service_s = served.waited_s if queue.queues_in == "server" else sojourn_s - served.late_s
-    path_s = np.array(queueing_theory.sojourns(served.due_s.tolist(), service_s.tolist(), queue.servers))
+    sojourn_s, service_s, path_s = served.sojourn_s, served.service_s(queue), served.path_s(queue)
     floor_s = float(np.median((sojourn_s - service_s)[path_s <= service_s * 1.0001]))
     counted = (served.due_s >= _EDGE_S) & (served.due_s <= served.due_s[-1] - _EDGE_S)
     at_s, sojourn_s, path_s = served.due_s[counted], sojourn_s[counted], path_s[counted] + floor_s
@@ -283,7 +292,7 @@ def line(judged: Judged) -> str:
     return told
 
 
-def measured(queues: Sequence[Queue], seconds: int, folder: Path) -> list[Judged]:
+def measured(queues: Sequence[Queue], seconds: int, folder: Path) -> list[Served]:
     """Loads a server of each queue's own, all at the same time, for so long.
 
     Raises RuntimeError, ValueError or LoadTestError where a run gives no answer.
@@ -295,8 +304,7 @@ def measured(queues: Sequence[Queue], seconds: int, folder: Path) -> list[Judged
             place.mkdir(parents=True)
             places.append((queue, stack.enter_context(server_of(queue, place)), place))
         with ThreadPoolExecutor() as threads:
-            runs = list(threads.map(lambda each: load(each[0], each[1], seconds, each[2]), places))
-    return [judge(queue, served) for queue, served in zip(queues, runs, strict=True)]
+            return list(threads.map(lambda each: load(each[0], each[1], seconds, each[2]), places))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -306,9 +314,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     right = 0
     for first in range(0, len(QUEUES), _AT_ONCE):
+        queues = QUEUES[first : first + _AT_ONCE]
         with tempfile.TemporaryDirectory(prefix="queue-truth-") as folder:
             try:
-                answers = measured(QUEUES[first : first + _AT_ONCE], options.seconds, Path(folder))
+                runs = measured(queues, options.seconds, Path(folder))
+                answers = [judge(queue, served) for queue, served in zip(queues, runs, strict=True)]
             except (RuntimeError, ValueError, LoadTestError) as error:
                 sys.stdout.write(f"no answer: {error}\n")
                 continue

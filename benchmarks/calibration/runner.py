@@ -95,8 +95,8 @@ def _run_cell(
 ) -> None:
     """Runs one cell and records its outcome; leaves larger ones out where it was too large itself."""
     start = time.monotonic()
-    cell["status"] = "running"
     try:
+        cell["status"] = "running"
         run, outcome = _load(cell, calibration["duration_s"], directory, console, view)
         report = finish_run(run, *outcome)
     except KeyboardInterrupt:

@@ -52,12 +52,13 @@ class Truth:
         self.sessions: list[str] = []
         self._session, self._step = array("i"), array("q")
         self._arrived, self._took, self._late = array("d"), array("d"), array("d")
-        self._cpu_s = self._first = self._last = 0.0
+        self._cpu_began_s = self._cpu_s = self._first = self._last = 0.0
 
     def add(self, session: int, step: int, arrived: float, took_s: float, late_s: float) -> None:
         """Notes a step of a session, which arrived at a moment of `time.perf_counter`."""
+        self._cpu_s = time.process_time()
         if not self._first:
-            self._first, self._cpu_s = arrived, time.process_time()
+            self._first, self._cpu_began_s = arrived, self._cpu_s
         self._last = arrived + took_s
         self._session.append(session)
         self._step.append(step)
@@ -68,7 +69,7 @@ class Truth:
     def write(self, path: Path, woken: Lateness) -> None:
         """Writes what was noted, and how late the machine woke up a witness meanwhile."""
         length_s = self._last - self._first
-        cores = (time.process_time() - self._cpu_s) / length_s if length_s else 0.0
+        cores = (self._cpu_s - self._cpu_began_s) / length_s if length_s else 0.0
         names = pa.array(self.sessions, pa.string())
         columns = [
             pa.DictionaryArray.from_arrays(pa.array(self._session, pa.int32()), names),

@@ -1,6 +1,7 @@
 """A program that does nothing but sleep, and knows how late it was woken up: what the machine does to others.
 
-It prints an empty line when it begins, and the lateness at p50 and at p99, in seconds, when its input ends.
+It prints an empty line when it has slept once, and the lateness at p50 and at p99, in seconds, when its input
+ends.
 """
 
 import signal
@@ -48,14 +49,15 @@ def witness() -> Iterator[Lateness]:
 def main() -> None:
     """Sleeps until standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it ends the input
-    sys.stdout.write("\n")
-    sys.stdout.flush()
     late = array("d")
     while True:
         due = time.perf_counter() + _SLEEP_S
         if select([sys.stdin], [], [], _SLEEP_S)[0]:
             break
         late.append(time.perf_counter() - due)
+        if len(late) == 1:
+            sys.stdout.write("\n")
+            sys.stdout.flush()
     p50, p99 = np.percentile(late, [50, 99]) if late else (0.0, 0.0)
     sys.stdout.write(f"{p50} {p99}\n")
 

@@ -60,9 +60,10 @@ class Sampler:
                         # Resident, not proportional: what the kernel needs long to tell, and pages that are
                         # shared do not grow.
                         memory, threads = process.memory_info().rss, process.num_threads()
-                    self.samples.append(
-                        Sample(at, phase, kind, process.pid, memory, process.num_fds(), threads)
-                    )
+                    if memory:  # not of one that has just ended
+                        self.samples.append(
+                            Sample(at, phase, kind, process.pid, memory, process.num_fds(), threads)
+                        )
 
     def _kind_of(self, process: psutil.Process) -> Kind | None:
         known = process.pid, process.create_time()

@@ -1,5 +1,6 @@
 """What a soak says of each kind of process: whether it grew under load, and whether it came back."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
@@ -96,6 +97,7 @@ class Verdict:
 def judge(samples: list[Sample], sessions_a_second: float) -> Verdict:
     """Judges every kind of process that was there under load."""
     there = [kind for kind in KINDS if any(of_kind(samples, kind, "load"))]
+    samples = _while_all_were_there(samples, there)
     doubt = 2 * DOUBT / max(1, len(there) * len(MEASURES))  # one-sided, each with its share (Bonferroni)
     return Verdict(
         [
@@ -110,7 +112,7 @@ def _line(
     samples: list[Sample], kind: Kind, measure: Measure, sessions_a_second: float, doubt: float
 ) -> Line:
     moments = list(of_kind(samples, kind, "load"))
-    processes = int(median(len(each) for _, each in moments))
+    processes = _usual(samples, kind)
     whole = [(at, each) for at, each in moments if len(each) == processes]
     steady = whole[int(len(whole) * _STEADY_FROM) :]
     at = np.array([moment for moment, _ in steady])
@@ -123,9 +125,25 @@ def _line(
     return Line(kind, measure, processes, growth, sessions, before, after)
 
 
+def _usual(samples: list[Sample], kind: Kind) -> int:
+    """How many processes of the kind there are under load."""
+    return int(median(len(each) for _, each in of_kind(samples, kind, "load")))
+
+
+def _while_all_were_there(samples: list[Sample], kinds: Sequence[Kind]) -> list[Sample]:
+    """Without the idle moments of a load test that was ending: its other processes change then, too."""
+    usual = {kind: _usual(samples, kind) for kind in kinds}
+    counts = Counter((each.at, each.kind) for each in samples)
+    return [
+        each
+        for each in samples
+        if each.phase == "load" or all(counts[each.at, kind] == usual[kind] for kind in kinds)
+    ]
+
+
 def _level(samples: list[Sample], kind: Kind, phase: Phase, measure: Measure) -> float | None:
     """The lowest: connections may take a moment to be closed."""
-    totals = [_total(each, measure) for _, each in of_kind(samples, kind, phase) if each]
+    totals = [_total(each, measure) for _, each in of_kind(samples, kind, phase)]
     return min(totals[len(totals) // 2 :], default=None)
 
 

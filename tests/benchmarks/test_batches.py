@@ -23,11 +23,11 @@ def test_a_part_that_has_ended_keeps_its_cpu_seconds() -> None:
 def test_a_batch_is_told_with_the_cpu_time_of_each_part(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    batch = ["--batch", "200:2", "--tries", "1", "--processes", "1", "--results", str(tmp_path)]
+    batch = ["--batch", "200:8", "--tries", "1", "--processes", "1", "--results", str(tmp_path)]
     assert main(batch) == 0
     printed = capsys.readouterr().out
     assert "200 users: met; p99 " in printed
-    assert "(bound 5 s)" in printed
+    assert "(bound 17 s)" in printed
     assert "met in 1 of 1 tries" in printed
     used = re.search(r"generator ([\d,]+), nginx ([\d,]+), server ([\d,]+); sum", printed)
     assert used is not None

@@ -1,7 +1,7 @@
 """Clients that want to keep a server busy: `python -m tests.fuzz.attacks NAME:PORT:COUNT…`.
 
-So many of them attack 127.0.0.1 at once, and hold on for as long as the server lets them, or until the end of
-the standard input. Then what became of them is printed as JSON.
+So many of them attack 127.0.0.1 at once, and hold on for as long as the server lets them, all of them at most
+until the end of the standard input. Then what became of them is printed as JSON.
 """
 
 import asyncio
@@ -203,12 +203,18 @@ async def _first_line(connection: socket.socket) -> str:
 
 
 async def attack_all(outcomes: list[Outcome]) -> None:
-    """All at once, until the end of the standard input."""
-    clients = [asyncio.create_task(attack(each)) for each in outcomes for _ in range(each.clients)]
-    await asyncio.to_thread(sys.stdin.read)
-    for client in clients:
-        client.cancel()
-    await asyncio.gather(*clients, return_exceptions=True)
+    """All at once, until the server has ended each, or the standard input ends."""
+    loop = asyncio.get_running_loop()
+    attacks = (attack(each) for each in outcomes for _ in range(each.clients))
+    clients = asyncio.gather(*attacks, return_exceptions=True)
+
+    def stop() -> None:
+        loop.remove_reader(sys.stdin.fileno())
+        clients.cancel()
+
+    loop.add_reader(sys.stdin.fileno(), stop)
+    with suppress(asyncio.CancelledError):
+        await clients
 
 
 def main() -> None:

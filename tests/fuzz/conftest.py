@@ -17,9 +17,9 @@ from tests.fuzz.effort import LONG, printed
 
 MAX_WAIT_SECONDS = 0.02
 MAX_MESSAGE_BYTES = 20_000
-REQUEST_TIMEOUT_S = 5.0
+REQUEST_TIMEOUT_S = 10.0
 PING_INTERVAL_S = 4.0
-NGINX_TIMEOUT_S = 4.0
+NGINX_TIMEOUT_S = 8.0
 """For a request's head, and between two pieces that are sent or read: instead of the 20 s of its template."""
 SETTINGS = {
     "MAX_WAIT_SECONDS": MAX_WAIT_SECONDS,

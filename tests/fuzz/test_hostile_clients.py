@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 from tests.fuzz.attacks import ATTACKS, Outcome
 from tests.fuzz.conftest import NGINX_TIMEOUT_S, PING_INTERVAL_S, REQUEST_TIMEOUT_S, Target
 from tests.fuzz.effort import LONG
-from tests.fuzz.users import Experience
+from tests.fuzz.users import LEAST_STEPS, Experience
 
 pytestmark = pytest.mark.servers
 
@@ -82,8 +82,11 @@ class Use:
 
 
 @contextmanager
-def attacking(clients: Mapping[tuple[str, int], int]) -> Iterator[list[Outcome]]:
-    """Attacks from a process of its own; what became of them is known at the end."""
+def attacking(clients: Mapping[tuple[str, int], int], patience_s: float = 0.0) -> Iterator[list[Outcome]]:
+    """Attacks from a process of its own; what became of them is known at the end.
+
+    Clients that the server does not let go of within `patience_s` after the block leave by themselves.
+    """
     outcomes: list[Outcome] = []
     arguments = [f"{name}:{port}:{count}" for (name, port), count in clients.items()]
     with subprocess.Popen(
@@ -96,6 +99,8 @@ def attacking(clients: Mapping[tuple[str, int], int]) -> Iterator[list[Outcome]]
         try:
             yield outcomes
         finally:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(patience_s)
             printed, _ = process.communicate("")
     outcomes += [Outcome(**each) for each in json.loads(printed)]
 
@@ -103,7 +108,7 @@ def attacking(clients: Mapping[tuple[str, int], int]) -> Iterator[list[Outcome]]
 def experience(target: Target) -> Experience:
     """What good clients get meanwhile, from a process of their own."""
     command = [sys.executable, "-m", "tests.fuzz.users", target.deployment.url, str(USERS_S)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=True)
     return Experience(**json.loads(done.stdout))
 
 
@@ -134,24 +139,26 @@ def test_all_attacks_at_once_are_over_in_time_and_others_are_served(target: Targ
         for name in limits
     }
     limit_s = max(max(limits.values()) for limits in LIMITS_S.values())
+    allowed = sum(clients.values()) // 20
+    answered = {each: clients.pop(each) for each in [(name, target.ports["server"]) for name in ANSWERS]}
     calm, most = Use(target), Use(target)
     begin = time.monotonic()
-    with attacking(clients) as outcomes:
+    with attacking(clients), attacking(answered, SLACK_S) as outcomes:
         seen = experience(target)
-        over_in(target, calm, sum(clients.values()) // 20, limit_s, begin, most)
+        over_in(target, calm, allowed, limit_s, begin, most)
     assert seen.failures == []
-    assert len(seen.steps) > 100
+    assert len(seen.steps) >= LEAST_STEPS
     for outcome in outcomes:
-        if outcome.port == target.ports["server"] and outcome.attack in ANSWERS:
-            assert_answered(outcome, ANSWERS[outcome.attack])
+        assert_answered(outcome, ANSWERS[outcome.attack])
     target.check_logs()
 
 
 def assert_answered(outcome: Outcome, status: str) -> None:
-    # A client that is still sending may be told by a reset, before it has read the answer.
-    answers = dict(outcome.answers)
-    answers.pop("nothing", None)
-    assert answers.keys() <= {f"HTTP/1.1 {status}"} or all(f" {status} " in each for each in answers), outcome
+    # A client that is still sending may be told by a reset, before it has read the answer, or take too long
+    # where it is held up.
+    late = outcome.longest_s >= REQUEST_TIMEOUT_S
+    statuses = {each.split()[1] for each in outcome.answers if each != "nothing"}
+    assert statuses <= {status, "408" if late else status}, outcome
     assert outcome.ended == outcome.clients, outcome
 
 

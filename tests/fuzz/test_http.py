@@ -19,6 +19,7 @@ from schemathesis.specs.openapi.checks import (
 from tests.fuzz.bystander import Bystander
 from tests.fuzz.conftest import Target
 from tests.fuzz.effort import effort
+from tests.fuzz.wire import PATIENCE_S
 
 pytestmark = pytest.mark.servers
 
@@ -33,7 +34,7 @@ CHECKS = [not_a_server_error, content_type_conformance, response_schema_conforma
 def test_requests_get_answers_that_the_schema_allows(
     target: Target, bystander: Bystander, tell: list[str]
 ) -> None:
-    schema = schemathesis.openapi.from_url(f"{target.deployment.url}/openapi.json")
+    schema = schemathesis.openapi.from_url(f"{target.deployment.url}/openapi.json", timeout=PATIENCE_S)
     tried = Counter[str]()
     statuses = Counter[int]()
     with requests.Session() as session:
@@ -47,7 +48,7 @@ def test_requests_get_answers_that_the_schema_allows(
                 | operation.as_strategy(GenerationMode.NEGATIVE)
             )
             def attempt(case: Case[Any]) -> None:
-                response = case.call(session=session, timeout=20)
+                response = case.call(session=session, timeout=PATIENCE_S)
                 left_out = [status_code_conformance] if response.status_code in UNDOCUMENTED else []
                 case.validate_response(response, checks=CHECKS, excluded_checks=left_out)
                 bystander.step()

@@ -1,21 +1,25 @@
 """Good clients, whose latencies tell what attacks do to others: `python -m tests.fuzz.users URL SECONDS`.
 
-Each of 16 opens a session, steps 20 times with a little pause, and begins anew. At the end what they got is
-printed as JSON.
+Each of 16 opens a session, steps 20 times with a little pause, and begins anew, for so long and until there
+are enough steps, or one failed. At the end what they got is printed as JSON.
 """
 
 import asyncio
 import json
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
+from tests.fuzz.wire import PATIENCE_S
+
 USERS = 16
 STEPS = 20
 PAUSE_S = 0.05
+LEAST_STEPS = 200
 
 
 @dataclass
@@ -27,18 +31,21 @@ class Experience:
     failures: list[str] = field(default_factory=list)
 
 
-async def session(url: str, until: float, seen: Experience) -> None:
+async def session(url: str, over: Callable[[], bool], seen: Experience) -> None:
     """One session. It fails where an answer is not that of its own next step."""
     begin = time.perf_counter()
-    async with connect(f"ws{url.removeprefix('http')}/ws", open_timeout=20, close_timeout=5) as connection:
+    address = f"ws{url.removeprefix('http')}/ws"
+    async with connect(address, open_timeout=PATIENCE_S, close_timeout=5) as connection:
         seen.connects.append(time.perf_counter() - begin)
         own = None
         for number in range(1, STEPS + 1):
-            if time.monotonic() > until:
+            if over():
                 return
             begin = time.perf_counter()
             await connection.send('{"type": "step", "data": {}}')
-            observation = json.loads(await asyncio.wait_for(connection.recv(), 20))["data"]["observation"]
+            observation = json.loads(await asyncio.wait_for(connection.recv(), PATIENCE_S))["data"][
+                "observation"
+            ]
             seen.steps.append(time.perf_counter() - begin)
             own = own or observation["session_hash"]
             if (observation["session_hash"], observation["metadata"]["step_count"]) != (own, number):
@@ -46,21 +53,25 @@ async def session(url: str, until: float, seen: Experience) -> None:
             await asyncio.sleep(PAUSE_S)
 
 
-async def user(url: str, until: float, seen: Experience) -> None:
+async def user(url: str, over: Callable[[], bool], seen: Experience) -> None:
     """One session after another."""
-    while time.monotonic() < until:
+    while not over():
         try:
-            await session(url, until, seen)
+            await session(url, over, seen)
         except (OSError, TimeoutError, WebSocketException, KeyError, ValueError) as error:
             seen.failures.append(repr(error))
             await asyncio.sleep(PAUSE_S)
 
 
 async def use(url: str, seconds: float) -> Experience:
-    """All users, for so long."""
+    """All users, for so long and until there are enough steps, or one failed."""
     seen = Experience()
     until = time.monotonic() + seconds
-    await asyncio.gather(*(user(url, until, seen) for _ in range(USERS)))
+
+    def over() -> bool:
+        return time.monotonic() > until and (len(seen.steps) >= LEAST_STEPS or bool(seen.failures))
+
+    await asyncio.gather(*(user(url, over, seen) for _ in range(USERS)))
     return seen
 
 

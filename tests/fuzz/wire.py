@@ -8,7 +8,7 @@ from typing import Any, Self
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 MASK = b"\x37\xfa\x21\x3d"
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 """How long an answer may take before it counts as none."""
 
 

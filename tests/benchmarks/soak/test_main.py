@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -10,13 +11,15 @@ from benchmarks.soak.samples import KINDS
 from loadtests.deployments import local
 from tests.benchmarks import leaking_server
 
-SHORT = Load(duration_s=8, warmup_s=3, idle_s=5, arrivals=15, pool=4, every_s=0.25)
+SHORT = Load(duration_s=16, warmup_s=8, idle_s=10, arrivals=15, pool=4, steps=2, every_s=0.25)
+LONGER = replace(SHORT, duration_s=30)
+"""A trend is seen in it although a generator stands still for five seconds, and then catches up."""
 
 
-def soaked(results: Path) -> tuple[int, str, Path]:
+def soaked(load: Load, results: Path) -> tuple[int, str, Path]:
     console = Console(width=160)
     with console.capture() as capture:
-        code = run(SHORT, results, console)
+        code = run(load, results, console)
     (samples,) = results.glob(f"soak-*/{SAMPLES}")
     return code, capture.get(), samples
 
@@ -24,7 +27,7 @@ def soaked(results: Path) -> tuple[int, str, Path]:
 @pytest.mark.servers
 def test_a_deployment_that_is_sound_neither_grows_nor_keeps_anything(tmp_path: Path) -> None:
     of_others = psutil.Process().children()
-    code, said, path = soaked(tmp_path)
+    code, said, path = soaked(SHORT, tmp_path)
     assert code == 0, said
     assert "nothing grows, and all came back" in said
     samples = pq.read_table(path).to_pandas()
@@ -41,7 +44,7 @@ def test_servers_that_leak_are_found_and_nobody_else_is_accused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(local, "SERVER", leaking_server.SERVER)
-    code, said, _ = soaked(tmp_path)
+    code, said, _ = soaked(LONGER, tmp_path)
     assert code == 1, said
     faults = [line for line in said.splitlines() if line.partition(":")[0] in KINDS]
     assert {line.partition(":")[0] for line in faults} == {"server worker"}

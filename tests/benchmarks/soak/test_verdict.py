@@ -90,6 +90,16 @@ def test_a_single_descriptor_that_stays_is_told() -> None:
     assert "descriptors did not come back: 60 before, 62 after" in line(one, "descriptors").faults
 
 
+def test_a_process_that_ends_while_nothing_is_asked_is_no_level() -> None:
+    ending = [each for each in sampled() if (each.phase, each.at >= 8, each.pid) != ("idle before", True, 1)]
+    assert line(ending, "descriptors").before == 60
+    closing = [
+        replace(each, descriptors=each.descriptors - (each.phase == "idle before" and each.at >= 8))
+        for each in sampled(kind="harness")
+    ]
+    assert judge(ending + closing, SESSIONS_A_SECOND).faults == []
+
+
 def test_descriptors_that_leak_are_told_although_the_end_was_not_seen() -> None:
     leaking = sampled(descriptors=lambda second: 30 + second, idle_after=False)
     cut = line(leaking, "descriptors")
