@@ -160,6 +160,7 @@ ATTACKS: dict[str, Callable[[], Pieces]] = {
         empty_lines,
     )
 }
+LAST_WORDS_S = 30.0
 NOT_READING = {"deaf", "deaf_requests", "pings"}
 
 
@@ -204,8 +205,12 @@ async def _first_line(connection: socket.socket) -> str:
 
 async def attack_all(outcomes: list[Outcome]) -> None:
     """All at once, until the end of the standard input."""
-    clients = [asyncio.create_task(attack(each)) for each in outcomes for _ in range(each.clients)]
+    clients = {asyncio.create_task(attack(each)): each for each in outcomes for _ in range(each.clients)}
     await asyncio.to_thread(sys.stdin.read)
+    # What the server has ended by now may not have been read yet.
+    reading = [client for client, each in clients.items() if each.attack not in NOT_READING]
+    if reading:
+        await asyncio.wait(reading, timeout=LAST_WORDS_S)
     for client in clients:
         client.cancel()
     await asyncio.gather(*clients, return_exceptions=True)

@@ -12,7 +12,7 @@ class Bystander:
 
     def __init__(self, url: str) -> None:
         address = f"ws{url.removeprefix('http')}/ws"
-        self._connection = connect(address, open_timeout=20, close_timeout=5, legacy=True)
+        self._connection = connect(address, open_timeout=60, close_timeout=5, legacy=True)
         self._steps = 0
         self._hash: str = self._ask("reset")["session_hash"]
 
@@ -32,5 +32,5 @@ class Bystander:
 
     def _ask(self, kind: str) -> dict[str, Any]:
         self._connection.send(json.dumps({"type": kind, "data": {}}))
-        observation: dict[str, Any] = json.loads(self._connection.recv(timeout=20))["data"]["observation"]
+        observation: dict[str, Any] = json.loads(self._connection.recv(timeout=60))["data"]["observation"]
         return observation

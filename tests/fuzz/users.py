@@ -27,18 +27,16 @@ class Experience:
     failures: list[str] = field(default_factory=list)
 
 
-async def session(url: str, until: float, seen: Experience) -> None:
+async def session(url: str, seen: Experience) -> None:
     """One session. It fails where an answer is not that of its own next step."""
     begin = time.perf_counter()
-    async with connect(f"ws{url.removeprefix('http')}/ws", open_timeout=20, close_timeout=5) as connection:
+    async with connect(f"ws{url.removeprefix('http')}/ws", open_timeout=60, close_timeout=5) as connection:
         seen.connects.append(time.perf_counter() - begin)
         own = None
         for number in range(1, STEPS + 1):
-            if time.monotonic() > until:
-                return
             begin = time.perf_counter()
             await connection.send('{"type": "step", "data": {}}')
-            observation = json.loads(await asyncio.wait_for(connection.recv(), 20))["data"]["observation"]
+            observation = json.loads(await asyncio.wait_for(connection.recv(), 60))["data"]["observation"]
             seen.steps.append(time.perf_counter() - begin)
             own = own or observation["session_hash"]
             if (observation["session_hash"], observation["metadata"]["step_count"]) != (own, number):
@@ -47,17 +45,19 @@ async def session(url: str, until: float, seen: Experience) -> None:
 
 
 async def user(url: str, until: float, seen: Experience) -> None:
-    """One session after another."""
-    while time.monotonic() < until:
+    """One session after another, at least one, and each to its end."""
+    while True:
         try:
-            await session(url, until, seen)
+            await session(url, seen)
         except (OSError, TimeoutError, WebSocketException, KeyError, ValueError) as error:
             seen.failures.append(repr(error))
             await asyncio.sleep(PAUSE_S)
+        if time.monotonic() > until:
+            return
 
 
 async def use(url: str, seconds: float) -> Experience:
-    """All users, for so long."""
+    """All users, for so long, and until their last sessions are over."""
     seen = Experience()
     until = time.monotonic() + seconds
     await asyncio.gather(*(user(url, until, seen) for _ in range(USERS)))
