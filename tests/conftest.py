@@ -139,7 +139,9 @@ def browser(chromium_path: str) -> Iterator["Browser"]:
 
     offline = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path, args=["--no-sandbox", offline])
+        browser = playwright.chromium.launch(
+            executable_path=chromium_path, args=["--no-sandbox", offline], timeout=120_000
+        )
         yield browser
         browser.close()
 
