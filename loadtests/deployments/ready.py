@@ -30,11 +30,11 @@ def listening_sockets(port: int) -> int:
     return count
 
 
-def is_ready(port: int, listeners: int) -> bool:
-    """Whether at least `listeners` sockets listen on the port, and GET /health on 127.0.0.1 gives 200."""
+def is_ready(port: int, listeners: int, answer_s: float = 2.0) -> bool:
+    """Whether at least `listeners` sockets listen on the port, and GET /health there gives 200 in time."""
     if listening_sockets(port) < listeners:
         return False
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=answer_s)
     try:
         connection.request("GET", "/health")
         return connection.getresponse().status == 200

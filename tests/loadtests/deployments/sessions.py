@@ -11,7 +11,7 @@ from websockets.sync.client import ClientConnection, connect
 @contextmanager
 def session(url: str) -> Iterator[tuple[ClientConnection, str]]:
     """A connection, and the upstream that the balancer named."""
-    with connect(url.replace("http", "ws", 1) + "/ws", compression=None) as connection:
+    with connect(url.replace("http", "ws", 1) + "/ws", compression=None, open_timeout=60) as connection:
         assert connection.response is not None
         yield connection, connection.response.headers["X-Upstream"]
 
@@ -19,5 +19,5 @@ def session(url: str) -> Iterator[tuple[ClientConnection, str]]:
 def reset(connection: ClientConnection) -> dict[str, Any]:
     """The observation of a reset."""
     connection.send(json.dumps({"type": "reset", "data": {}}))
-    observation: dict[str, Any] = json.loads(connection.recv(timeout=20))["data"]["observation"]
+    observation: dict[str, Any] = json.loads(connection.recv(timeout=60))["data"]["observation"]
     return observation

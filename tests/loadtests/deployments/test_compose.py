@@ -3,6 +3,7 @@ import os
 import re
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -32,6 +33,22 @@ def test_usage_leaves_the_file_cache_out(cache: str) -> None:
     found = usage("replica", "0123456789ab:8000", stats)
     assert (found.role, found.name) == ("replica", "0123456789ab:8000")
     assert (found.cpu_seconds, found.memory_bytes, found.open_files) == (2.5, 700, None)
+
+
+def test_all_containers_are_asked_for_their_usage_at_once(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment = ComposeDeployment(DeploymentConfig(), name="asked", registry=registry)
+    containers = [docker_engine.Container(name, name, "env", 1, running=True) for name in "abc"]
+    all_asked = threading.Barrier(len(containers), timeout=60)
+
+    def asked(_container: docker_engine.Container) -> None:
+        all_asked.wait()
+
+    monkeypatch.setattr(deployment, "_containers", lambda: containers)
+    monkeypatch.setattr(deployment, "_usage", asked)
+    assert deployment.resources() == []
+    assert not all_asked.broken
 
 
 def test_usage_of_a_container_that_has_ended_is_not_made_up() -> None:
@@ -120,10 +137,7 @@ def test_usage_follows_the_load(deployment: ComposeDeployment) -> None:
     for _ in range(40):
         with session(deployment.url) as (connection, _):
             reset(connection)
-    start = time.monotonic()
     after = {usage.name: usage for usage in deployment.resources()}
-    # Engines before 23 answer at the end of the current second.
-    assert time.monotonic() - start < 2.5
     for host in deployment.hosts():
         assert after[host].cpu_seconds > before[host].cpu_seconds
         assert 50e6 < after[host].memory_bytes < 2e9
@@ -150,7 +164,7 @@ def test_only_the_balancer_has_a_port_and_on_this_machine_only(deployment: Compo
         f"{PROJECT}-nginx-1": ["127.0.0.1"],
     }
     port = int(deployment.url.rpartition(":")[2])
-    socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    socket.create_connection(("127.0.0.1", port), timeout=60).close()
     for address in gateways(client, f"{PROJECT}-nginx-1"):
         with pytest.raises(OSError, match=r"refused|timed out"):
             socket.create_connection((address, port), timeout=2)
@@ -203,7 +217,7 @@ def test_a_generator_that_is_killed_is_named_and_all_go_when_the_run_is_over(
     deployment = ComposeDeployment(config, name="generators-c", registry=registry)
     deployment.up()
     try:
-        options = ["--host", deployment.load_url, "--users", "4", "--run-time", "60s", "--actions", "wait"]
+        options = ["--host", deployment.load_url, "--users", "4", "--run-time", "250s", "--actions", "wait"]
         order = LoadOrder([*options, "--headless"], tmp_path)
         generators = deployment.load_generators(order)
         with (tmp_path / "locust.log").open("wb") as log:
@@ -221,6 +235,7 @@ def test_a_generator_that_is_killed_is_named_and_all_go_when_the_run_is_over(
             assert_confined(client, each.name, user)
             assert published(client, each.name) == []
         client.api.kill(running[-1].id)
+        give_up = time.monotonic() + 60
         while not generators.incidents() and time.monotonic() < give_up:
             assert generators.poll() is None
             time.sleep(0.1)

@@ -63,11 +63,11 @@ def test_what_is_no_json_object_is_an_empty_one(
     answering: Answering, body: bytes, read: dict[str, int]
 ) -> None:
     url = answering(lambda connection: connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n" + body))
-    assert get(url, timeout_s=5).json_object() == read
+    assert get(url, timeout_s=60).json_object() == read
 
 
 def test_no_proxy_is_asked(answering: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     url = answering(lambda connection: connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n"))
-    assert get(url, timeout_s=5).status == 204
+    assert get(url, timeout_s=60).status == 204
