@@ -190,7 +190,7 @@ def test_a_small_search(installed: Installation, url: str) -> None:
 def test_the_web_page(installed: Installation, url: str) -> None:
     port = free_port()
     with installed.started("openenv-loadtest", "webui", "--target", url, "--web-port", str(port)) as process:
-        page, deadline = "", time.monotonic() + 60
+        page, deadline = "", time.monotonic() + 120
         while "<title>Locust</title>" not in page and time.monotonic() < deadline:
             assert process.poll() is None, process.communicate()[0]
             try:
@@ -205,7 +205,7 @@ def test_the_web_page(installed: Installation, url: str) -> None:
 def test_plain_locust_with_the_installed_locustfile(installed: Installation, url: str) -> None:
     before = installed.runs()
     locustfile = installed.packages / "loadtests" / "locustfile.py"
-    load = ("--headless", "--users", "2", "--run-time", "2s")
+    load = ("--headless", "--users", "2", "--run-time", "8s")
     installed.run("python", "-m", "locust", "-f", locustfile, "-H", url, *load)
     (run,) = (run for run in installed.runs() if run not in before)
     assert json.loads((installed.cwd / run / "report.json").read_text())["totals"]["steps"] > 0
