@@ -11,8 +11,8 @@ import pytest
 
 from benchmark_env.settings import Settings
 from loadtests.deployments import docker_engine, processes
-from loadtests.deployments.ports import HeldPort
 from tests.confinement import assert_confined, assert_healthy, published
+from tests.conftest import free_port
 
 pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("docker_engine")]
 
@@ -135,10 +135,8 @@ def wait_for(what: str, condition: Callable[[], bool]) -> None:
 
 
 def test_locust_in_containers_runs_a_load_test(tmp_path: Path) -> None:
-    held = [HeldPort(0), HeldPort(0)]
-    port, web_port = (str(port.port) for port in held)
-    for holder in held:
-        holder.release()
+    compose("--profile", "loadgen", "build", "env", "locust-master")
+    port, web_port = str(free_port()), str(free_port())
     nofile = str(min(65536, processes.raise_open_file_limit()))
     variables = {"PORT": port, "LOCUST_PORT": web_port, "NOFILE": nofile, "REPLICAS": "1", "WORKERS": "1"}
     page = f"http://127.0.0.1:{web_port}"
@@ -149,7 +147,6 @@ def test_locust_in_containers_runs_a_load_test(tmp_path: Path) -> None:
         return found
 
     try:
-        compose("--profile", "loadgen", "build", "env", "locust-master", **variables)
         compose("--profile", "loadgen", "up", "--detach", "--no-build", **variables)
         wait_for("a worker reporting to the master", lambda: len(statistics()["workers"]) == 1)
         wait_for("an answer of the server", lambda: urllib.request.urlopen(f"http://127.0.0.1:{port}/health"))

@@ -3,7 +3,6 @@
 The first wall is escaping, the second the content security policy of each page.
 """
 
-import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,12 +50,6 @@ MORE = """
 <button id="their-button" onclick="window.__pwned = 1">a button</button>
 """
 """What a payload that got past the escaping could be."""
-
-REFUSED = [
-    "script-src-elem", "script-src-attr", "img-src", "style-src-elem", "frame-src", "object-src",
-    "form-action", "base-uri",
-]  # fmt: skip
-"""The directives by which a page's policy refuses all of that."""
 
 
 @dataclass
@@ -140,11 +133,18 @@ def test_what_a_server_says_runs_nothing_loads_nothing_and_makes_no_element(
         assert page.url.partition("#")[0] == seen.uri
 
 
+REFUSED = [
+    "script-src-elem", "script-src-attr", "img-src", "style-src-elem", "frame-src", "object-src",
+    "form-action", "base-uri",
+]  # fmt: skip
+"""What the policy has to refuse of these."""
+
+
 def use(page: Page) -> None:
-    """Clicks what needs a click to run."""
+    """Clicks what needs a click to run; returns when everything was refused."""
     for name in ("#their-button", "#their-link", "#their-form"):
         page.locator(name).dispatch_event("click")
-    page.wait_for_timeout(200)
+    page.wait_for_function("(all) => all.every((each) => __refused.includes(each))", arg=REFUSED)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -157,7 +157,6 @@ def test_the_policy_of_a_page_lets_nothing_run_or_load_that_is_not_its_own(
     broken.write_text(text.replace("</main>", MORE.format(lure=url) + "</main>", 1), encoding="utf-8")
     with opened(browser, broken) as seen:
         use(seen.page)
-        seen.page.wait_for_function(f"{json.dumps(REFUSED)}.every((each) => window.__refused.includes(each))")
         assert seen.page.evaluate("window.__pwned") is None
         assert seen.page.url.partition("#")[0] == seen.uri
         assert seen.page.locator("button.theme").is_visible()  # our own script has run

@@ -1,6 +1,7 @@
 import collections
 import json
 import socket
+import time
 import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
@@ -8,12 +9,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from loadtests.deployments import DeploymentConfig, Progress, local, silent
+from loadtests.deployments import DeploymentConfig, Progress, local, ports, silent
 from loadtests.deployments.environment import EnvironmentDirectory
 from loadtests.deployments.local import LocalDeployment
 from loadtests.deployments.registry import MARKER, Registry
 from loadtests.errors import LoadTestError
 from loadtests.places import ENVIRONMENT
+from tests.conftest import free_port
 from tests.loadtests.deployments.sessions import reset, session
 
 pytestmark = pytest.mark.servers
@@ -88,9 +90,14 @@ def test_describes_itself(deployment: LocalDeployment) -> None:
 def test_usage_follows_the_load(deployment: LocalDeployment) -> None:
     before = {usage.name: usage for usage in deployment.resources()}
     assert list(before) == [*deployment.hosts(), "nginx"]
-    for _ in range(40):
-        with session(deployment.url) as (connection, _):
-            reset(connection)
+    give_up = time.monotonic() + 60
+    busier = False
+    while not busier:
+        assert time.monotonic() < give_up
+        for _ in range(40):
+            with session(deployment.url) as (connection, _):
+                reset(connection)
+        busier = all(each.cpu_seconds > before[each.name].cpu_seconds for each in deployment.resources()[:2])
     with ExitStack() as held:
         for _ in range(20):
             held.enter_context(session(deployment.url))
@@ -126,7 +133,11 @@ def light(registry: Registry, name: str, progress: Progress = silent) -> LocalDe
 
 
 @pytest.mark.usefixtures("light_server")
-def test_down_leaves_the_access_log_and_nothing_else(registry: Registry) -> None:
+def test_down_leaves_the_access_log_and_nothing_else(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Other deployments take the first ports that are free: not these, as soon as they are given back.
+    monkeypatch.setattr(ports, "REPLICA_PORTS", range(free_port(), ports.REPLICA_PORTS.stop))
     deployment = light(registry, "down-test")
     deployment.up()
     port = int(deployment.url.rpartition(":")[2])
@@ -224,7 +235,7 @@ def test_many_sessions_reach_their_replicas_from_several_addresses(registry: Reg
     try:
         deployment.up()
         with ExitStack() as held:
-            for _ in range(30):
+            for _ in range(60):
                 reset(held.enter_context(session(deployment.url))[0])
             (port,) = (int(host.rpartition(":")[2]) for host in deployment.hosts())
             came_from = {

@@ -119,8 +119,7 @@ def test_children_may_have_as_many_open_files_as_there_can_be() -> None:
 def test_taking_down_is_not_interrupted(number: signal.Signals) -> None:
     before = signal.getsignal(number)
     with processes.uninterrupted():
-        os.kill(os.getpid(), number)
-        time.sleep(0.01)
+        signal.raise_signal(number)
     assert signal.getsignal(number) is before
 
 
@@ -130,8 +129,8 @@ def test_what_comes_meanwhile_takes_effect_afterwards(number: signal.Signals) ->
 
     def work() -> None:
         with processes.deferred():
-            os.kill(os.getpid(), number)
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)
+            signal.raise_signal(number)
             done.append("to the end")
 
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -145,7 +144,7 @@ def test_what_comes_meanwhile_takes_effect_afterwards(number: signal.Signals) ->
 
 def test_what_was_taken_note_of_has_no_effect_any_more() -> None:
     with processes.deferred() as interrupts:
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
         assert interrupts == [signal.SIGINT]
         interrupts.clear()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

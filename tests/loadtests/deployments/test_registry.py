@@ -4,7 +4,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
 from loadtests.deployments.registry import Process, Record, Registry
@@ -58,7 +57,7 @@ def test_a_record_is_abandoned_once_its_owner_has_ended() -> None:
     assert not written.abandoned
     owner.kill()
     # A zombie has ended, too.
-    psutil.wait_procs([psutil.Process(owner.pid)], timeout=0.2)
+    os.waitid(os.P_PID, owner.pid, os.WEXITED | os.WNOWAIT)
     assert written.abandoned
     owner.wait()
     assert written.abandoned

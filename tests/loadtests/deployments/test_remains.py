@@ -76,11 +76,12 @@ def members(name: str, home: Path) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         try:
-            if process.environ().get(MARKER) == name or str(home) in " ".join(process.cmdline()):
+            its = process.environ().get(MARKER) == name or str(home) in " ".join(process.cmdline())
+            if its and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
         except psutil.Error:
             continue
-    return [process for process in found if process.status() != psutil.STATUS_ZOMBIE]
+    return found
 
 
 @pytest.mark.servers
