@@ -22,8 +22,7 @@ from reports.records.run_directory import RunDirectory
 from reports.records.tables import StreamWriter
 
 _SECONDS = 1.0
-_LAG = ("at", "role", "name", "lag_s")
-_RECORDED = (*_LAG, "memory_bytes", "open_files")
+_RECORDED = ("at", "role", "name", "memory_bytes", "open_files", "lag_s")
 
 logger = logging.getLogger(__name__)
 
@@ -96,10 +95,9 @@ class UsageRecording:
 
 
 def _row(usage: Mapping[str, Any], rates: Rates | None) -> Iterator[dict[str, Any]]:
-    """A row, if there is anything to say; without rates no more than how late the process was."""
+    """A row, if there is anything to say; without rates it lacks the cores."""
     cores = None
     if rates is not None:
         cores = rates.cores((usage["role"], usage["name"]), usage["at"], usage["cpu_seconds"])
     if cores is not None or usage["lag_s"] is not None:
-        told = _LAG if rates is None else _RECORDED
-        yield {"cpu_cores": cores, **{name: usage[name] for name in told}}
+        yield {"cpu_cores": cores, **{name: usage[name] for name in _RECORDED}}

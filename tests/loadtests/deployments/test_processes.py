@@ -35,7 +35,7 @@ if os.fork() == 0:
 
 @pytest.fixture
 def record(registry: Registry) -> Record:
-    record = Record("run-1", "local", "run", Process.of(os.getpid()))
+    record = Record("processes-test", "local", "run", Process.of(os.getpid()))
     registry.create(record)
     return record
 

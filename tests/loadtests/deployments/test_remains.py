@@ -123,7 +123,7 @@ def test_a_process_that_has_the_pid_of_one_that_ended_is_left_alone(registry: Re
     bystander = subprocess.Popen(SLEEP, start_new_session=True)
     now = Process.of(bystander.pid)
     gone = Process(bystander.pid, now.created + 3600, ["gunicorn"])
-    registry.create(Record("run-1", "local", "run", None, processes=[gone]))
+    registry.create(Record("remains-1", "local", "run", None, processes=[gone]))
     assert len(remove_remains(registry)) == 1
     assert bystander.poll() is None
     bystander.kill()
@@ -131,11 +131,11 @@ def test_a_process_that_has_the_pid_of_one_that_ended_is_left_alone(registry: Re
 
 
 def test_remains_without_a_readable_record_are_found_by_their_marker(registry: Registry) -> None:
-    left = subprocess.Popen(SLEEP, env={**os.environ, MARKER: "run-2"})
+    left = subprocess.Popen(SLEEP, env={**os.environ, MARKER: "remains-2"})
     registry.directory.mkdir()
-    (registry.directory / "run-2.json").write_text("not JSON")
+    (registry.directory / "remains-2.json").write_text("not JSON")
     (line,) = remove_remains(registry)
-    assert line == "removed what a crashed command left behind (local deployment run-2)"
+    assert line == "removed what a crashed command left behind (local deployment remains-2)"
     assert not psutil.pid_exists(left.pid)
     left.wait()
 
