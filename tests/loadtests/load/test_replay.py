@@ -15,6 +15,7 @@ from loadtests.load.trace import LEAD_S, Trace, load_trace
 from reports.outputs.trace import write_trace
 from reports.records.run_directory import RunDirectory
 from reports.run.report import report_run
+from tests.loadtests.load.conftest import Clock
 from tests.loadtests.locust_runs import foreign_environment, recorded_until
 
 
@@ -24,23 +25,6 @@ def trace(folder: Path, *steps: tuple[Any, ...]) -> Trace:
     lines = (json.dumps(dict(zip(keys, step, strict=False))) for step in steps)
     file.write_text("\n".join(lines), encoding="utf-8")
     return load_trace(f"trace:{file}")
-
-
-class Clock:
-    """A clock that goes on as a test says."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def perf_counter(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr("loadtests.load.replay.time", clock)
-    return clock
 
 
 def begun_by_now(replay: Replay, late_s: float = -0.02) -> None:

@@ -5,23 +5,7 @@ import pytest
 
 from loadtests.load.schedule import Schedule, added
 from reports.records.schema import ArrivalsJson
-
-
-class Clock:
-    """A clock that goes on as a test says."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def perf_counter(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr("loadtests.load.schedule.time", clock)
-    return clock
+from tests.loadtests.load.conftest import Clock
 
 
 def schedule(*after_s: float, gathers: bool = False) -> Schedule:
